@@ -1,0 +1,58 @@
+"""A kind: one way to improve one sort of target. The plug-in that honed is made of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from honed.core.finding import Finding, FindingType
+from honed.core.hypothesis import Hypothesis
+from honed.core.risk import Risk
+from honed.core.step import Step, inverses
+from honed.core.target import Target
+from honed.core.trial import Trial
+
+TargetT = TypeVar("TargetT", bound=Target)
+
+
+class Kind(ABC, Generic[TargetT]):
+    """One way to improve one sort of target.
+
+    A kind only reads and says; it changes nothing and decides nothing. Its module's docstring has
+    four headings (What it does, Why it helps, Risk and rollback, How it is measured), from which
+    its reference page is made.
+    """
+
+    #: Stored in every record; never renamed.
+    name: ClassVar[str]
+    #: The sort of target that it improves.
+    sort: ClassVar[str]
+    risk: ClassVar[Risk]
+    #: The types of finding that it acts on.
+    wants: ClassVar[frozenset[FindingType]]
+    #: The ``--target-area`` that it belongs to: performance, quality or features.
+    area: ClassVar[str] = "performance"
+
+    @abstractmethod
+    def propose(
+        self, findings: Sequence[Finding], target: TargetT
+    ) -> Iterable[Hypothesis]:
+        """Yield claims that answer ``findings``, best first. Reads only."""
+
+    @abstractmethod
+    def apply(self, hypothesis: Hypothesis, target: TargetT) -> list[Step]:
+        """Return what would be done. Runs nothing."""
+
+    @abstractmethod
+    def trial(self, hypothesis: Hypothesis, target: TargetT) -> Trial:
+        """Return where and how to prove the claim."""
+
+    @abstractmethod
+    def measure(self, hypothesis: Hypothesis, target: TargetT) -> Mapping[str, float]:
+        """Return one sample of production as ``{metric_unit: number}``; lower is better.
+
+        A metric that was not exercised in the target's interval is left out.
+        """
+
+    def rollback(self, steps: Sequence[Step]) -> list[Step]:
+        """Return what takes ``steps`` back: their inverses, last first."""
+        return inverses(steps)

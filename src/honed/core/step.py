@@ -1,0 +1,90 @@
+"""A step: one reversible act, held as data."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from honed.core.canonical import Json
+
+
+class StepState(str, Enum):
+    """What an inspection of the target says of a step."""
+
+    #: The act has not happened, or has been undone.
+    ABSENT = "absent"
+    #: The act has happened.
+    DONE = "done"
+    #: The act stopped half-way (an invalid index); it must be undone before it is done again.
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reversible act. ``do`` and ``undo`` are both fixed before either runs.
+
+    Args:
+        description: one sentence for a person.
+
+        runner: who carries it out; ``sql`` sends each string as one statement.
+
+        do: what to run, in order.
+
+        undo: what takes it back, in order; empty for an act that leaves nothing behind.
+
+        inspect: a query with one row and one column that says ``absent``, ``done`` or ``partial``;
+            empty for an act that may simply be run twice (ANALYZE).
+
+        in_transaction: whether ``do`` runs as one transaction; CREATE INDEX CONCURRENTLY cannot.
+    """
+
+    description: str
+    do: tuple[str, ...]
+    undo: tuple[str, ...] = ()
+    inspect: str = ""
+    runner: str = "sql"
+    in_transaction: bool = True
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the step as plain JSON."""
+        return {
+            "description": self.description,
+            "runner": self.runner,
+            "do": list(self.do),
+            "undo": list(self.undo),
+            "inspect": self.inspect,
+            "in_transaction": self.in_transaction,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Step":
+        """Return the step that ``to_json`` wrote."""
+        return cls(
+            description=value["description"],
+            runner=value["runner"],
+            do=tuple(value["do"]),
+            undo=tuple(value["undo"]),
+            inspect=value["inspect"],
+            in_transaction=value["in_transaction"],
+        )
+
+    def inverse(self) -> "Step":
+        """Return the step that takes this one back."""
+        return Step(
+            description=f"undo: {self.description}",
+            runner=self.runner,
+            do=self.undo,
+            undo=self.do,
+            inspect="",
+            in_transaction=self.in_transaction,
+        )
+
+
+def inverses(steps: Sequence[Step]) -> list[Step]:
+    """Return what takes ``steps`` back: their inverses, last first."""
+    return [step.inverse() for step in reversed(steps)]
+
+
+def steps_from_json(values: Iterable[Mapping[str, Any]]) -> list[Step]:
+    """Return the steps of a stored list."""
+    return [Step.from_json(value) for value in values]

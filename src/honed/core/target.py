@@ -1,0 +1,74 @@
+"""A target: what may be looked at and changed, as the loop sees it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from typing_extensions import Self
+
+from honed.core.canonical import Json
+from honed.core.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of production time between two readings of a target."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One measured quantity over time, oldest first; what detectors look at."""
+
+    #: What it is about: a statement's fingerprint.
+    subject: str
+    #: The quantity with its unit: ``exec_ms_per_call``.
+    metric: str
+    times: tuple[datetime, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at a target found."""
+
+    findings: tuple[Finding, ...]
+    #: The analysis record of seed 001, phase 1, without id and anomalies, which the loop adds.
+    record: Mapping[str, Json]
+    series: tuple[Series, ...] = field(default=())
+
+
+class Target(Protocol):
+    """What the loop asks of every sort of target. Reading only; ``targets.execute`` changes."""
+
+    @property
+    def target_id(self) -> int:
+        """The row in the store."""
+
+    @property
+    def name(self) -> str:
+        """The name a person gave it."""
+
+    @property
+    def sort(self) -> str:
+        """``postgres``, ``repository`` and so on; kinds say which sort they improve."""
+
+    def fingerprint(self) -> str:
+        """Return a digest of everything that a step could change."""
+
+    def sample(self) -> None:
+        """Read the target's counters once into honed's own history."""
+
+    def observe(self, lookback: timedelta) -> Observation:
+        """Return what there is to find in the last ``lookback``."""
+
+    def intervals(
+        self, *, since: datetime | None, until: datetime | None
+    ) -> Sequence[Interval]:
+        """Return the stretches of recorded production within the bounds, oldest first."""
+
+    def during(self, interval: Interval) -> Self:
+        """Return this target as it was in ``interval``; a kind's ``measure`` reads that."""

@@ -1,0 +1,182 @@
+"""Every exception of honed, each with a hint that says what to do.
+
+HonedError
++-- ConfigurationError
++-- StoreError
+|   +-- StoreUnavailable  StoreOutdated  ServerFailed  DirectoryInUse  DiskFull  NotAllowed
++-- TargetError
+|   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
++-- LoopError
+|   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
+|   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin
++-- LedgerError
+    +-- LedgerTampered
+"""
+
+
+class HonedError(Exception):
+    """Something that honed can explain.
+
+    The docstring of each class is its meaning; ``hint`` says what a person can do.
+    """
+
+    hint = "run the command again with --verbose to see where it happened"
+    #: The exit code of the command line.
+    exit_code = 1
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        """Keep ``message``, or the first line of the class's docstring where there is none."""
+        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
+        if hint:
+            self.hint = hint
+
+
+class ConfigurationError(HonedError):
+    """The configuration is wrong."""
+
+    hint = "run `honed config show` to see each value and where it comes from"
+    exit_code = 2
+
+
+class StoreError(HonedError):
+    """Something about honed's own database."""
+
+
+class StoreUnavailable(StoreError):
+    """honed's own database does not answer."""
+
+    hint = "check store_url (`honed config show`), or leave it empty for the embedded server"
+
+
+class StoreOutdated(StoreError):
+    """honed's own database has another schema version than this honed."""
+
+    hint = "run `honed store migrate`"
+
+
+class ServerFailed(StoreError):
+    """The PostgreSQL server that honed manages did not start."""
+
+    hint = (
+        "the server's own words are in the file `server.log` beside its data directory"
+    )
+
+
+class DirectoryInUse(StoreError):
+    """Another server runs on this data directory."""
+
+    hint = "choose another data directory (HONED_HOME), or stop the other server"
+
+
+class DiskFull(StoreError):
+    """The disk is full."""
+
+    hint = "free space on the disk named above; nothing that was committed is lost"
+
+
+class NotAllowed(StoreError):
+    """The database role may not do this."""
+
+    hint = (
+        "use a login that is a member of the role named above (see `honed store roles`)"
+    )
+
+
+class TargetError(HonedError):
+    """Something about a target."""
+
+
+class UnknownTarget(TargetError):
+    """There is no such target."""
+
+    hint = "`honed target list` shows the targets; `honed target add` adds one"
+    exit_code = 2
+
+
+class TargetUnavailable(TargetError):
+    """The target does not answer."""
+
+    hint = "check its URL with `honed target show`, and that the server is up"
+
+
+class MissingExtension(TargetError):
+    """The target lacks an extension that honed reads."""
+
+    hint = "install the extension named above, then run the command again"
+
+
+class MissingPrivilege(TargetError):
+    """The role may not do what was asked of the target."""
+
+    hint = "`honed target add --sql` prints the SQL that creates both roles"
+
+
+class LoopError(HonedError):
+    """Something about the loop."""
+
+
+class UnknownImprovement(LoopError):
+    """There is no such improvement."""
+
+    hint = "`honed improvement list` shows them"
+    exit_code = 2
+
+
+class UnknownPlugin(LoopError):
+    """There is no plug-in of that name."""
+
+    hint = "`honed kind list` shows what is installed"
+    exit_code = 2
+
+
+class WrongState(LoopError):
+    """The improvement is not in a state that allows this."""
+
+    hint = "`honed improvement show` tells its state and history"
+
+
+class StaleApproval(LoopError):
+    """What was approved is not what would be done now."""
+
+    hint = "read it again with `honed improvement show`, then approve the new digest"
+
+
+class StepFailed(LoopError):
+    """A step could not be carried out on the target."""
+
+    hint = "the step's effect was inspected and taken back; `honed improvement show` tells how"
+
+
+class Stopped(LoopError):
+    """honed was told to stop (`honed stop`)."""
+
+    hint = "`honed start` allows changes again"
+
+
+class LostJob(LoopError):
+    """Another worker took this job over; its result is not committed."""
+
+    hint = "nothing is lost: the other worker carries on"
+
+
+class InvalidMessage(LoopError):
+    """A message in a queue does not keep its contract."""
+
+    hint = "`honed deadletter show` tells why; replay it once the cause is gone, or discard it"
+
+
+class EvaluatorFailed(LoopError):
+    """A measurement failed; the trial says ERROR, never WORSE."""
+
+    hint = "`honed improvement show` tells what failed; the next cycle tries again"
+
+
+class LedgerError(HonedError):
+    """Something about the ledger."""
+
+
+class LedgerTampered(LedgerError):
+    """The ledger does not prove what it should."""
+
+    hint = "compare with a checkpoint kept outside the database; do not trust entries after it"
+    exit_code = 3
