@@ -111,6 +111,12 @@ class MissingPrivilege(TargetError):
     hint = "`honed target add --sql` prints the SQL that creates both roles"
 
 
+class StatementCut(TargetError):
+    """A statement ran into its time limit and was cut off."""
+
+    hint = "raise the limit named above, or look at the statement with `honed improvement show`"
+
+
 class LoopError(HonedError):
     """Something about the loop."""
 
