@@ -186,3 +186,10 @@ class LedgerTampered(LedgerError):
 
     hint = "compare with a checkpoint kept outside the database; do not trust entries after it"
     exit_code = 3
+
+    def __init__(
+        self, message: str = "", *, entry: int | None = None, hint: str = ""
+    ) -> None:
+        """Keep what is wrong and ``entry``, the first bad entry; None: not one entry's fault."""
+        super().__init__(message, hint=hint)
+        self.entry = entry
