@@ -1,0 +1,1 @@
+"""What honed may look at and change."""

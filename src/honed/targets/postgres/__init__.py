@@ -1,0 +1,1 @@
+"""PostgreSQL databases as targets: the reading side, and the lab where changes are tried."""

@@ -1,0 +1,55 @@
+"""What-if: what a statement would cost if only some of many indexes existed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Buildable(Protocol):
+    """An index that can be built: a name and one CREATE INDEX statement, not CONCURRENTLY."""
+
+    @property
+    def name(self) -> str:
+        """The name of the index, without schema."""
+
+    @property
+    def build_sql(self) -> str:
+        """The CREATE INDEX statement that builds it under that name, not CONCURRENTLY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the planner says of one statement."""
+
+    #: Total cost in the planner's units.
+    cost: float
+    #: Names of every index in the plan, candidates or not.
+    indexes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A candidate that exists on a clone."""
+
+    name: str
+    #: Bytes on disk; on a sampled clone scaled up to production's number of rows.
+    size_bytes: int
+    #: Seconds that the build took.
+    build_s: float
+
+
+class WhatIf(Protocol):
+    """Planner costs under any subset of candidates, without building anything again."""
+
+    def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
+        """Make ``candidates`` available, by name; one that cannot be built is left out.
+
+        None of them is visible to the planner until a call of ``estimate`` names it.
+        """
+
+    def estimate(self, sql: str, visible: Collection[str]) -> Estimate:
+        """Return what ``sql`` would cost if of all candidates only ``visible`` existed.
+
+        Raises:
+            EvaluatorFailed: the statement cannot be planned; the message says why.
+        """
