@@ -1,0 +1,1 @@
+"""honed's own PostgreSQL: the server, connections, named queries, migrations."""

@@ -1,0 +1,27 @@
+-- create_migration_table --
+-- Make the table that says which migrations were applied.
+CREATE TABLE IF NOT EXISTS honed.migration
+( name text PRIMARY KEY
+, sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$')
+, applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- lock_migrations --
+-- Wait until no other process migrates this database.
+SELECT pg_advisory_xact_lock(7450126840317);
+
+-- find_migration_table --
+-- Tell whether this database was ever migrated.
+SELECT to_regclass('honed.migration') IS NOT NULL AS is_there;
+
+-- list_migrations --
+-- The migrations that were applied, oldest first.
+SELECT name, sha256 FROM honed.migration ORDER BY name;
+
+-- record_migration --
+-- Remember that a migration was applied.
+INSERT INTO honed.migration (name, sha256) VALUES (%(name)s, %(sha256)s);
+
+-- find_database --
+-- Tell whether a database of this name exists on the server.
+SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = %(name)s) AS is_there;

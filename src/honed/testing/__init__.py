@@ -1,0 +1,1 @@
+"""What is shipped for authors of plug-ins: contracts, real PostgreSQL fixtures, ill worlds."""

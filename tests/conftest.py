@@ -1,0 +1,8 @@
+"""What every test has: real PostgreSQL, and an environment without honed's own settings."""
+
+import os
+
+pytest_plugins = ["honed.testing.postgres"]
+
+for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:
+    del os.environ[_name]
