@@ -8,7 +8,7 @@ HonedError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
-|   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin
+|   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
 +-- LedgerError
     +-- LedgerTampered
 """
@@ -163,6 +163,19 @@ class LostJob(LoopError):
     """Another worker took this job over; its result is not committed."""
 
     hint = "nothing is lost: the other worker carries on"
+
+
+class Interrupted(LoopError):
+    """The worker was told to end; its job goes back to the queue."""
+
+    hint = "nothing is lost: the next worker takes the job"
+
+
+class UnknownDeadLetter(LoopError):
+    """There is no such dead letter."""
+
+    hint = "`honed deadletter list` shows them"
+    exit_code = 2
 
 
 class InvalidMessage(LoopError):
