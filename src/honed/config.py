@@ -1,7 +1,7 @@
 """Settings: what can be configured, from honed.toml and the environment (HONED_*)."""
 
 import os
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from pydantic_settings import (
 from honed.errors import ConfigurationError
 
 
-class Autonomy(str, Enum):
+class Autonomy(StrEnum):
     """How much honed does without a person (design, section 5)."""
 
     #: Dry run: nothing changes.
@@ -32,9 +32,7 @@ class Autonomy(str, Enum):
 def _default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/honed")
-    return (
-        Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "honed"
-    )
+    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "honed"
 
 
 class Settings(BaseSettings):
@@ -44,73 +42,41 @@ class Settings(BaseSettings):
         env_prefix="HONED_", toml_file="honed.toml", extra="forbid", frozen=True
     )
 
-    home: Path = Field(
-        default_factory=_default_home, description="Where honed keeps its data."
-    )
-    store_url: str = Field(
-        "", description="URL of honed's own database; empty: embedded."
-    )
+    home: Path = Field(default_factory=_default_home, description="Where honed keeps its data.")
+    store_url: str = Field("", description="URL of honed's own database; empty: embedded.")
     postgres_bin: Path | None = Field(
         None,
         description="Folder of PostgreSQL programs to use instead of the embedded ones.",
     )
 
-    autonomy: Autonomy = Field(
-        Autonomy.OBSERVE, description="What honed may do by itself."
-    )
-    max_changes_per_run: int = Field(
-        1, ge=0, description="Changes applied in one cycle."
-    )
-    require_human_approval: bool = Field(
-        True, description="Whether every change needs a person."
-    )
+    autonomy: Autonomy = Field(Autonomy.OBSERVE, description="What honed may do by itself.")
+    max_changes_per_run: int = Field(1, ge=0, description="Changes applied in one cycle.")
+    require_human_approval: bool = Field(True, description="Whether every change needs a person.")
     target_area: str = Field("", description="Only kinds of this area; empty: all.")
     auto_approve_threshold: int = Field(
         3, ge=1, le=5, description="Least priority that a policy may approve by itself."
     )
-    approval_ttl_hours: float = Field(
-        72.0, gt=0, description="An approval expires after it."
-    )
+    approval_ttl_hours: float = Field(72.0, gt=0, description="An approval expires after it.")
 
     lookback_hours: float = Field(24.0, gt=0, description="How far back a cycle looks.")
-    cycle_interval_s: int = Field(
-        900, ge=1, description="A cycle starts at least this often."
-    )
-    sample_interval_s: float = Field(
-        60.0, gt=0, description="Pause between two readings."
-    )
+    cycle_interval_s: int = Field(900, ge=1, description="A cycle starts at least this often.")
+    sample_interval_s: float = Field(60.0, gt=0, description="Pause between two readings.")
     watch_intervals: int = Field(
         20, ge=8, description="Readings that an applied change is watched."
     )
 
     trial_budget_s: float = Field(600.0, gt=0, description="Longest time of one trial.")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Bound on wrong verdicts.")
-    seed: int = Field(
-        20261121, description="Seed of every random choice; recorded with it."
-    )
-    storage_budget_mb: int = Field(
-        100, ge=1, description="Most new indexes may take, in MB."
-    )
+    seed: int = Field(20261121, description="Seed of every random choice; recorded with it.")
+    storage_budget_mb: int = Field(100, ge=1, description="Most new indexes may take, in MB.")
 
-    lock_timeout_s: float = Field(
-        2.0, gt=0, description="Longest wait for a lock on a target."
-    )
-    statement_timeout_s: float = Field(
-        30.0, gt=0, description="Longest read of a target."
-    )
-    build_timeout_s: float = Field(
-        3600.0, gt=0, description="Longest single change of a target."
-    )
+    lock_timeout_s: float = Field(2.0, gt=0, description="Longest wait for a lock on a target.")
+    statement_timeout_s: float = Field(30.0, gt=0, description="Longest read of a target.")
+    build_timeout_s: float = Field(3600.0, gt=0, description="Longest single change of a target.")
 
-    max_attempts: int = Field(
-        3, ge=1, description="Tries before a message is a dead letter."
-    )
-    heartbeat_s: float = Field(
-        5.0, gt=0, description="Pause between two signs of life."
-    )
-    stalled_after_s: float = Field(
-        20.0, gt=0, description="A worker silent so long is dead."
-    )
+    max_attempts: int = Field(3, ge=1, description="Tries before a message is a dead letter.")
+    heartbeat_s: float = Field(5.0, gt=0, description="Pause between two signs of life.")
+    stalled_after_s: float = Field(20.0, gt=0, description="A worker silent so long is dead.")
 
     checkpoint_file: Path | None = Field(
         None,

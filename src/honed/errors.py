@@ -57,9 +57,7 @@ class StoreOutdated(StoreError):
 class ServerFailed(StoreError):
     """The PostgreSQL server that honed manages did not start."""
 
-    hint = (
-        "the server's own words are in the file `server.log` beside its data directory"
-    )
+    hint = "the server's own words are in the file `server.log` beside its data directory"
 
 
 class DirectoryInUse(StoreError):
@@ -77,9 +75,7 @@ class DiskFull(StoreError):
 class NotAllowed(StoreError):
     """The database role may not do this."""
 
-    hint = (
-        "use a login that is a member of the role named above (see `honed store roles`)"
-    )
+    hint = "use a login that is a member of the role named above (see `honed store roles`)"
 
 
 class TargetError(HonedError):
@@ -200,9 +196,7 @@ class LedgerTampered(LedgerError):
     hint = "compare with a checkpoint kept outside the database; do not trust entries after it"
     exit_code = 3
 
-    def __init__(
-        self, message: str = "", *, entry: int | None = None, hint: str = ""
-    ) -> None:
+    def __init__(self, message: str = "", *, entry: int | None = None, hint: str = "") -> None:
         """Keep what is wrong and ``entry``, the first bad entry; None: not one entry's fault."""
         super().__init__(message, hint=hint)
         self.entry = entry

@@ -5,9 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Json: TypeAlias = (
-    Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
-)
+Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 
 
 def canonical_json(value: Json) -> bytes:
@@ -17,9 +15,7 @@ def canonical_json(value: Json) -> bytes:
     its shortest decimal form, because JSON implementations disagree on how floats are printed.
     """
     plain = _without_floats(value)
-    return json.dumps(
-        plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def digest(value: Json) -> str:

@@ -18,7 +18,7 @@ INVALID_INDEX = FindingType("invalid_index")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One observed fact. Two findings with equal type and subject are the same fact seen twice."""
+    """One observed fact; two findings with equal type and subject are the same fact seen twice."""
 
     #: What sort of fact it is; kinds say which types they want.
     type: FindingType

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from honed.core.canonical import Json
+from honed.core.risk import MAX_RISK
+
+#: The most urgent priority there is.
+MAX_PRIORITY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Hypothesis:
 
     def __post_init__(self) -> None:
         """Refuse a priority outside 1 to 5 and a risk outside 1 to 10."""
-        if not 1 <= self.priority <= 5 or not 1 <= self.risk <= 10:
+        if not 1 <= self.priority <= MAX_PRIORITY or not 1 <= self.risk <= MAX_RISK:
             msg = f"priority is 1 to 5 and risk 1 to 10, not {self.priority} and {self.risk}"
             raise ValueError(msg)
 

@@ -33,9 +33,7 @@ class Kind(ABC, Generic[TargetT]):
     area: ClassVar[str] = "performance"
 
     @abstractmethod
-    def propose(
-        self, findings: Sequence[Finding], target: TargetT
-    ) -> Iterable[Hypothesis]:
+    def propose(self, findings: Sequence[Finding], target: TargetT) -> Iterable[Hypothesis]:
         """Yield claims that answer ``findings``, best first. Reads only."""
 
     @abstractmethod

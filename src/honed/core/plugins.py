@@ -48,8 +48,4 @@ def _own(family: str, base: type[PluginT]) -> list[type[PluginT]]:
 
 def _outside(family: str, base: type[PluginT]) -> list[type[PluginT]]:
     loaded = [point.load() for point in entry_points(group=family)]
-    return [
-        member
-        for member in loaded
-        if inspect.isclass(member) and issubclass(member, base)
-    ]
+    return [member for member in loaded if inspect.isclass(member) and issubclass(member, base)]

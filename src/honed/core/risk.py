@@ -1,13 +1,16 @@
 """Risk: how dangerous a kind is, and what honed never does without a person."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 #: Above this level a change is never attempted by honed itself (seed 003, "Risk threshold").
 MAX_ATTEMPTED_RISK = 7
 
+#: The highest risk level there is.
+MAX_RISK = 10
 
-class Danger(str, Enum):
+
+class Danger(StrEnum):
     """What makes a change dangerous whatever its risk level."""
 
     #: Undone completely and at once.
@@ -37,7 +40,7 @@ class Risk:
 
     def __post_init__(self) -> None:
         """Refuse levels outside 1 to 10."""
-        if not 1 <= self.level <= 10:
+        if not 1 <= self.level <= MAX_RISK:
             msg = f"a risk level is 1 to 10, not {self.level}"
             raise ValueError(msg)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from honed.core.canonical import Json
 
 
-class StepState(str, Enum):
+class StepState(StrEnum):
     """What an inspection of the target says of a step."""
 
     #: The act has not happened, or has been undone.

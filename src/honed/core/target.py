@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
-
-from typing_extensions import Self
+from typing import Protocol, Self
 
 from honed.core.canonical import Json
 from honed.core.finding import Finding
@@ -65,9 +63,7 @@ class Target(Protocol):
     def observe(self, lookback: timedelta) -> Observation:
         """Return what there is to find in the last ``lookback``."""
 
-    def intervals(
-        self, *, since: datetime | None, until: datetime | None
-    ) -> Sequence[Interval]:
+    def intervals(self, *, since: datetime | None, until: datetime | None) -> Sequence[Interval]:
         """Return the stretches of recorded production within the bounds, oldest first."""
 
     def during(self, interval: Interval) -> Self:

@@ -1,9 +1,9 @@
 """What a trial says, what production says, and the states in between."""
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """The answer of a trial."""
 
     #: The interval lies on the better side of the smallest effect worth having.
@@ -18,7 +18,7 @@ class Verdict(str, Enum):
     ERROR = "error"
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What an applied change did in production (seed 001, phase 4)."""
 
     HIGH_SUCCESS = "high_success"
@@ -27,7 +27,7 @@ class Outcome(str, Enum):
     FAILED = "failed"
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where an improvement is."""
 
     PROPOSED = "proposed"

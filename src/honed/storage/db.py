@@ -16,9 +16,9 @@ from honed.errors import (
     NotAllowed,
     StaleApproval,
     StatementCut,
+    Stopped,
     StoreOutdated,
     StoreUnavailable,
-    Stopped,
     UnknownImprovement,
     WrongState,
 )
@@ -77,10 +77,9 @@ class Database:
             NotAllowed: the role may not do what was asked.
             DiskFull: nothing can be written.
         """
-        with driver_errors():
-            with self._open() as connection:
-                connection.autocommit = autocommit
-                yield connection
+        with driver_errors(), self._open() as connection:
+            connection.autocommit = autocommit
+            yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

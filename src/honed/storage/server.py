@@ -320,7 +320,9 @@ class Server:
     def _failure(self, words: str) -> ServerFailed | DiskFull:
         if "No space left on device" in words:
             return DiskFull(f"the disk of {self.data_dir} is full: {words}")
-        return ServerFailed(f"the server on {self.data_dir} did not start: {words}", hint=self._hint())
+        return ServerFailed(
+            f"the server on {self.data_dir} did not start: {words}", hint=self._hint()
+        )
 
     def _hint(self) -> str:
         return f"the server's own words are in {self.log_file}"

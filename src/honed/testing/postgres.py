@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
+from honed.storage.databases import create_database, drop_database
 from honed.storage.db import Database
 from honed.storage.migrate import migrate
 from honed.storage.server import Server
@@ -45,20 +44,14 @@ class Databases:
     def create(self, template: str = "template0") -> str:
         """Return the URL of a new database, a copy of ``template``."""
         name = f"test_{next(_NUMBERS)}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        create_database(Database(self.server.url()), name, template=template)
         self._made.append(name)
         return self.server.url(name)
 
     def drop_all(self) -> None:
         """Drop what was created, whoever is still connected."""
         while self._made:
-            name = sql.Identifier(self._made.pop())
-            self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.server.url(), autocommit=True) as connection:
-            connection.execute(statement)
+            drop_database(Database(self.server.url()), self._made.pop())
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +83,7 @@ def postgres_server(session_folder: Path) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: Server) -> str:
     """Return the name of a database with every migration, to be copied."""
-    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+    create_database(Database(postgres_server.url()), _TEMPLATE)
     migrate(Database(postgres_server.url(_TEMPLATE)))
     return _TEMPLATE
 
