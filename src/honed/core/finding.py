@@ -22,7 +22,7 @@ class Finding:
 
     #: What sort of fact it is; kinds say which types they want.
     type: FindingType
-    #: What the fact is about, stable from cycle to cycle: a statement's fingerprint, a table's name.
+    #: What the fact is about, stable from cycle to cycle: a statement's id, a table's name.
     subject: str
     #: One sentence for a person.
     title: str

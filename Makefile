@@ -1,0 +1,53 @@
+# What a person does with this tree. A fresh machine needs Python 3.11, pip and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+comma := ,
+
+.PHONY: demo test test-slow check format clean
+
+# A database that is slow, and honed that makes it faster, proves it and takes it back.
+demo: .venv/.demo
+	$(BIN)/honed demo --once
+
+test: .venv/.dev
+	$(BIN)/pytest -n 2 -m 'not slow'
+
+test-slow: .venv/.dev
+	$(BIN)/pytest -m slow
+
+check: .venv/.dev
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate src
+
+format: .venv/.dev
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.demo: pyproject.toml
+	$(call install,demo)
+	@touch $@
+
+.venv/.dev: pyproject.toml
+	$(call install,dev$(comma)demo)
+	@touch $@
+
+# uv where it works, because it is quicker; else what comes with Python.
+define install
+@set -e; if uv --version >/dev/null 2>&1; then \
+	test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; \
+	echo "installing honed[$(1)] with uv"; \
+	uv pip install --quiet --python $(BIN)/python --editable '.[$(1)]'; \
+else \
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv; \
+	echo "installing honed[$(1)] with pip"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'; \
+fi
+endef
