@@ -1,0 +1,1 @@
+"""The loop: observe, hypothesize, act, learn, and the pause until the next turn."""

@@ -1,0 +1,53 @@
+"""What an effect in production is called, and how long the loop rests after it."""
+
+import math
+from collections.abc import Iterable
+
+from honed.core.verdict import Outcome
+
+#: Gains above these shares shorten the pause; seed 001, phase 4, step 5.
+GREAT_GAIN = 0.20
+#: Gains above this share are a high success; seed 001, phase 4, step 3.
+HIGH_GAIN = 0.10
+
+AFTER_GREAT_GAIN_S = 300.0
+AFTER_GAIN_S = 900.0
+AFTER_NOTHING_S = 1800.0
+AFTER_REGRESSION_S = 3600.0
+
+
+def gain(log_ratio: float) -> float:
+    """Return the share of the cost that was saved: 0.2 is 20 % better, below 0 is worse.
+
+    Args:
+        log_ratio: natural logarithm of cost after / cost before.
+    """
+    return -math.expm1(log_ratio)
+
+
+def classify(log_ratio: float) -> Outcome:
+    """Return what an applied change did, by its effect in production (seed 001, phase 4, step 3).
+
+    An effect of exactly zero counts as regressed, because it is not above zero.
+    """
+    share = gain(log_ratio)
+    if share > HIGH_GAIN:
+        return Outcome.HIGH_SUCCESS
+    return Outcome.SUCCESS if share > 0 else Outcome.REGRESSED
+
+
+def next_delay_s(effects: Iterable[float]) -> float:
+    """Return the seconds until the next cycle (seed 001, phase 4, step 5).
+
+    Args:
+        effects: for each change that the cycle applied, the natural logarithm of cost after /
+            cost before in production. One regression outweighs every gain.
+    """
+    gains = [gain(effect) for effect in effects]
+    if any(share < 0 for share in gains):
+        return AFTER_REGRESSION_S
+    if any(share > GREAT_GAIN for share in gains):
+        return AFTER_GREAT_GAIN_S
+    if any(share > 0 for share in gains):
+        return AFTER_GAIN_S
+    return AFTER_NOTHING_S
