@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from honed.core.canonical import Json
@@ -14,7 +14,7 @@ from honed.storage.queries import load_queries
 _QUERIES = load_queries("honed.jobs")
 
 
-class Cause(str, Enum):
+class Cause(StrEnum):
     """Why a message is no longer tried."""
 
     #: It does not keep its contract, so trying again would change nothing.
@@ -56,18 +56,15 @@ class DeadLetter:
 
 def bury(conn: Connection, job_id: int, *, cause: Cause, error: str) -> DeadLetter:
     """Turn a job, whose row the caller has locked, into a dead letter in his transaction."""
-    row = conn.execute(
+    (row,) = conn.execute(
         _QUERIES["bury"], {"job_id": job_id, "cause": cause.value, "error": error}
-    ).fetchone()
-    assert row is not None
+    )
     conn.execute(_QUERIES["fail_job"], {"job_id": job_id})
     conn.execute(_QUERIES["forget_trouble"], {"job_id": job_id})
     return DeadLetter.from_row(row)
 
 
-def dead_letters(
-    conn: Connection, *, resolved: bool = False, limit: int = 100
-) -> list[DeadLetter]:
+def dead_letters(conn: Connection, *, resolved: bool = False, limit: int = 100) -> list[DeadLetter]:
     """Return the newest dead letters, newest first.
 
     Args:
@@ -77,9 +74,7 @@ def dead_letters(
 
         limit: no more than these.
     """
-    rows = conn.execute(
-        _QUERIES["list_dead_letters"], {"resolved": resolved, "limit": limit}
-    )
+    rows = conn.execute(_QUERIES["list_dead_letters"], {"resolved": resolved, "limit": limit})
     return [DeadLetter.from_row(row) for row in rows]
 
 
@@ -89,9 +84,7 @@ def dead_letter(conn: Connection, dead_letter_id: int) -> DeadLetter:
     Raises:
         UnknownDeadLetter: there is none with this id.
     """
-    row = conn.execute(
-        _QUERIES["get_dead_letter"], {"dead_letter_id": dead_letter_id}
-    ).fetchone()
+    row = conn.execute(_QUERIES["get_dead_letter"], {"dead_letter_id": dead_letter_id}).fetchone()
     if row is None:
         msg = f"there is no dead letter {dead_letter_id}"
         raise UnknownDeadLetter(msg)
@@ -109,8 +102,7 @@ def replay(conn: Connection, dead_letter_id: int) -> int:
         WrongState: it was replayed or discarded before, or an equal message waits already.
     """
     dead_letter(conn, dead_letter_id)
-    row = conn.execute(_QUERIES["replay"], {"dead_letter_id": dead_letter_id}).fetchone()
-    assert row is not None
+    (row,) = conn.execute(_QUERIES["replay"], {"dead_letter_id": dead_letter_id})
     job_id: int = row["job_id"]
     return job_id
 

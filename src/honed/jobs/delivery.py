@@ -150,7 +150,7 @@ class Delivery:
         try:
             with conn.transaction():
                 self._on_burial(conn, letter)
-        except Exception:  # the letter must be kept even if nobody can be told of it
+        except Exception:  # noqa: BLE001 - the letter must be kept even if nobody can be told of it
             _LOG.exception("telling of dead letter %d failed", letter.dead_letter_id)
 
 
@@ -178,8 +178,7 @@ def _finish(conn: Connection, fence: Fence) -> None:
 
 
 def _count(conn: Connection, job_id: int, query: str, error: str) -> int:
-    row = conn.execute(_QUERIES[query], {"job_id": job_id, "error": error}).fetchone()
-    assert row is not None
+    (row,) = conn.execute(_QUERIES[query], {"job_id": job_id, "error": error})
     count: int = row["count"]
     return count
 

@@ -1,10 +1,9 @@
 """The contract of messages: typed, versioned, checked when sent and when received."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, LiteralString, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from typing_extensions import LiteralString
 
 from honed.errors import InvalidMessage
 

@@ -20,6 +20,15 @@ SELECT job.id
    AND job.status = 'doing'
    FOR UPDATE;
 
+-- find_own_job --
+-- Find a job, if this worker still does it; nothing is locked.
+SELECT job.id
+  FROM honed.procrastinate_jobs AS job
+ WHERE job.id = %(job_id)s
+   AND job.worker_id = %(worker_id)s
+   AND job.attempts = %(attempts)s
+   AND job.status = 'doing';
+
 -- finish_job --
 -- Mark a job as done; its row is locked by the fence.
 UPDATE honed.procrastinate_jobs
@@ -107,16 +116,6 @@ UPDATE honed.procrastinate_workers
    SET last_heartbeat = clock_timestamp()
  WHERE id = %(worker_id)s
 RETURNING id;
-
--- owns_job --
--- Whether a worker still does a job; nothing is locked.
-SELECT EXISTS (
-         SELECT FROM honed.procrastinate_jobs AS job
-          WHERE job.id = %(job_id)s
-            AND job.worker_id = %(worker_id)s
-            AND job.attempts = %(attempts)s
-            AND job.status = 'doing'
-       ) AS owned;
 
 -- purge_jobs --
 -- Delete jobs that ended long ago; what failed is kept as a dead letter.

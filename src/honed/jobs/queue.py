@@ -28,7 +28,7 @@ def defer(conn: Connection, message: Message, *, delay_s: float = 0.0) -> int | 
     """
     text = message.model_dump_json()
     parse(type(message), text)
-    row = conn.execute(
+    (row,) = conn.execute(
         _QUERIES["defer_message"],
         {
             "queue": message.queue,
@@ -39,8 +39,7 @@ def defer(conn: Connection, message: Message, *, delay_s: float = 0.0) -> int | 
             "queueing_lock": message.queueing_lock(),
             "delay_s": delay_s,
         },
-    ).fetchone()
-    assert row is not None
+    )
     job_id: int | None = row["job_id"]
     return job_id
 
@@ -69,15 +68,15 @@ class Fence:
 
     def holds(self, conn: Connection) -> bool:
         """Return whether the job is still owned; if so, its row is locked."""
-        row = conn.execute(
-            _QUERIES["lock_own_job"],
-            {
-                "job_id": self.job_id,
-                "worker_id": self.worker_id,
-                "attempts": self.attempts,
-            },
-        ).fetchone()
-        return row is not None
+        return self._find(conn, "lock_own_job")
+
+    def is_held(self, conn: Connection) -> bool:
+        """Return whether the job is owned at this moment; nothing is locked."""
+        return self._find(conn, "find_own_job")
+
+    def _find(self, conn: Connection, query: str) -> bool:
+        own = {"job_id": self.job_id, "worker_id": self.worker_id, "attempts": self.attempts}
+        return conn.execute(_QUERIES[query], own).fetchone() is not None
 
     def finish(self, conn: Connection) -> None:
         """Mark the job as done in the caller's transaction, together with its result.

@@ -1,0 +1,1 @@
+"""An improvement: the row that history, approvals, outcome and provenance hang on."""
