@@ -1,0 +1,1 @@
+"""Who says yes: a policy for what is safe, a person for the rest, and always to exact bytes."""

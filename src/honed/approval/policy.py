@@ -1,0 +1,102 @@
+"""The policy: what may go ahead without a person. Versioned; written only by the store's owner."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from honed.config import Autonomy, Settings
+from honed.errors import StoreOutdated
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.approval")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One version of the rules; it never changes."""
+
+    policy_version: int
+    autonomy: Autonomy
+    require_human_approval: bool
+    #: Only kinds of this area; empty: all.
+    target_area: str
+    #: Least priority that is approved without a person.
+    auto_approve_threshold: int
+    max_changes_per_run: int
+    #: An approval, and the wait for one, expire after it.
+    approval_ttl: timedelta
+
+
+class Answer(StrEnum):
+    """What the policy says to one proven improvement."""
+
+    #: Nothing is to be changed: this is a dry run.
+    DRY_RUN = "dry_run"
+    #: A person decides.
+    NEEDS_PERSON = "needs_person"
+    #: It goes ahead; an approval of the policy's authority was written.
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """What the policy says, and why."""
+
+    answer: Answer
+    #: One sentence for a person.
+    reason: str
+
+
+def write_policy(conn: Connection, settings: Settings) -> Policy:
+    """Make the settings the policy in force; return it. A new version only if something differs.
+
+    Args:
+        conn: a transaction of the store's owner: the daemon cannot widen what it may do.
+
+        settings: whose rules become the policy.
+
+    Raises:
+        NotAllowed: the role is not the owner's.
+    """
+    conn.execute(_QUERIES["lock_policy"])
+    conn.execute(
+        _QUERIES["write_policy"],
+        {
+            "autonomy": settings.autonomy.value,
+            "require_human_approval": settings.require_human_approval,
+            "target_area": settings.target_area,
+            "auto_approve_threshold": settings.auto_approve_threshold,
+            "max_changes_per_run": settings.max_changes_per_run,
+            "approval_ttl": timedelta(hours=settings.approval_ttl_hours),
+        },
+    )
+    return current_policy(conn)
+
+
+def current_policy(conn: Connection) -> Policy:
+    """Return the policy in force.
+
+    Raises:
+        StoreOutdated: none was ever written.
+    """
+    row = conn.execute(_QUERIES["current_policy"]).fetchone()
+    if row is None:
+        msg = "the store has no policy yet"
+        raise StoreOutdated(msg, hint="start honed once as the store's owner; it writes the policy")
+    return Policy(**{**row, "autonomy": Autonomy(row["autonomy"])})
+
+
+def ask_policy(conn: Connection, improvement_id: int) -> PolicyAnswer:
+    """Ask whether a proven improvement may go ahead; if so, its approval is written.
+
+    Every rule is checked by ``honed.approve_by_policy`` in the store, whose tables the daemon
+    cannot write. The improvement must carry its digest.
+
+    Raises:
+        UnknownImprovement: there is none with this id.
+        WrongState: it is not proven.
+        StaleApproval: its digest was made under another policy.
+    """
+    (row,) = conn.execute(_QUERIES["ask_policy"], {"improvement_id": improvement_id})
+    return PolicyAnswer(Answer(row["answer"]), row["reason"])
