@@ -1,6 +1,5 @@
 """Keys: kept from others, never replaced, and refused when they are not what they should be."""
 
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +24,7 @@ def test_the_key_is_created_once_and_for_its_owner_alone(tmp_path: Path) -> None
     signer = Signer.load_or_create(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Signer.load_or_create(path).public_key == signer.public_key
-    assert os.listdir(path.parent) == ["ledger.pem"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from honed.ledger.merkle import (
     verify_inclusion,
 )
 
+#: The same examples on every machine, however slow it is.
+EXAMPLES = settings(derandomize=True, deadline=None)
 #: The largest tree that is checked exhaustively.
 LARGEST = 70
 #: The largest tree that hypothesis draws from.
@@ -124,9 +126,7 @@ def test_every_consistency_proof_is_the_rfcs_and_verifies() -> None:
         for first in range(1, second + 1):
             proof = TREE.consistency(first, second)
             assert proof == subproof(first, TREE.leaves[:second], is_whole=True)
-            assert verify_consistency(
-                first, second, TREE.roots[first], TREE.roots[second], proof
-            )
+            assert verify_consistency(first, second, TREE.roots[first], TREE.roots[second], proof)
 
 
 def test_an_inclusion_proof_is_of_one_leaf_at_one_place() -> None:
@@ -175,7 +175,7 @@ def damages(proof: list[bytes]) -> list[list[bytes]]:
     return flipped + shorter + longer + swapped
 
 
-@settings(max_examples=100)
+@EXAMPLES
 @given(st.integers(1, FOREST).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))))
 def test_no_damaged_inclusion_proof_verifies(place: tuple[int, int]) -> None:
     index, size = place
@@ -185,7 +185,7 @@ def test_no_damaged_inclusion_proof_verifies(place: tuple[int, int]) -> None:
     assert not any(verify_inclusion(leaf, index, size, bad, root) for bad in damages(proof))
 
 
-@settings(max_examples=100)
+@EXAMPLES
 @given(st.integers(1, FOREST).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
 def test_no_damaged_consistency_proof_verifies(sizes: tuple[int, int]) -> None:
     first, second = sizes
@@ -228,16 +228,16 @@ def test_a_frontier_of_another_size_is_refused() -> None:
         grow(4, (TREE.leaves[0], TREE.leaves[1]), TREE.leaves[2])
 
 
+@EXAMPLES
 @given(st.integers(0, FOREST))
 def test_complete_subtrees_are_counted(size: int) -> None:
     stored = [
-        node
-        for node in TREE.nodes
-        if node.level > 0 and (node.index + 1) << node.level <= size
+        node for node in TREE.nodes if node.level > 0 and (node.number + 1) << node.level <= size
     ]
     assert complete_subtrees(size) == len(stored)
 
 
+@EXAMPLES
 @given(st.integers(1, 2**62))
 def test_a_proof_is_short_in_every_tree(size: int) -> None:
     for index in (0, size // 2, size - 1):

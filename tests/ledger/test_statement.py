@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from honed.core.canonical import canonical_json
@@ -21,6 +21,8 @@ from honed.ledger.statement import (
     unseal,
 )
 
+#: The same examples on every machine, however slow it is.
+EXAMPLES = settings(derandomize=True, deadline=None)
 SIGNER = Signer.generate()
 SHA256 = "ab" * 32
 NOON = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -93,6 +95,7 @@ def test_a_statement_is_in_toto() -> None:
     }
 
 
+@EXAMPLES
 @given(statements)
 def test_what_is_sealed_is_what_is_read(sealed: Statement) -> None:
     assert unseal(seal(sealed, SIGNER), SIGNER.public_key) == sealed
@@ -103,6 +106,7 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
     assert statement(recorded_at=elsewhere).to_bytes() == statement().to_bytes()
 
 
+@EXAMPLES
 @given(st.data())
 def test_no_changed_byte_passes(data: st.DataObject) -> None:
     sealed = bytearray(seal(statement(detail={"note": "x"}), SIGNER))
@@ -145,9 +149,7 @@ def test_a_signature_over_the_bare_payload_is_refused() -> None:
         {
             "payloadType": PAYLOAD_TYPE,
             "payload": base64.b64encode(payload).decode(),
-            "signatures": [
-                {"keyid": "x", "sig": base64.b64encode(SIGNER.sign(payload)).decode()}
-            ],
+            "signatures": [{"keyid": "x", "sig": base64.b64encode(SIGNER.sign(payload)).decode()}],
         }
     )
     with pytest.raises(LedgerTampered, match="the signature is not by the key"):

@@ -1,1 +1,1 @@
-"""The record: who did what, when and why, in an append-only Merkle log that a stranger can check."""
+"""The record: what was done and why, in an append-only Merkle log that a stranger can check."""

@@ -38,6 +38,10 @@ def ancestors(
     """Return the entries that led to the entry with this leaf hash, itself first.
 
     Args:
+        conn: any role may read.
+
+        leaf_hash: 64 hexadecimal digits.
+
         max_depth: longest chain of parents to follow.
 
         max_rows: most rows to visit. An entry that is reached by chains of several lengths is
@@ -59,14 +63,10 @@ def descendants(
     return _walk(conn, "walk_descendants", leaf_hash, max_depth, max_rows)
 
 
-def _walk(
-    conn: Connection, query: str, leaf_hash: str, max_depth: int, max_rows: int
-) -> Lineage:
+def _walk(conn: Connection, query: str, leaf_hash: str, max_depth: int, max_rows: int) -> Lineage:
     # One more of each than asked for tells whether there is more.
     limits = {"depth": max_depth + 1, "rows": max_rows + 1}
-    rows = conn.execute(
-        QUERIES[query], {"leaf": bytes.fromhex(leaf_hash), **limits}
-    ).fetchall()
+    rows = conn.execute(QUERIES[query], {"leaf": bytes.fromhex(leaf_hash), **limits}).fetchall()
     if not rows:
         msg = f"no entry of the ledger has the leaf hash {leaf_hash}"
         raise LedgerError(msg, hint="`honed improvement show` tells the leaf hashes of its entries")

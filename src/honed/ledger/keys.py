@@ -106,7 +106,7 @@ class Signer:
             ConfigurationError: the file is not an Ed25519 private key, or others may read it.
         """
         if not path.exists():
-            _create(path, cls.generate()._key)
+            _create(path, Ed25519PrivateKey.generate())
         return cls.load(path)
 
     @classmethod

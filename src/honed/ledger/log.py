@@ -73,6 +73,10 @@ def append(  # noqa: PLR0913 - an entry has that many parts, all but two by name
     REPEATABLE READ an append after somebody else's fails instead of waiting.
 
     Args:
+        conn: in a transaction, READ COMMITTED.
+
+        signer: the key of this log.
+
         event: what happened, a lower-case word: ``proposed``, ``applied``.
 
         subject: SHA-256 of each artifact it is about, by name; at least one.
@@ -169,9 +173,9 @@ def read_nodes(conn: Connection, nodes: Iterable[Node]) -> dict[Node, bytes]:
     rows = conn.execute(
         QUERIES["read_nodes"],
         {
-            "leaves": [node.index for node in wanted if node.level == 0],
+            "leaves": [node.number for node in wanted if node.level == 0],
             "levels": [node.level for node in inner],
-            "indexes": [node.index for node in inner],
+            "indexes": [node.number for node in inner],
         },
     )
     return {Node(row["level"], row["node_index"]): row["hash"] for row in rows}
@@ -182,8 +186,8 @@ def _span_hashes(conn: Connection, spans: Sequence[Span]) -> list[bytes]:
     try:
         return [span_hash(span, hashes) for span in spans]
     except KeyError as error:
-        level, index = error.args[0]
-        first, last = index << level, (index + 1 << level) - 1
+        level, number = error.args[0]
+        first, last = number << level, (number + 1 << level) - 1
         msg = f"the ledger lacks the hash over the entries {first} to {last}"
         raise LedgerTampered(msg, entry=first) from error
 
@@ -246,7 +250,7 @@ def _write(
             "envelope": envelope.decode(),
             "parents": list(cause_indexes),
             "levels": [node.level for node, _ in inner],
-            "indexes": [node.index for node, _ in inner],
+            "indexes": [node.number for node, _ in inner],
             "hashes": [hash_ for _, hash_ in inner],
             "frontier": list(growth.frontier),
         },

@@ -1,8 +1,8 @@
 """Merkle trees as in RFC 9162, section 2.1, as pure functions over hashes of complete subtrees.
 
-A tree of n leaves is kept as the hashes of its complete subtrees, each named by ``Node``: they never
-change once written. ``Span`` names any subtree of the tree, complete or not; proofs are lists of
-spans, and a span's hash is folded from the complete subtrees it consists of.
+A tree of n leaves is kept as the hashes of its complete subtrees, each named by a ``Node``: they
+never change once written. A ``Span`` names any subtree of the tree, complete or not; proofs are
+lists of spans, and a span's hash is folded from the complete subtrees that it consists of.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ _NODE_PREFIX = b"\x01"
 
 
 class Node(NamedTuple):
-    """A complete subtree: the leaves ``index << level`` up to ``(index + 1) << level``."""
+    """A complete subtree: leaves ``number << level`` up to, without, ``(number + 1) << level``."""
 
     level: int
-    index: int
+    number: int
 
 
 class Span(NamedTuple):
@@ -59,14 +59,16 @@ def grow(size: int, frontier: Sequence[bytes], leaf: bytes) -> Growth:
         ValueError: ``frontier`` is not one of a tree of ``size`` leaves.
     """
     if len(frontier) != size.bit_count():
-        msg = f"a tree of {size} leaves has {size.bit_count()} complete subtrees, not {len(frontier)}"
+        msg = (
+            f"a tree of {size} leaves has {size.bit_count()} complete subtrees, not {len(frontier)}"
+        )
         raise ValueError(msg)
     remaining = list(frontier)
     node, hash_ = Node(0, size), leaf
     completed = [(node, hash_)]
     # Each one bit at the end of size is a complete subtree that waits for its right brother.
-    while node.index & 1:
-        node, hash_ = Node(node.level + 1, node.index >> 1), node_hash(remaining.pop(), hash_)
+    while node.number & 1:
+        node, hash_ = Node(node.level + 1, node.number >> 1), node_hash(remaining.pop(), hash_)
         completed.append((node, hash_))
     return Growth((*remaining, hash_), tuple(completed))
 
@@ -189,7 +191,7 @@ def verify_inclusion(
 def verify_consistency(
     first: int, second: int, first_root: bytes, second_root: bytes, path: Sequence[bytes]
 ) -> bool:
-    """Return whether ``path`` proves that the tree of ``first_root`` begins that of ``second_root``.
+    """Return whether ``path`` proves that the first root's tree begins the second root's.
 
     RFC 9162, 2.1.4.2. An empty tree begins every tree, by an empty path.
     """

@@ -55,11 +55,20 @@ def verify_log(
     *,
     batch: int = BATCH,
 ) -> Report:
-    """Return a report if every entry is exactly as it was signed, in its place, and none is missing.
+    """Return a report if every entry is as it was signed, in its place, and none is missing.
 
     Everything is recomputed from the envelopes; stored hashes are only compared. Memory is bounded
     by ``batch``; entries appended meanwhile are left for the next time. Without a checkpoint from
     outside the database, cutting entries off the end, or rewriting all with the key, is not seen.
+
+    Args:
+        conn: any role may check.
+
+        public_key: of the signer of every entry.
+
+        checkpoints: in any order; their signatures are checked again.
+
+        batch: entries in memory at one time.
 
     Raises:
         LedgerTampered: with the first bad entry.
@@ -109,8 +118,8 @@ def _completed_between(start: int, stop: int) -> Iterator[Node]:
     """Yield the subtrees of two or more leaves that the leaves ``start`` to ``stop`` complete."""
     for index in range(start, stop):
         node = Node(0, index)
-        while node.index & 1:
-            node = Node(node.level + 1, node.index >> 1)
+        while node.number & 1:
+            node = Node(node.level + 1, node.number >> 1)
             yield node
 
 
@@ -138,7 +147,7 @@ def _add_leaf(audit: _Audit, leaf: bytes) -> None:
     growth = grow(audit.size, audit.frontier, leaf)
     for node, hash_ in growth.completed[1:]:
         if audit.stored.get(node) != hash_:
-            first = node.index << node.level
+            first = node.number << node.level
             msg = f"the stored hash over the entries {first} to {audit.size} is wrong or missing"
             raise LedgerTampered(msg, entry=first, hint=_NODE_HINT)
     audit.size += 1
