@@ -1,0 +1,1 @@
+"""Statistics as pure functions: evidence that stays valid however often one looks."""
