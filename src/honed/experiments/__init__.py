@@ -1,0 +1,1 @@
+"""Experiments: running trials, judging them, and keeping what was measured."""
