@@ -9,6 +9,7 @@ HonedError
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
+|   +-- KindFailed
 +-- LedgerError
     +-- LedgerTampered
 """
@@ -184,6 +185,12 @@ class EvaluatorFailed(LoopError):
     """A measurement failed; the trial says ERROR, never WORSE."""
 
     hint = "`honed improvement show` tells what failed; the next cycle tries again"
+
+
+class KindFailed(LoopError):
+    """A kind or a detector raised something that is not its to raise."""
+
+    hint = "it is a defect of the plug-in named above; the loop goes on without it"
 
 
 class LedgerError(HonedError):
