@@ -110,3 +110,21 @@ def load_settings(**overrides: object) -> Settings:
             for item in error.errors()
         ]
         raise ConfigurationError("; ".join(lines)) from error
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Return where the value of each setting comes from: environment, honed.toml or default."""
+    in_file = TomlConfigSettingsSource(Settings)()
+    return {
+        name: _origin(name, in_file=name in in_file, is_set=name in settings.model_fields_set)
+        for name in Settings.model_fields
+    }
+
+
+def _origin(name: str, *, in_file: bool, is_set: bool) -> str:
+    variable = f"HONED_{name.upper()}"
+    if variable in os.environ:
+        return variable
+    if in_file:
+        return "honed.toml"
+    return "command line" if is_set else "default"

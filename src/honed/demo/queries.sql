@@ -360,3 +360,18 @@ SELECT set_config('plan_cache_mode', 'force_generic_plan', false);
 -- reset_generic_plans --
 -- Let the server choose again.
 SELECT set_config('plan_cache_mode', 'auto', false);
+
+-- vacuum_analyze --
+-- Statistics and visibility as on a database that has been up for a while.
+VACUUM (ANALYZE);
+
+-- create_pg_stat_statements --
+-- The view that honed reads.
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+
+-- list_honed_indexes --
+-- What honed built in this database.
+SELECT c.relname AS index_name, pg_relation_size(c.oid) AS size_bytes
+FROM pg_class AS c
+WHERE c.relkind = 'i' AND c.relname LIKE 'honed\_%'
+ORDER BY c.relname;

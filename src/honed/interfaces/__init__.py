@@ -1,0 +1,1 @@
+"""The ways in: parse, call, print. Nothing is decided here."""
