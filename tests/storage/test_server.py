@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from honed.errors import DirectoryInUse, DiskFull, ServerFailed, StoreError
+from honed.errors import DirectoryInUse, ServerFailed
 from honed.storage.cluster import launch_as
 from honed.storage.db import Database
 from honed.storage.programs import closed_folder, find_programs, server_account
@@ -254,48 +254,3 @@ print(find_programs(None, server_account(), copies=Path(sys.argv[2])))
     server.start()
     assert one(Database(server.url()), b"SELECT 1") == 1
     server.stop()
-
-
-@as_root
-def test_a_full_disk_is_named_and_nothing_committed_is_lost(honed_home: Path) -> None:
-    disk = honed_home / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not let root mount a file system in memory")
-    server = Server(disk / "data", options={"wal_level": "minimal", "max_wal_senders": "0"})
-    try:
-        server.start()
-        database = Database(server.url())
-        with database.transaction() as connection:
-            connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
-        # CREATE TABLE AS needs no log at this wal_level, so it is the table that finds no space.
-        with pytest.raises(DiskFull, match="No space left") as full:
-            with database.transaction() as connection:
-                connection.execute(
-                    "CREATE TABLE heap AS SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"
-                )
-        assert "free space" in full.value.hint
-        assert one(database, b"SELECT count(*) FROM kept") == 1000
-        os.kill(server.postmaster_pid(), signal.SIGKILL)
-        server.start()
-        assert one(database, b"SELECT count(*) FROM kept") == 1000
-    finally:
-        server.stop()
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-@as_root
-def test_a_disk_too_small_for_a_new_server_is_named(honed_home: Path) -> None:
-    disk = honed_home / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not let root mount a file system in memory")
-    try:
-        with pytest.raises(StoreError) as full:
-            Server(disk / "data", options=TEST_OPTIONS).start()
-        assert isinstance(full.value, DiskFull)
-        assert not (disk / "data").exists()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)

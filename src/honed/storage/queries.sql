@@ -3,7 +3,7 @@
 CREATE TABLE IF NOT EXISTS honed.migration
 ( name text PRIMARY KEY
 , sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$')
-, applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+, applied_at timestamptz NOT NULL
 );
 
 -- lock_migrations --
@@ -20,7 +20,7 @@ SELECT name, sha256 FROM honed.migration ORDER BY name;
 
 -- record_migration --
 -- Remember that a migration was applied.
-INSERT INTO honed.migration (name, sha256) VALUES (%(name)s, %(sha256)s);
+INSERT INTO honed.migration (name, sha256, applied_at) VALUES (%(name)s, %(sha256)s, honed.now());
 
 -- find_database --
 -- Tell whether a database of this name exists on the server.
