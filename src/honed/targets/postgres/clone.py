@@ -1,10 +1,32 @@
 """A clone: one throw-away copy of a target's database on the private shadow server."""
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+import queue
+import time
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from textwrap import shorten
 from typing import Any
 
+from psycopg import sql
+
 from honed.core.canonical import Json
+from honed.core.step import Step
+from honed.errors import EvaluatorFailed, StatementCut
+from honed.storage.db import Connection
+from honed.targets.postgres.grow import grow
+from honed.targets.postgres.production import quoted
+from honed.targets.postgres.shadow import OWNER, QUERIES, READER, Shadow
 from honed.targets.postgres.whatif import Buildable, Built, Estimate
+
+#: Longest EXPLAIN, with ANALYZE too.
+EXPLAIN_TIMEOUT_S = 10.0
+#: Builds at once.
+_BUILDERS = max(1, min(4, os.cpu_count() or 1))
+
+_EXPLAIN = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) {}")
+_EXPLAIN_SHORT = sql.SQL("EXPLAIN (FORMAT JSON) {}")
+_EXPLAIN_ANALYZE = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE, TIMING OFF) {}")
 
 
 class Clone:
@@ -12,69 +34,241 @@ class Clone:
 
     Statements of the workload run under a role that only reads; builds run under the role that
     owns the tables; neither is a superuser, because what comes from a target is not trusted on
-    honed's machine. Implements ``WhatIf`` with real indexes.
+    honed's machine. Implements ``WhatIf`` with real indexes. One thread at a time uses a clone.
+
+    Args:
+        shadow: the server that it is on.
+
+        database: its name there.
+
+        sampled: share of rows, by qualified name of the tables that hold only a sample.
+
+        sizes: bytes that sampled tables and their indexes have in production.
     """
 
-    #: URL of the database, as the role that owns its tables.
-    url: str
-    #: Whether the tables hold a sample (rows and pages then look like production's to the planner).
-    is_sampled: bool
+    def __init__(
+        self,
+        shadow: Shadow,
+        database: str,
+        *,
+        sampled: Mapping[str, float],
+        sizes: Mapping[str, int],
+    ) -> None:
+        self.shadow = shadow
+        self.database = database
+        self.sampled = dict(sampled)
+        self._sessions: dict[str, Connection] = {}
+        #: Numbers of the candidates that ``add`` built, by name.
+        self._candidates: dict[str, int] = {}
+        self._shown: set[str] = set()
+        self._hidden: set[str] = set()
+        if sizes:
+            grow(shadow.server.data_dir, self.session(), sizes)
+
+    @property
+    def url(self) -> str:
+        """URL of the database, as the role that owns its tables."""
+        return self.shadow.server.url(self.database, OWNER)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a table holds a sample; to the planner it has production's rows and pages.
+
+        Not guaranteed there: that costs measured by running are production's, that rows which
+        belong together in two tables are both there, and that ANALYZE finds production's values.
+        """
+        return bool(self.sampled)
+
+    def session(self, user: str = "postgres") -> Connection:
+        """Return the clone's connection of ``user``; in autocommit mode."""
+        if user not in self._sessions or self._sessions[user].closed:
+            limits = {"statement_timeout": f"{EXPLAIN_TIMEOUT_S * 1000:.0f}"}
+            reading = {"default_transaction_read_only": "on", **limits}
+            self._sessions[user] = self.shadow.connect(
+                self.database, user=user, settings=reading if user == READER else {}
+            )
+        return self._sessions[user]
 
     def run(self, *statements: str) -> None:
         """Run each of ``statements`` by itself, as the owner of the tables, outside a transaction.
 
         Raises:
             EvaluatorFailed: one failed; the message names it.
+            DiskFull: there is no room for what it builds.
         """
-        raise NotImplementedError
+        for statement in statements:
+            with self.shadow.errors(f"running {shorten(statement, 80)}"):
+                self.session(OWNER).execute(quoted(statement))
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Return the rows of ``sql``, run as the role that only reads."""
-        raise NotImplementedError
-
-    def explain(self, sql: str, *, analyze: bool = False) -> Mapping[str, Json]:
-        """Return the plan of ``sql``: the object that ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns.
-
-        Args:
-            sql: one statement without parameters.
-
-            analyze: run it too, so that the nodes have ``Actual Rows``; cut after 10 seconds.
+    def carry_out(self, steps: Iterable[Step]) -> None:
+        """Do ``steps`` here, as they would be done in production.
 
         Raises:
-            EvaluatorFailed: the statement cannot be planned, or was cut.
+            EvaluatorFailed: one failed, or is no step of SQL.
+            DiskFull: there is no room for what it builds.
         """
-        raise NotImplementedError
+        for step in steps:
+            if step.runner != "sql":
+                msg = f"a clone cannot carry out a step of the runner {step.runner}"
+                raise EvaluatorFailed(msg)
+            if not step.in_transaction:
+                self.run(*step.do)
+                continue
+            with self.session(OWNER).transaction():
+                self.run(*step.do)
 
-    def cost(self, sql: str) -> float:
-        """Return the planner's cost of ``sql`` with the indexes visible now."""
-        raise NotImplementedError
+    def query(
+        self, statement: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the rows of ``statement``, run as the role that only reads."""
+        with self.shadow.errors(f"running {shorten(statement, 80)}"):
+            return self.session(READER).execute(quoted(statement), parameters).fetchall()
+
+    def explain(self, statement: str, *, analyze: bool = False) -> Mapping[str, Json]:
+        """Return the plan: the object that ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns.
+
+        Args:
+            statement: one statement without parameters; not run unless ``analyze``.
+
+            analyze: run it too, so that the nodes have ``Actual Rows``.
+
+        Raises:
+            EvaluatorFailed: the statement cannot be planned.
+            StatementCut: it took longer than ``EXPLAIN_TIMEOUT_S``.
+        """
+        return self._explain(_EXPLAIN_ANALYZE if analyze else _EXPLAIN, statement)
+
+    def cost(self, statement: str) -> float:
+        """Return the planner's cost of ``statement`` with the indexes visible now."""
+        return float(self._explain(_EXPLAIN_SHORT, statement)["Plan"]["Total Cost"])
+
+    def estimate(self, statement: str, visible: Collection[str]) -> Estimate:
+        """Return what ``statement`` would cost with ``visible`` only; see ``WhatIf.estimate``."""
+        self.show(visible)
+        plan = self._explain(_EXPLAIN_SHORT, statement)["Plan"]
+        return Estimate(cost=float(plan["Total Cost"]), indexes=frozenset(_indexes(plan)))
 
     def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
-        """Build ``candidates``, two at a time, invisible to the planner; see ``WhatIf.add``."""
-        raise NotImplementedError
+        """Build ``candidates``, as many at once as there are processors; see ``WhatIf.add``."""
+        todo: queue.SimpleQueue[Buildable] = queue.SimpleQueue()
+        for candidate in candidates:
+            if candidate.name not in self._candidates:
+                todo.put(candidate)
+        with ThreadPoolExecutor(_BUILDERS) as pool:
+            running = [pool.submit(self._build, todo) for _ in range(_BUILDERS)]
+            seconds = {name: value for done in running for name, value in done.result().items()}
+        return self._take_in(seconds)
 
     def show(self, names: Collection[str]) -> None:
         """Make exactly ``names`` of the added candidates visible to the planner.
 
-        Indexes that production has stay as they are.
+        Indexes that production has are visible, except those of the last ``hide``.
         """
-        raise NotImplementedError
-
-    def estimate(self, sql: str, visible: Collection[str]) -> Estimate:
-        """Return what ``sql`` would cost with ``visible`` only; see ``WhatIf.estimate``."""
-        raise NotImplementedError
+        wanted = {name for name in names if name in self._candidates}
+        self._flip({self._candidates[name] for name in self._shown - wanted}, is_visible=False)
+        self._flip({self._candidates[name] for name in wanted - self._shown}, is_visible=True)
+        self._shown = wanted
 
     def hide(self, names: Collection[str]) -> None:
-        """Hide indexes that production has, to ask what dropping them would do; ``show`` undoes."""
-        raise NotImplementedError
+        """Make all of production's indexes visible to the planner but ``names``.
+
+        It says what the planner would do without them. They are still kept up to date by writes.
+        """
+        wanted = set(names)
+        oids = {
+            row["name"]: row["oid"]
+            for row in self._index_rows()
+            if row["name"] in wanted | self._hidden and row["name"] not in self._candidates
+        }
+        self._flip({oids[name] for name in self._hidden - wanted}, is_visible=True)
+        self._flip({oids[name] for name in wanted - self._hidden if name in oids}, is_visible=False)
+        self._hidden = wanted & oids.keys()
+
+    def indexes(self) -> dict[str, int]:
+        """Return the bytes of every index, by name; on a sampled table as in production."""
+        return {row["name"]: row["size_bytes"] for row in self._index_rows()}
 
     def size_bytes(self, name: str) -> int:
-        """Return the bytes of index ``name``, scaled up where the clone is sampled."""
-        raise NotImplementedError
+        """Return the bytes of index ``name``; on a sampled table as it would be in production.
+
+        Raises:
+            EvaluatorFailed: there is no such index.
+        """
+        sizes = self.indexes()
+        if name not in sizes:
+            msg = f"there is no index {name} on the clone"
+            raise EvaluatorFailed(msg)
+        return sizes[name]
+
+    def grow_indexes(self, names: Collection[str]) -> None:
+        """Give new indexes ``names`` of sampled tables the size that they would have in production.
+
+        ``add`` does so by itself.
+        """
+        if not self.is_sampled:
+            return
+        sizes = {
+            row["qualified_name"]: round(row["size_bytes"] / self.sampled[row["of_table"]])
+            for row in self._index_rows()
+            if row["name"] in names and row["of_table"] in self.sampled
+        }
+        grow(self.shadow.server.data_dir, self.session(), sizes)
 
     def close(self) -> None:
         """Close every connection; the lab drops the database."""
-        raise NotImplementedError
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def _explain(self, explain: sql.SQL, statement: str) -> dict[str, Any]:
+        with self.shadow.errors(f"planning {shorten(statement, 80)}"):
+            rows = self.session(READER).execute(explain.format(quoted(statement))).fetchall()
+        plan: dict[str, Any] = rows[0]["QUERY PLAN"][0]
+        return plan
+
+    def _build(self, todo: queue.SimpleQueue[Buildable]) -> dict[str, float]:
+        """Build from ``todo`` until it is empty; return the seconds of each build by name."""
+        seconds: dict[str, float] = {}
+        with self.shadow.connect(self.database, user=OWNER) as connection:
+            while True:
+                try:
+                    candidate = todo.get_nowait()
+                except queue.Empty:
+                    return seconds
+                started = time.monotonic()
+                try:
+                    with self.shadow.errors(f"building {candidate.name}"):
+                        connection.execute(quoted(candidate.build_sql))
+                except (EvaluatorFailed, StatementCut):
+                    if connection.closed:
+                        raise
+                    continue
+                seconds[candidate.name] = time.monotonic() - started
+
+    def _take_in(self, seconds: Mapping[str, float]) -> dict[str, Built]:
+        """Hide what was built from the planner, and say what it is."""
+        oids = {row["name"]: row["oid"] for row in self._index_rows() if row["name"] in seconds}
+        self._flip(set(oids.values()), is_visible=False)
+        self._candidates.update(oids)
+        self.grow_indexes(oids)
+        sizes = self.indexes()
+        return {
+            name: Built(name=name, size_bytes=sizes[name], build_s=seconds[name]) for name in oids
+        }
+
+    def _flip(self, oids: Collection[int], *, is_visible: bool) -> None:
+        if oids:
+            parameters = {"oids": list(oids), "is_visible": is_visible}
+            with self.shadow.errors("showing indexes"):
+                self.session().execute(QUERIES["set_visibility"], parameters)
+
+    def _index_rows(self) -> list[dict[str, Any]]:
+        with self.shadow.errors("listing indexes"):
+            return self.session().execute(QUERIES["list_indexes"], {}).fetchall()
 
 
-__all__ = ["Buildable", "Built", "Clone", "Estimate", "Sequence"]
+def _indexes(node: Mapping[str, Any]) -> Iterable[str]:
+    if "Index Name" in node:
+        yield node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _indexes(child)

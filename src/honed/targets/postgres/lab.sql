@@ -1,0 +1,214 @@
+-- Statements of the lab. The first part reads production, the second the private shadow server.
+
+-- export_snapshot --
+-- A name under which other connections see the same moment.
+SELECT pg_export_snapshot() AS snapshot;
+
+-- list_relations --
+-- Tables, materialised views and their indexes with the sizes that the planner sees.
+SELECT format('%%I.%%I', n.nspname, c.relname) AS name
+     , CASE WHEN c.relkind = 'i' THEN format('%%I.%%I', tn.nspname, tc.relname) ELSE '' END AS of_table
+     , c.relkind::text AS sort
+     , c.relpages AS pages
+     , c.reltuples::float8 AS row_count
+     , c.relallvisible AS all_visible
+     , pg_relation_size(c.oid) / current_setting('block_size')::bigint AS blocks
+     , pg_relation_size(c.oid) AS file_bytes
+     , CASE WHEN c.relkind = 'r' THEN pg_total_relation_size(c.oid) ELSE 0 END AS size_bytes
+     , c.relrowsecurity AND row_security_active(c.oid) AS hides_rows
+     , c.relispopulated AS is_filled
+     , ARRAY(SELECT a.attname::text
+               FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0
+                AND NOT a.attisdropped AND a.attgenerated = ''
+              ORDER BY a.attnum) AS columns
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_index i ON i.indexrelid = c.oid
+  LEFT JOIN pg_class tc ON tc.oid = i.indrelid
+  LEFT JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+ WHERE c.relkind IN ('r', 'm', 'i')
+   AND c.relpersistence <> 't'
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass
+                      AND d.objid = coalesce(i.indrelid, c.oid) AND d.deptype = 'e')
+ ORDER BY c.oid;
+
+-- list_foreign_keys --
+-- Foreign keys that are not inherited, with their definitions.
+SELECT format('%%I.%%I', n.nspname, c.relname) AS of_table
+     , k.conname AS name
+     , pg_get_constraintdef(k.oid) AS definition
+  FROM pg_constraint k
+  JOIN pg_class c ON c.oid = k.conrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE k.contype = 'f' AND k.conparentid = 0
+ ORDER BY k.oid;
+
+-- list_extensions --
+-- Extensions and the schemas that they live in.
+SELECT e.extname AS name, n.nspname AS in_schema
+  FROM pg_extension e
+  JOIN pg_namespace n ON n.oid = e.extnamespace
+ WHERE e.extname <> 'plpgsql'
+ ORDER BY e.oid;
+
+-- list_planner_settings --
+-- Settings that move plans or the meaning of a statement, in their base units.
+SELECT name, setting
+  FROM pg_settings
+ WHERE (category LIKE 'Query Tuning%%'
+        OR name IN ('work_mem', 'hash_mem_multiplier', 'default_statistics_target', 'search_path'
+                  , 'timezone', 'DateStyle', 'IntervalStyle', 'standard_conforming_strings'
+                  , 'default_text_search_config', 'backslash_quote', 'transform_null_equals'))
+   AND context IN ('user', 'superuser')
+   AND name NOT LIKE '%%parallel%%'
+   AND setting IS DISTINCT FROM boot_val
+ ORDER BY name;
+
+-- describe_database --
+-- What the database was created with; columns differ from version to version, so as JSON.
+SELECT to_jsonb(d) AS description
+     , pg_encoding_to_char(d.encoding) AS encoding
+     , pg_database_size(d.oid) AS size_bytes
+  FROM pg_database d
+ WHERE d.datname = current_database();
+
+-- digest_schema --
+-- One digest of tables, columns, constraints, indexes, statistics objects and functions.
+WITH part (line) AS (
+    SELECT format('%%s %%s %%s', c.oid, c.relkind, c.reloptions)
+      FROM pg_class c
+     WHERE c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') AND c.relpersistence <> 't'
+    UNION ALL
+    SELECT format('%%s %%s %%s %%s %%s %%s %%s', a.attrelid, a.attname
+                , format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attisdropped
+                , a.attstattarget, a.attoptions)
+      FROM pg_attribute a
+      JOIN pg_class c ON c.oid = a.attrelid
+     WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'm', 'v') AND c.relpersistence <> 't'
+    UNION ALL
+    SELECT pg_get_indexdef(i.indexrelid) || i.indisvalid
+      FROM pg_index i
+      JOIN pg_class c ON c.oid = i.indexrelid
+     WHERE c.relpersistence <> 't'
+    UNION ALL
+    SELECT format('%%s %%s %%s', k.conrelid, k.conname, pg_get_constraintdef(k.oid))
+      FROM pg_constraint k
+    UNION ALL
+    SELECT format('%%s %%s', pg_get_statisticsobjdef(s.oid), s.stxstattarget)
+      FROM pg_statistic_ext s
+    UNION ALL
+    SELECT format('%%s %%s', p.oid::regprocedure, md5(p.prosrc))
+      FROM pg_proc p
+     WHERE p.oid >= 16384
+)
+SELECT md5(coalesce(string_agg(line, E'\n' ORDER BY line), '')) AS digest
+  FROM part;
+
+-- list_activity --
+-- How much each table was written since its counters were reset, and when it was analysed.
+SELECT format('%%I.%%I', schemaname, relname) AS name
+     , n_tup_ins + n_tup_upd + n_tup_del AS writes
+     , n_live_tup AS live_rows
+     , coalesce(greatest(last_analyze, last_autoanalyze)::text, '') AS analysed_at
+  FROM pg_stat_user_tables
+ ORDER BY 1;
+
+-- list_locations --
+-- Where relations lie in the data directory, and how long they are.
+SELECT c.oid::bigint AS oid
+     , format('%%I.%%I', n.nspname, c.relname) AS name
+     , pg_relation_filepath(c.oid) AS path
+     , pg_relation_size(c.oid) / current_setting('block_size')::bigint AS blocks
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'm', 'i')
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
+
+-- write_relation_numbers --
+-- What the planner reads of a relation's size: rows and pages.
+UPDATE pg_class
+   SET relpages = %(pages)s::int, reltuples = %(row_count)s::real
+     , relallvisible = %(all_visible)s::int
+ WHERE oid = %(oid)s::oid;
+
+-- list_tables_with_statistics_objects --
+-- Tables whose extended statistics exist only once they are analysed here.
+SELECT DISTINCT n.nspname AS schema_name, c.relname AS table_name
+  FROM pg_statistic_ext s
+  JOIN pg_class c ON c.oid = s.stxrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY 1, 2;
+
+-- list_indexes --
+-- Indexes outside the system's schemas, with their tables and sizes.
+SELECT c.oid::bigint AS oid
+     , c.relname AS name
+     , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
+     , format('%%I.%%I', tn.nspname, t.relname) AS of_table
+     , pg_relation_size(c.oid) AS size_bytes
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_namespace tn ON tn.oid = t.relnamespace
+ WHERE c.relkind = 'i' AND tn.nspname !~ '^pg_' AND tn.nspname <> 'information_schema'
+ ORDER BY c.oid;
+
+-- set_visibility --
+-- An index that is not valid is no choice for the planner; its contents stay as they are.
+UPDATE pg_index
+   SET indisvalid = %(is_visible)s::bool
+ WHERE indexrelid = ANY (%(oids)s::oid[]);
+
+-- list_known_settings --
+-- The names of settings that this server knows.
+SELECT name FROM pg_settings;
+
+-- list_available_extensions --
+-- The names of extensions that could be created on this server.
+SELECT name FROM pg_available_extensions;
+
+-- read_marker --
+-- What the copy is; no row: there is none.
+SELECT marker FROM lab_copy;
+
+-- write_marker --
+-- Say what the copy is.
+INSERT INTO lab_copy (marker) VALUES (%(marker)s::jsonb);
+
+-- delete_marker --
+-- From here on the copy is not to be used.
+DELETE FROM lab_copy;
+
+-- list_leftovers --
+-- Databases of labs whose process is gone: no session of that name is there.
+SELECT d.datname AS name
+  FROM pg_database d
+ WHERE d.datname LIKE 'clone\_%%'
+   AND NOT EXISTS (SELECT FROM pg_stat_activity a
+                    WHERE a.application_name = 'honed lab ' || split_part(d.datname, '_', 2));
+
+-- count_other_labs --
+-- Processes that use this shadow server besides this one.
+SELECT count(DISTINCT application_name) AS others
+  FROM pg_stat_activity
+ WHERE application_name LIKE 'honed lab %%' AND application_name <> %(name)s;
+
+-- lock_copy --
+-- One process at a time replaces the copy.
+SELECT pg_advisory_lock(1);
+
+-- unlock_copy --
+-- Let others use the copy again.
+SELECT pg_advisory_unlock(1);
+
+-- share_copy --
+-- While a clone is made, nobody replaces the copy.
+SELECT pg_advisory_lock_shared(1);
+
+-- unshare_copy --
+-- The clone is made.
+SELECT pg_advisory_unlock_shared(1);
