@@ -1,0 +1,14 @@
+"""Examples in docstrings are true."""
+
+import doctest
+import importlib
+import pkgutil
+
+import honed
+
+
+def test_every_example_in_a_docstring_gives_what_it_says() -> None:
+    names = [module.name for module in pkgutil.walk_packages(honed.__path__, "honed.")]
+    modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+    failed = {m.__name__: doctest.testmod(m).failed for m in modules}
+    assert {name: count for name, count in failed.items() if count} == {}
