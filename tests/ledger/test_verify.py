@@ -263,6 +263,11 @@ def add_parent(forger: Forger) -> int:
     return index
 
 
+def add_parent_behind_the_head(forger: Forger) -> int:
+    forger.conn.execute("INSERT INTO honed.log_parent VALUES (%s, 2)", (SIZE,))
+    return SIZE
+
+
 def edit_head(forger: Forger) -> int:
     size = forger.rng.choice([size for size in range(SIZE + 9) if size != SIZE])
     forger.conn.execute("UPDATE honed.log_head SET size = %s", (size,))
@@ -315,6 +320,7 @@ TAMPERINGS: list[Tampering] = [
     edit_time,
     delete_parent,
     add_parent,
+    add_parent_behind_the_head,
     edit_head,
     edit_frontier,
     move_to_another_log,
