@@ -48,6 +48,8 @@ class TrialResult:
     elapsed_s: float
     #: What building the candidate cost and what it was built on.
     facts: Mapping[str, Json] = field(default_factory=dict)
+    #: What made the evaluator fail; empty unless the ending is FAILED.
+    error: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -90,6 +92,7 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
     """
     blocks: list[Block] = []
     facts: Mapping[str, Json] = {}
+    failed = ""
     started = clock()
 
     def keep(block: Block) -> None:
@@ -103,10 +106,10 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
             ending = _measure(measuring, keep, blocks, lambda: clock() - started)
     except EvaluatorFailed as error:
         judgement = failure(str(error), trial.design)
-        ending = Ending.FAILED
+        ending, failed = Ending.FAILED, str(error)
     else:
         judgement = recompute(blocks, trial.design)
-    return TrialResult(judgement, tuple(blocks), seed, ending, clock() - started, facts)
+    return TrialResult(judgement, tuple(blocks), seed, ending, clock() - started, facts, failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from honed.core.canonical import Json
 from honed.core.verdict import Verdict
@@ -16,6 +16,8 @@ from honed.stats.e_process import (
     sign_log_e,
 )
 from honed.stats.moments import Moments
+
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,57 @@ class Comparison:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """What a rule decides of each series; at most one of the three is true of a series."""
+
+    improved: BoolArray
+    worse: BoolArray
+    equivalent: BoolArray
+
+
 def compare(differences: ArrayLike, rule: Rule) -> Comparison:
     """Return what ``differences`` (one number a pair, shape (n,)) say under ``rule``.
 
-    IMPROVED: the interval lies below log(1 - worthwhile), and the signs agree.
-    WORSE: the interval lies above 0, and the signs agree.
-    EQUIVALENT: the interval lies within log(1 -+ equivalence).
-    INCONCLUSIVE: anything else; with more pairs it may change.
+    It may be asked after every pair; ``decide`` says what makes each verdict, and what is
+    guaranteed.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    moments = Moments.of(values)
+    below, above = (values < 0).sum(), (values > 0).sum()
+    width = float(half_width(moments, alpha=rule.alpha, prior_variance=rule.prior_variance))
+    effect = float(moments.mean)
+    return Comparison(
+        pairs=len(values),
+        effect=effect,
+        median=float(np.median(values)) if len(values) else 0.0,
+        low=effect - width,
+        high=effect + width,
+        log_e=float(mean_log_e(moments, prior_variance=rule.prior_variance)),
+        sign_log_e=float(sign_log_e(below, above, prior_variance=rule.prior_variance)),
+        verdict=_verdict(decide(moments, below, above, rule=rule)),
+    )
+
+
+def decide(moments: Moments, below: ArrayLike, above: ArrayLike, *, rule: Rule) -> Decisions:
+    """Return what ``rule`` decides of each series, from its moments and the signs of its pairs.
+
+    Args:
+        moments: of the differences, for any number of series.
+
+        below: how many differences of each are below 0.
+
+        above: how many are above 0.
+
+        rule: the numbers that decide.
+
+    IMPROVED: the interval lies below log(1 - worthwhile), and the signs agree. WORSE: the interval
+    lies above 0, and the signs agree. EQUIVALENT: the interval lies within log(1 -+ equivalence),
+    and it is not IMPROVED. With more pairs, what is undecided may become decided.
 
     Signs agree when the e-value for the median lying on the verdict's side reaches 1/alpha. Where
-    the mean decides and the signs do not, outliers or two modes make the mean, and the verdict is
-    INCONCLUSIVE. It may be asked after every pair.
+    the mean decides and the signs do not, outliers or two modes make the mean, and nothing is
+    decided.
 
     Guaranteed: if nothing changed at all and the order of arms is drawn at random, IMPROVED has
     probability at most alpha ever, for any noise, and so has WORSE (by the signs). If the
@@ -103,41 +145,25 @@ def compare(differences: ArrayLike, rule: Rule) -> Comparison:
     all times at once (by the interval). Not guaranteed: the size of the effect under heavy tails,
     and anything where one pair influences the next.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    moments = Moments.of(values)
-    below, above = int((values < 0).sum()), int((values > 0).sum())
-    width = float(half_width(moments, alpha=rule.alpha, prior_variance=rule.prior_variance))
-    effect = float(moments.mean)
-    low, high = effect - width, effect + width
-    return Comparison(
-        pairs=len(values),
-        effect=effect,
-        median=float(np.median(values)) if len(values) else 0.0,
-        low=low,
-        high=high,
-        log_e=float(mean_log_e(moments, prior_variance=rule.prior_variance)),
-        sign_log_e=float(sign_log_e(below, above, prior_variance=rule.prior_variance)),
-        verdict=_verdict(low, high, _side_of_signs(below, above, rule), rule)
-        if len(values) >= rule.min_pairs
-        else Verdict.INCONCLUSIVE,
+    enough = moments.count >= rule.min_pairs
+    width = half_width(moments, alpha=rule.alpha, prior_variance=rule.prior_variance)
+    low, high = moments.mean - width, moments.mean + width
+    threshold = -math.log(rule.alpha)
+    falls = sign_below_log_e(below, above, prior_variance=rule.prior_variance) >= threshold
+    rises = sign_below_log_e(above, below, prior_variance=rule.prior_variance) >= threshold
+    gains = high < math.log1p(-rule.worthwhile)
+    within = (low > math.log1p(-rule.equivalence)) & (high < math.log1p(rule.equivalence))
+    worse = enough & (low > 0.0) & rises
+    return Decisions(
+        improved=enough & gains & falls,
+        worse=worse,
+        equivalent=enough & within & ~gains & ~worse,
     )
 
 
-def _verdict(low: float, high: float, signs_side: int, rule: Rule) -> Verdict:
-    if high < math.log1p(-rule.worthwhile):
-        return Verdict.IMPROVED if signs_side < 0 else Verdict.INCONCLUSIVE
-    if low > 0.0:
-        return Verdict.WORSE if signs_side > 0 else Verdict.INCONCLUSIVE
-    if low > math.log1p(-rule.equivalence) and high < math.log1p(rule.equivalence):
-        return Verdict.EQUIVALENT
-    return Verdict.INCONCLUSIVE
-
-
-def _side_of_signs(below: int, above: int, rule: Rule) -> int:
-    """Return -1 or 1 where the signs show that the median is below or above 0, else 0."""
-    threshold = -math.log(rule.alpha)
-    if sign_below_log_e(below, above, prior_variance=rule.prior_variance) >= threshold:
-        return -1
-    if sign_below_log_e(above, below, prior_variance=rule.prior_variance) >= threshold:
-        return 1
-    return 0
+def _verdict(decisions: Decisions) -> Verdict:
+    if decisions.improved:
+        return Verdict.IMPROVED
+    if decisions.worse:
+        return Verdict.WORSE
+    return Verdict.EQUIVALENT if decisions.equivalent else Verdict.INCONCLUSIVE

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
@@ -66,6 +66,42 @@ class WarmUp:
     extra: float = 0.0
     #: By which the extra is multiplied from one execution to the next.
     decay: float = 0.5
+
+
+def block_differences(
+    noise: Noise,
+    shape: tuple[int, int, int],
+    *,
+    washout: int,
+    warm_up: WarmUp,
+    random: np.random.Generator,
+) -> FloatArray:
+    """Return the noise of differences of block medians, shape (systems, pairs).
+
+    Args:
+        noise: the environment moves on from block to block and stays within one.
+
+        shape: systems, pairs, executions of one block.
+
+        washout: executions of each block that are dropped.
+
+        warm_up: of a block that follows one of the other arm.
+
+        random: where all chance comes from.
+    """
+    systems, pairs, executions = shape
+    levels = log_costs(replace(noise, execution=0.0, spikes=0.0), (systems, 2 * pairs), random)
+    candidate_first = random.integers(2, size=(systems, pairs)).astype(np.bool_)
+    arms = np.stack([candidate_first, ~candidate_first], axis=-1).reshape(systems, 2 * pairs)
+    switched = np.ones_like(arms)
+    switched[:, 1:] = arms[:, 1:] != arms[:, :-1]
+    within = replace(noise, environment=0.0, drift=0.0)
+    costs = log_costs(within, (systems * 2 * pairs, executions), random)
+    costs = costs.reshape(systems, 2 * pairs, executions)
+    costs += warm_up.extra * warm_up.decay ** np.arange(executions) * switched[..., np.newaxis]
+    blocks = levels + np.median(costs[..., washout:], axis=-1)
+    first, second = blocks[:, 0::2], blocks[:, 1::2]
+    return np.where(candidate_first, first - second, second - first)
 
 
 class SimulatedArm:
