@@ -8,6 +8,7 @@ from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.storage")
 _CREATE = sql.SQL("CREATE DATABASE {name} TEMPLATE {template}")
+_BY_FILES = sql.SQL(" STRATEGY FILE_COPY")
 _DROP = sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
@@ -24,8 +25,20 @@ def database_exists(server: Database, name: str) -> bool:
     return bool(row and row["is_there"])
 
 
-def create_database(server: Database, name: str, *, template: str = "template0") -> bool:
+def create_database(
+    server: Database, name: str, *, template: str = "template0", by_files: bool = False
+) -> bool:
     """Create the database ``name`` as a copy of ``template``; return False if it is there.
+
+    Args:
+        server: any database of the server.
+
+        name: the new database.
+
+        template: nobody else may be connected to it.
+
+        by_files: copy files instead of logging blocks; quicker with ``fsync`` off, or for a large
+            template, but it forces checkpoints. Needs PostgreSQL 15.
 
     Raises:
         NotAllowed: the login may not create databases.
@@ -34,7 +47,7 @@ def create_database(server: Database, name: str, *, template: str = "template0")
     statement = _CREATE.format(name=sql.Identifier(name), template=sql.Identifier(template))
     with server.connect(autocommit=True) as connection:
         try:
-            connection.execute(statement)
+            connection.execute(statement + _BY_FILES if by_files else statement)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return False
     return True

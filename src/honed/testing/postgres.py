@@ -48,7 +48,8 @@ class Databases:
     def create(self, template: str = "template0") -> str:
         """Return the URL of a new database, a copy of ``template``."""
         name = f"test_{next(_NUMBERS)}"
-        create_database(Database(self.server.url()), name, template=template)
+        server = Database(self.server.url())
+        create_database(server, name, template=template, by_files=True)
         self._made.append(name)
         return self.server.url(name)
 
