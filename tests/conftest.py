@@ -2,7 +2,7 @@
 
 import os
 
-pytest_plugins = ["honed.testing.postgres"]
+pytest_plugins = ["honed.testing.postgres", "honed.testing.improvements", "honed.testing.desk"]
 
 for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:
     del os.environ[_name]

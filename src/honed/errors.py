@@ -9,7 +9,7 @@ HonedError
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
-|   +-- KindFailed
+|   +-- KindFailed  Postponed
 +-- LedgerError
     +-- LedgerTampered
 """
@@ -58,7 +58,7 @@ class StoreOutdated(StoreError):
 class ServerFailed(StoreError):
     """The PostgreSQL server that honed manages did not start."""
 
-    hint = "the server's own words are in the file `server.log` beside its data directory"
+    hint = "the server's own words are in the file `.log` beside its data directory"
 
 
 class DirectoryInUse(StoreError):
@@ -191,6 +191,12 @@ class KindFailed(LoopError):
     """A kind or a detector raised something that is not its to raise."""
 
     hint = "it is a defect of the plug-in named above; the loop goes on without it"
+
+
+class Postponed(LoopError):
+    """It cannot be done at the moment; it is tried again soon."""
+
+    hint = "nothing needs doing; `honed status` shows what waits, and for what"
 
 
 class LedgerError(HonedError):
