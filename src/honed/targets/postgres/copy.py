@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -127,14 +127,16 @@ class Copying:
             "ICU_LOCALE": locale if provider == "icu" else None,
             "BUILTIN_LOCALE": locale if provider == "builtin" else None,
         }
-        words = sql.SQL(" ").join(
-            sql.SQL("{} {}").format(sql.SQL(cast("LiteralString", name)), sql.Literal(value))
+        words = [
+            sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value))
             for name, value in options.items()
             if value is not None
-        )
+        ]
         with self._shadow.errors("creating the copy"):
             self._shadow.session.execute(
-                _CREATE.format(sql.Identifier(COPYING), sql.Identifier(OWNER), words)
+                _CREATE.format(
+                    sql.Identifier(COPYING), sql.Identifier(OWNER), sql.SQL(" ").join(words)
+                )
             )
 
     def _fill(self, relations: Sequence[Relation], sampled: Mapping[str, float]) -> int:

@@ -88,8 +88,7 @@ class Lab:
             EvaluatorFailed: the shadow server went away.
             TargetUnavailable: there was no copy, and production does not answer.
         """
-        self._shadow.start()
-        copied = self._copied() or self.refresh()
+        copied = self.copied()
         name = self._shadow.create_clone(label)
         clone: Clone | None = None
         try:
@@ -101,6 +100,16 @@ class Lab:
             # If the server is gone, the next start drops it.
             with contextlib.suppress(EvaluatorFailed):
                 self._shadow.drop(name)
+
+    def copied(self) -> Copied:
+        """Return what the copy is; copy first if there is none.
+
+        Raises:
+            TargetUnavailable: there was no copy, and production does not answer.
+            EvaluatorFailed: the shadow server went away.
+        """
+        self._shadow.start()
+        return self._copied() or self.refresh()
 
     def close(self) -> None:
         """Stop the shadow server, unless another process uses it; the copy stays."""

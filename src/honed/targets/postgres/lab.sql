@@ -157,6 +157,20 @@ SELECT c.oid::bigint AS oid
  WHERE c.relkind = 'i' AND tn.nspname !~ '^pg_' AND tn.nspname <> 'information_schema'
  ORDER BY c.oid;
 
+-- describe_columns --
+-- Columns of one table that can be written, and whether an index, or a unique one, has them.
+SELECT a.attname AS name
+     , coalesce(bool_or(a.attnum = ANY (i.indkey::smallint[])), false) AS is_indexed
+     , coalesce(bool_or(i.indisunique AND a.attnum = ANY (i.indkey::smallint[])), false) AS is_unique
+     , max(c.reltuples)::float8 AS row_count
+  FROM pg_class c
+  JOIN pg_attribute a ON a.attrelid = c.oid
+  LEFT JOIN pg_index i ON i.indrelid = c.oid
+ WHERE c.oid = to_regclass(%(table)s) AND c.relkind = 'r'
+   AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ GROUP BY a.attname, a.attnum
+ ORDER BY a.attnum;
+
 -- set_visibility --
 -- An index that is not valid is no choice for the planner; its contents stay as they are.
 UPDATE pg_index

@@ -1,28 +1,49 @@
 """Replay: what the statements of a workload cost on one clone and on another, in CPU seconds."""
 
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from statistics import fmean
 
+from honed.core.canonical import Json
 from honed.core.step import Step
 from honed.core.trial import Arms, TrialDesign, Unit
+from honed.errors import EvaluatorFailed
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
+from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.workload import WorkloadStatement
 
 #: What one number of a replay is.
 METRIC = "backend_cpu_s"
+
+#: A statement that was cut so often in a row on a clone is not run there again: it costs the cut.
+_CERTAIN_CUTS = 2
+#: A block should use about so much CPU a unit, and not repeat a unit more often than ...
+_BLOCK_CPU_S = 0.02
+#: ... this.
+_MOST_REPEATS = 15
+#: Below what the clock can tell; also keeps logarithms finite.
+_LEAST_COST_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayStatement:
     """One statement to replay."""
 
-    #: The name of its unit: WorkloadStatement.statement_id.
+    #: The name of its unit: ``WorkloadStatement.statement_id``.
     name: str
-    #: Executable texts without parameters; run in rotation.
+    #: Executable texts without parameters; one execution of the unit runs each once.
     examples: tuple[str, ...]
     #: Its weight in the objective.
-    weight: float
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, statement: WorkloadStatement, *, weight: float = 1.0) -> "ReplayStatement":
+        """Return the replay of one statement of production."""
+        return cls(name=statement.statement_id, examples=statement.examples, weight=weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,59 +54,224 @@ class Calibration:
     units: tuple[Unit, ...]
     #: Cost of one execution on the baseline, CPU seconds, by unit; a cut one costs the cut.
     costs: Mapping[str, float]
-    #: Units that were cut.
+    #: Units of which an example was cut.
     cut: frozenset[str]
     #: Why a statement is left out, by name: it fails, it writes.
     left_out: Mapping[str, str]
 
 
-class ReplayArm:
-    """One clone's side of a replay; implements ``honed.core.trial.Arm``."""
+class RowCounts:
+    """Sees to it that every arm returns as many rows as the baseline.
 
-    def run(self, unit: str) -> float:
-        """Run ``unit`` once, its next example, and return its CPU seconds.
+    A statement whose number of rows moves by itself (``now()``, ``random()``) is asked again on
+    both sides before anybody is accused, and no more if the baseline disagrees with itself.
+    """
+
+    def __init__(self, baseline: MeteredSession) -> None:
+        self._baseline = baseline
+        self._seen: dict[tuple[str, str], int] = {}
+        self._moving: set[tuple[str, str]] = set()
+
+    def check(self, unit: str, example: str, rows: int, session: MeteredSession) -> None:
+        """Return if ``rows`` is right.
 
         Raises:
-            EvaluatorFailed: the statement failed, or the server went away.
+            EvaluatorFailed: the statement returns another number of rows than on the baseline.
         """
-        raise NotImplementedError
+        key = (unit, example)
+        if key in self._moving or self._seen.setdefault(key, rows) == rows:
+            return
+        before, mine, after = (
+            side.run(example) for side in (self._baseline, session, self._baseline)
+        )
+        if before.is_cut or mine.is_cut or after.is_cut or before.rows != after.rows:
+            self._moving.add(key)
+        elif before.rows == mine.rows:
+            self._seen[key] = mine.rows
+        else:
+            msg = f"statement {unit} returns {mine.rows} rows, on the baseline {before.rows}"
+            raise EvaluatorFailed(msg)
 
 
-def calibrate(clone: Clone, statements: Sequence[ReplayStatement], *, cut_s: float) -> Calibration:
-    """Return the units of a replay of ``statements``, after running each on ``clone``."""
-    raise NotImplementedError
-
-
-class ReplayTrial:
-    """The workload replayed on clones with and without the steps; implements ``Trial``.
+class ReplayArm:
+    """One clone's side of a replay; implements ``honed.core.trial.Arm``.
 
     Args:
-        lab: where the clones come from; refreshed already.
+        session: where statements run.
 
-        statements: what to replay; only statements that ``design.units`` names are run.
+        statements: by unit.
 
-        design: how the trial is judged.
+        cut_s: what a cut statement costs; as in ``session``.
 
-        cut_s: CPU seconds after which a statement is cut; it then costs exactly that.
+        row_counts: shared by the arms of one trial.
+
+        cuts: how often each example was cut; shared by arms whose clones are equal.
     """
 
     def __init__(
         self,
-        lab: Lab,
-        statements: Sequence[ReplayStatement],
-        design: TrialDesign,
+        session: MeteredSession,
+        statements: Mapping[str, ReplayStatement],
         *,
-        cut_s: float = 2.0,
+        cut_s: float,
+        row_counts: RowCounts,
+        cuts: dict[str, int],
     ) -> None:
-        raise NotImplementedError
+        self._session = session
+        self._statements = statements
+        self._cut_s = cut_s
+        self._row_counts = row_counts
+        self._cuts = cuts
+
+    def run(self, unit: str) -> float:
+        """Run each example of ``unit`` once and return their mean CPU seconds.
+
+        A cut example costs exactly the cut. After two cuts in a row it is not run again on this
+        clone or an equal one: nothing on them changes.
+
+        Raises:
+            EvaluatorFailed: the statement failed, or the server went away.
+            DiskFull: there is no room for temporary files.
+        """
+        return fmean(self._cost(unit, example) for example in self._statements[unit].examples)
+
+    def _cost(self, unit: str, example: str) -> float:
+        if self._cuts.get(example, 0) >= _CERTAIN_CUTS:
+            return self._cut_s
+        try:
+            run = self._session.run(example)
+        except EvaluatorFailed as error:
+            msg = f"statement {unit}: {error}"
+            raise EvaluatorFailed(msg) from error
+        if run.is_cut:
+            self._cuts[example] = self._cuts.get(example, 0) + 1
+            return self._cut_s
+        self._cuts[example] = 0
+        self._row_counts.check(unit, example, run.rows, self._session)
+        return max(run.cost_s, _LEAST_COST_S)
+
+
+def calibrate(clone: Clone, statements: Sequence[ReplayStatement], *, cut_s: float) -> Calibration:
+    """Return the units of a replay of ``statements``, after running each on ``clone``.
+
+    Each example runs twice, the first time to fill the caches; a cut one only once.
+
+    Raises:
+        EvaluatorFailed: the server went away.
+        DiskFull: there is no room for temporary files.
+    """
+    units: list[Unit] = []
+    costs: dict[str, float] = {}
+    cut: set[str] = set()
+    left_out: dict[str, str] = {}
+    with MeteredSession(clone, cut_s=cut_s) as session:
+        for statement in statements:
+            try:
+                costs[statement.name], is_cut = _try(session, statement)
+            except EvaluatorFailed as error:
+                if not session.is_alive:
+                    raise
+                left_out[statement.name] = str(error)
+                continue
+            if is_cut:
+                cut.add(statement.name)
+            repeats = 1 if is_cut else _repeats(statement, costs[statement.name])
+            units.append(Unit(statement.name, weight=statement.weight, repeats=repeats))
+    return Calibration(tuple(units), costs, frozenset(cut), left_out)
+
+
+def _try(session: MeteredSession, statement: ReplayStatement) -> tuple[float, bool]:
+    if not statement.examples:
+        msg = "there is no example of it"
+        raise EvaluatorFailed(msg)
+    runs = []
+    for example in statement.examples:
+        run = session.run(example)
+        runs.append(run if run.is_cut else session.run(example))
+    cost_s = max(fmean(run.cost_s for run in runs), _LEAST_COST_S)
+    return cost_s, any(run.is_cut for run in runs)
+
+
+def _repeats(statement: ReplayStatement, cost_s: float) -> int:
+    one_s = cost_s * len(statement.examples)
+    return max(1, min(_MOST_REPEATS, math.ceil(_BLOCK_CPU_S / one_s)))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayTrial:
+    """The workload replayed on clones with and without the steps; implements ``Trial``."""
+
+    #: Where the clones come from; refreshed already.
+    lab: Lab
+    #: What to replay; only statements that ``design.units`` names are run.
+    statements: tuple[ReplayStatement, ...]
+    #: How the trial is judged.
+    design: TrialDesign
+    #: CPU seconds after which a statement is cut; it then costs exactly that.
+    cut_s: float = 2.0
+    #: Units that calibration cut with the same ``cut_s``; once more is enough to believe it.
+    cut: frozenset[str] = frozenset()
+    #: What else is recorded with the trial: what calibration left out, predictions.
+    notes: Mapping[str, Json] = field(default_factory=dict)
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
-        """Build three clones, run ``steps`` in one, warm them all and hand them out.
+        """Build three clones, carry out ``steps`` in one, warm them all and hand them out.
 
         Raises:
             EvaluatorFailed: a step or a statement failed.
             DiskFull: there is no room for the clones or for what the steps build.
         """
-        raise NotImplementedError
-        yield
+        with ExitStack() as stack:
+            baseline, candidate, control = (
+                stack.enter_context(self.lab.clone(label))
+                for label in ("baseline", "candidate", "control")
+            )
+            facts = self._build(candidate, steps)
+            sessions = [
+                stack.enter_context(MeteredSession(clone, cut_s=self.cut_s))
+                for clone in (baseline, candidate, control)
+            ]
+            arms = self._arms(sessions)
+            self._warm(arms)
+            facts["metric_is_cpu"] = sessions[0].is_cpu
+            yield Arms(baseline=arms[0], candidate=arms[1], control=arms[2], facts=facts)
+
+    def _build(self, candidate: Clone, steps: Sequence[Step]) -> dict[str, Json]:
+        before = candidate.indexes()
+        started = time.monotonic()
+        candidate.carry_out(steps)
+        build_s = time.monotonic() - started
+        candidate.grow_indexes(candidate.indexes().keys() - before.keys())
+        built = {name: size for name, size in candidate.indexes().items() if name not in before}
+        copied = self.lab.copied()
+        return {
+            "build_s": build_s,
+            "built_index_bytes": built,
+            "index_bytes": sum(built.values()),
+            "dropped_indexes": sorted(before.keys() - candidate.indexes().keys()),
+            "server_version": candidate.shadow.version,
+            "cut_s": self.cut_s,
+            "copy_taken_at": copied.taken_at.isoformat(),
+            "copy_fingerprint": copied.fingerprint,
+            "sampled": dict(copied.sampled),
+            **self.notes,
+        }
+
+    def _arms(self, sessions: Sequence[MeteredSession]) -> list[ReplayArm]:
+        statements = {item.name: item for item in self.statements}
+        row_counts = RowCounts(sessions[0])
+        as_it_was: dict[str, int] = {
+            example: 1
+            for name in self.cut & statements.keys()
+            for example in statements[name].examples
+        }
+        return [
+            ReplayArm(session, statements, cut_s=self.cut_s, row_counts=row_counts, cuts=cuts)
+            for session, cuts in zip(sessions, (as_it_was, {}, as_it_was), strict=True)
+        ]
+
+    def _warm(self, arms: Sequence[ReplayArm]) -> None:
+        for unit in self.design.units:
+            for arm in arms:
+                arm.run(unit.name)

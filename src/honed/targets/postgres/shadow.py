@@ -19,9 +19,10 @@ from psycopg.types.json import Jsonb
 
 from honed.config import Settings
 from honed.errors import DiskFull, EvaluatorFailed, ServerFailed, StatementCut
+from honed.storage.cluster import SUPERUSER
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
-from honed.storage.server import SUPERUSER, Server
+from honed.storage.server import Server
 
 QUERIES = load_queries(__package__, "lab.sql")
 
@@ -137,6 +138,7 @@ class Shadow:
             return psycopg.connect(
                 **where,
                 application_name=application_name,
+                client_encoding="utf8",
                 autocommit=True,
                 row_factory=dict_row,
                 prepare_threshold=None,
