@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from honed.core.canonical import Json
 from honed.errors import UnknownDeadLetter
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -33,8 +32,8 @@ class DeadLetter:
     job_id: int
     queue: str
     task: str
-    #: Whatever was in the queue; it may break every contract.
-    message: Json
+    #: JSON text, whatever was in the queue: it may break every contract, and Python's parser too.
+    message: str
     cause: Cause
     #: What was wrong, the last time.
     error: str

@@ -138,7 +138,8 @@ SELECT job.id, job.queue_name, job.task_name, job.args, job.priority, job.lock, 
   FROM honed.procrastinate_jobs AS job
   LEFT JOIN honed.job_trouble AS trouble ON trouble.job_id = job.id
  WHERE job.id = %(job_id)s
-RETURNING dead_letter_id, job_id, queue, task, message, cause, error, exceptions, crashes, buried_at,
+RETURNING dead_letter_id, job_id, queue, task, message::text AS message, cause, error, exceptions,
+          crashes, buried_at,
           '' AS resolution, '' AS resolved_by, resolved_at, 0 AS replay_job_id;
 
 -- fail_job --
@@ -149,7 +150,8 @@ UPDATE honed.procrastinate_jobs
 
 -- list_dead_letters --
 -- The newest dead letters, newest first.
-SELECT dead_letter_id, job_id, queue, task, message, cause, error, exceptions, crashes, buried_at,
+SELECT dead_letter_id, job_id, queue, task, message::text AS message, cause, error, exceptions,
+       crashes, buried_at,
        coalesce(resolution, '') AS resolution, coalesce(resolved_by, '') AS resolved_by,
        resolved_at, coalesce(replay_job_id, 0) AS replay_job_id
   FROM honed.dead_letter
@@ -159,7 +161,8 @@ SELECT dead_letter_id, job_id, queue, task, message, cause, error, exceptions, c
 
 -- get_dead_letter --
 -- One dead letter.
-SELECT dead_letter_id, job_id, queue, task, message, cause, error, exceptions, crashes, buried_at,
+SELECT dead_letter_id, job_id, queue, task, message::text AS message, cause, error, exceptions,
+       crashes, buried_at,
        coalesce(resolution, '') AS resolution, coalesce(resolved_by, '') AS resolved_by,
        resolved_at, coalesce(replay_job_id, 0) AS replay_job_id
   FROM honed.dead_letter
