@@ -1,48 +1,73 @@
 """Which targets there are: their rows in the store, and URLs without passwords."""
 
+import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from honed.core.canonical import Json
+from honed.errors import ConfigurationError, UnknownTarget
 from honed.storage.db import Database
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.targets")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_SECRETS = ("password", "sslpassword")
+_WHERE_TO_PUT_IT = (
+    "leave the password out of the URL: put it into ~/.pgpass (or passfile=, service=), "
+    "or into the environment as {variable}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRecord:
     """One target as it is stored. URLs never hold a password."""
 
-    target_id: int
     name: str
-    #: ``postgres`` and so on.
-    sort: str
     #: Where to read it, as the observing role.
     observe_url: str
     #: Where to change it, as the acting role; empty: honed cannot change it.
     act_url: str = ""
-    #: ``search_path`` that its application uses, for instance.
+    #: ``postgres`` and so on.
+    sort: str = "postgres"
+    #: ``search_path``: the one that its application uses, where it is not the database's.
     options: Mapping[str, Json] = field(default_factory=dict)
+    #: The row in the store; 0 before it is stored.
+    target_id: int = 0
 
 
-def add_target(
-    store: Database,
-    *,
-    name: str,
-    observe_url: str,
-    act_url: str = "",
-    sort: str = "postgres",
-    options: Mapping[str, Json] | None = None,
-) -> TargetRecord:
-    """Store a target and return it; nothing is asked of the target itself.
+def add_target(store: Database, record: TargetRecord) -> TargetRecord:
+    """Store a target and return it with its id; nothing is asked of the target itself.
 
     Raises:
         ConfigurationError: a URL holds a password or is none, or the name is taken or odd.
     """
-    raise NotImplementedError
+    if not _NAME.fullmatch(record.name):
+        msg = f"{record.name!r} is no name for a target"
+        raise ConfigurationError(msg, hint="use lower-case letters, digits, _ and -")
+    _refuse_password(record, record.observe_url, acting=False)
+    if record.act_url:
+        _refuse_password(record, record.act_url, acting=True)
+    with store.transaction() as connection:
+        row = connection.execute(
+            _QUERIES["add_target"], {**asdict(record), "options": json.dumps(record.options)}
+        ).fetchone()
+    if row is None:
+        msg = f"there is already a target called {record.name}"
+        raise ConfigurationError(msg, hint="choose another name, or remove that target first")
+    return _record(row)
 
 
 def list_targets(store: Database) -> list[TargetRecord]:
     """Return the targets by name."""
-    raise NotImplementedError
+    with store.transaction() as connection:
+        return [_record(row) for row in connection.execute(_QUERIES["list_targets"])]
 
 
 def get_target(store: Database, name: str | int) -> TargetRecord:
@@ -51,7 +76,14 @@ def get_target(store: Database, name: str | int) -> TargetRecord:
     Raises:
         UnknownTarget: there is none, or it was removed.
     """
-    raise NotImplementedError
+    key: dict[str, Any] = {"name": None, "target_id": None}
+    key["target_id" if isinstance(name, int) else "name"] = name
+    with store.transaction() as connection:
+        row = connection.execute(_QUERIES["get_target"], key).fetchone()
+    if row is None:
+        msg = f"there is no target {name}"
+        raise UnknownTarget(msg)
+    return _record(row)
 
 
 def remove_target(store: Database, name: str) -> None:
@@ -60,7 +92,11 @@ def remove_target(store: Database, name: str) -> None:
     Raises:
         UnknownTarget: there is none.
     """
-    raise NotImplementedError
+    with store.transaction() as connection:
+        row = connection.execute(_QUERIES["remove_target"], {"name": name}).fetchone()
+    if row is None:
+        msg = f"there is no target {name}"
+        raise UnknownTarget(msg)
 
 
 def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
@@ -72,4 +108,45 @@ def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
     Raises:
         ConfigurationError: there is no acting URL although one is asked for.
     """
-    raise NotImplementedError
+    url = record.act_url if acting else record.observe_url
+    if not url:
+        msg = f"the target {record.name} has no URL for changing it"
+        raise ConfigurationError(msg, hint="`honed target add --sql` prints how to make its role")
+    password = os.environ.get(_variable(record.name, acting=acting))
+    if password is None:
+        return url
+    where = {**conninfo_to_dict(url), "password": password}
+    return f"postgresql://?{urlencode(where)}"
+
+
+def _refuse_password(record: TargetRecord, url: str, *, acting: bool) -> None:
+    if record.sort != "postgres":
+        return
+    try:
+        where = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # The driver's words would repeat the URL, and with it a password.
+        msg = f"the URL of target {record.name} is not one of PostgreSQL"
+        raise ConfigurationError(
+            msg, hint="the form is postgresql://user@host:5432/database"
+        ) from None
+    if any(where.get(secret) for secret in _SECRETS):
+        msg = f"the URL of target {record.name} holds a password"
+        hint = _WHERE_TO_PUT_IT.format(variable=_variable(record.name, acting=acting))
+        raise ConfigurationError(msg, hint=hint)
+
+
+def _variable(name: str, *, acting: bool) -> str:
+    stem = name.upper().replace("-", "_")
+    return f"HONED_TARGET_{stem}_{'ACT_' if acting else ''}PASSWORD"
+
+
+def _record(row: Mapping[str, Any]) -> TargetRecord:
+    return TargetRecord(
+        name=row["name"],
+        observe_url=row["observe_url"],
+        act_url=row["act_url"],
+        sort=row["sort"],
+        options=row["options"],
+        target_id=row["target_id"],
+    )

@@ -134,8 +134,10 @@ CREATE TABLE honed.statement_example (
   sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
   example text NOT NULL,
   source text NOT NULL CHECK (source IN ('activity', 'statistics', 'text')),
-  -- Null: not planned yet; false: the target refused to plan it.
-  is_accepted boolean,
+  -- Whether the target could plan it; what it refuses is deleted.
+  is_accepted boolean NOT NULL,
+  -- Order among the examples of one statement; the first is the one whose plan is watched.
+  position integer NOT NULL DEFAULT 0,
   seen_at timestamptz NOT NULL DEFAULT honed.now(),
   PRIMARY KEY (target_id, statement_id, sha256),
   FOREIGN KEY (target_id, statement_id)

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from typing import Any, LiteralString
+
+from honed.core.canonical import digest
+from honed.storage.db import Connection
+from honed.targets.postgres.connection import CATALOG_QUERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +137,44 @@ class Catalog:
     def statistics_of(self, table: str) -> tuple[ExtendedStatistics, ...]:
         """Return the extended statistics objects of the table with this qualified name."""
         return tuple(item for item in self.statistics if item.table == table)
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """Return what the target's catalog says now."""
+    columns = {
+        name: tuple(Column(**_without(row, "table_name")) for row in group)
+        for name, group in groupby(_rows(connection, "read_columns"), lambda row: row["table_name"])
+    }
+    return Catalog(
+        tables={
+            row["qualified_name"]: Table(**row, columns=columns.get(row["qualified_name"], ()))
+            for row in _rows(connection, "read_tables")
+        },
+        indexes=tuple(Index(**row) for row in _rows(connection, "read_indexes")),
+        statistics=tuple(ExtendedStatistics(**row) for row in _rows(connection, "read_statistics")),
+        settings={row["name"]: row["setting"] for row in _rows(connection, "read_settings")},
+        size_bytes=int(_rows(connection, "read_size")[0]["size_bytes"]),
+        server_version=connection.info.server_version,
+    )
+
+
+def read_fingerprint(connection: Connection) -> str:
+    """Return a digest of everything that a step could change.
+
+    Columns, constraints, indexes with their validity, extended statistics objects, statistics
+    targets and options, storage options, and the settings of roles in this database; neither
+    data nor sizes nor counters.
+    """
+    return digest([row["line"] for row in _rows(connection, "read_shape")])
+
+
+def _rows(connection: Connection, name: LiteralString) -> list[dict[str, Any]]:
+    rows = connection.execute(CATALOG_QUERIES[name], {}).fetchall()
+    return [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        for row in rows
+    ]
+
+
+def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}

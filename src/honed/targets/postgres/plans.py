@@ -1,9 +1,45 @@
 """Plans: asking a target how it would run a statement, and telling two plans apart."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
-from honed.core.canonical import Json
+from honed.core.canonical import Json, digest
+from honed.storage.db import Connection
+from honed.targets.postgres.connection import odd_statement, run
+
+#: What of a node makes it another plan.
+_SHAPE = (
+    "Node Type",
+    "Schema",
+    "Relation Name",
+    "Index Name",
+    "Scan Direction",
+    "Join Type",
+    "Strategy",
+    "Partial Mode",
+    "Parallel Aware",
+    "Parent Relationship",
+    "Operation",
+    "CTE Name",
+    "Function Name",
+)
+
+
+def explain(connection: Connection, statement: str) -> Mapping[str, Json]:
+    """Return the plan of ``statement``; it is not run.
+
+    Not guaranteed: that nothing of it runs. The planner evaluates immutable and stable functions
+    of constants, with the rights of the connection's role, in a transaction that only reads.
+
+    Raises:
+        EvaluatorFailed: the statement cannot be planned; the message is the server's.
+        StatementCut: planning took too long, or a table was locked.
+        TargetUnavailable: the target went away.
+    """
+    with odd_statement(connection):
+        rows = run(connection, f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}")
+    plan: Mapping[str, Json] = rows[0]["QUERY PLAN"][0]
+    return plan
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
@@ -14,12 +50,28 @@ def plan_hash(plan: Mapping[str, Any]) -> str:
     Args:
         plan: what ``PostgresTarget.explain`` or ``Clone.explain`` returned, or one node of it.
     """
-    raise NotImplementedError
+    return digest(_shape(_top(plan)))
 
 
 def nodes(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return every node of a plan, top first, depth first."""
-    raise NotImplementedError
+    return list(_walk(_top(plan)))
 
 
-__all__ = ["Json", "nodes", "plan_hash"]
+def _top(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", plan.get("Plan", plan))
+
+
+def _walk(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
+    for child in _children(node):
+        yield from _walk(child)
+
+
+def _children(node: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", node.get("Plans", ()))
+
+
+def _shape(node: Mapping[str, Any]) -> Json:
+    own = {name: node[name] for name in _SHAPE if name in node}
+    return {**own, "Plans": [_shape(child) for child in _children(node)]}

@@ -1,17 +1,23 @@
 """A PostgreSQL database as a target: everything that honed reads of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.target import Interval, Observation
-from honed.storage.db import Database
-from honed.targets.postgres.catalog import Catalog
+from honed.storage.db import Connection, Database
+from honed.targets.postgres.catalog import Catalog, read_catalog, read_fingerprint
+from honed.targets.postgres.connection import reading, run
 from honed.targets.postgres.lab import Lab
-from honed.targets.postgres.workload import StatementCost, Workload
-from honed.targets.registry import TargetRecord
+from honed.targets.postgres.observe import observe
+from honed.targets.postgres.plans import explain
+from honed.targets.postgres.server import check_readable
+from honed.targets.postgres.statements import QUERIES, Recorder, read_snapshot
+from honed.targets.postgres.workload import StatementCost, Workload, read_costs, read_workload
+from honed.targets.registry import TargetRecord, connection_url
 
 
 class PostgresTarget:
@@ -20,41 +26,76 @@ class PostgresTarget:
     Holds no connection: each method opens one, read only and with time limits, and closes it.
     Every method that reads the target may raise ``TargetUnavailable`` (it does not answer),
     ``MissingPrivilege``, ``MissingExtension`` or ``StatementCut`` (a time limit).
+
+    Not guaranteed: protection from functions that the target's users wrote, if the observing role
+    is a superuser: the planner may call them. ``roles_sql`` makes a role that only reads.
     """
 
-    def __init__(self, record: TargetRecord, store: Database, settings: Settings) -> None:
-        """Describe the target; nothing is opened."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        record: TargetRecord,
+        store: Database,
+        settings: Settings,
+        *,
+        interval: Interval | None = None,
+    ) -> None:
+        """Describe the target; nothing is opened.
+
+        Args:
+            record: its row in the store.
+
+            store: honed's own database.
+
+            settings: of this process.
+
+            interval: what ``statement_costs`` reads; None: the latest stretch.
+        """
+        self._record = record
+        self._store = store
+        self._settings = settings
+        self._interval = interval
+        # Shared with the copies that ``during`` makes, whoever asks for it first.
+        self._labs: list[Lab] = []
 
     @property
     def target_id(self) -> int:
         """The row in the store."""
-        raise NotImplementedError
+        return self._record.target_id
 
     @property
     def name(self) -> str:
         """The name a person gave it."""
-        raise NotImplementedError
+        return self._record.name
 
     @property
     def sort(self) -> str:
         """``postgres``."""
-        raise NotImplementedError
+        return self._record.sort
+
+    @property
+    def record(self) -> TargetRecord:
+        """The row in the store."""
+        return self._record
 
     @property
     def settings(self) -> Settings:
         """The settings of this process; kinds read budgets and seeds from them."""
-        raise NotImplementedError
+        return self._settings
 
     @property
     def lab(self) -> Lab:
         """Where trials run; the same object each time. The one who made the target closes it."""
-        raise NotImplementedError
+        if not self._labs:
+            url = connection_url(self._record)
+            settings = self._settings
+            self._labs.append(Lab(self.target_id, url, home=settings.home, settings=settings))
+        return self._labs[0]
 
     @property
     def server_version(self) -> int:
         """As ``server_version_num``: 180006."""
-        raise NotImplementedError
+        with self._reading() as connection:
+            return connection.info.server_version
 
     def check(self) -> None:
         """Return if honed can read everything that it needs.
@@ -64,7 +105,9 @@ class PostgresTarget:
             MissingExtension: pg_stat_statements is not installed, or the server does not load it.
             MissingPrivilege: the role may not see other users' statements, or not read a table.
         """
-        raise NotImplementedError
+        with self._reading() as connection:
+            read_snapshot(connection, frozenset())
+            check_readable(connection)
 
     def query(
         self, statement: str, parameters: Mapping[str, Any] | None = None
@@ -80,18 +123,24 @@ class PostgresTarget:
             MissingPrivilege: the statement writes, or the role may not read what it reads.
             StatementCut: it took longer than ``statement_timeout_s``.
         """
-        raise NotImplementedError
+        with self._reading() as connection:
+            return run(connection, statement, parameters)
 
     def explain(self, sql: str) -> Mapping[str, Json]:
         """Return the plan of ``sql``: the object that ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns.
 
         The statement is not run. ``Plan`` is the top node.
+
+        Raises:
+            EvaluatorFailed: the statement cannot be planned; the message is the server's.
         """
-        raise NotImplementedError
+        with self._reading() as connection:
+            return explain(connection, sql)
 
     def catalog(self) -> Catalog:
         """Return what the target's catalog says now."""
-        raise NotImplementedError
+        with self._reading() as connection:
+            return read_catalog(connection)
 
     def workload(self, lookback: timedelta | None = None) -> Workload:
         """Return what production asked in ``lookback``, by default ``settings.lookback_hours``.
@@ -99,7 +148,9 @@ class PostgresTarget:
         Examples are looked for and planned once on the target; an odd statement only ends up in
         ``Workload.skipped``.
         """
-        raise NotImplementedError
+        span = lookback or timedelta(hours=self._settings.lookback_hours)
+        with self._store.transaction() as store, self._reading() as connection:
+            return read_workload(store, connection, self.target_id, span)
 
     def statement_costs(self) -> Mapping[str, StatementCost]:
         """Return what each statement cost in this target's interval, by statement id.
@@ -107,26 +158,60 @@ class PostgresTarget:
         Without an interval (see ``during``) the latest is read. Statements without a call in it
         are left out.
         """
-        raise NotImplementedError
+        start = self._interval.start if self._interval else None
+        end = self._interval.end if self._interval else None
+        with self._store.transaction() as store:
+            return read_costs(store, self.target_id, start, end)
 
     def fingerprint(self) -> str:
         """Return a digest of everything that a step could change; data and sizes do not count."""
-        raise NotImplementedError
+        with self._reading() as connection:
+            return read_fingerprint(connection)
 
     def sample(self) -> None:
-        """Read the target's counters once into honed's own history."""
-        raise NotImplementedError
+        """Read the target's counters once into honed's own history.
+
+        Call it every few seconds: examples come from what is seen running. The first call only
+        takes what the counters hold already; every later one that sees a change makes one
+        interval.
+
+        Raises:
+            UnknownTarget: the target was removed.
+        """
+        with self._store.transaction() as store:
+            recorder = Recorder(store, self.target_id)
+            with self._reading() as connection:
+                snapshot = read_snapshot(connection, recorder.known)
+            recorder.save(snapshot)
 
     def observe(self, lookback: timedelta) -> Observation:
-        """Return what there is to find in the last ``lookback``."""
-        raise NotImplementedError
+        """Return what there is to find in the last ``lookback``.
+
+        Plans of the most expensive statements are taken and remembered. Anomalies of the series
+        are not judged here.
+        """
+        workload = self.workload(lookback)
+        with self._store.transaction() as store, self._reading() as connection:
+            return observe(store, connection, self.target_id, workload, lookback)
 
     def intervals(
         self, *, since: datetime | None = None, until: datetime | None = None
     ) -> Sequence[Interval]:
         """Return the stretches of recorded production within the bounds, oldest first."""
-        raise NotImplementedError
+        bounds = {"target_id": self.target_id, "since": since, "until": until}
+        with self._store.transaction() as store:
+            rows = store.execute(QUERIES["list_intervals"], bounds)
+            return [Interval(row["started_at"], row["ended_at"]) for row in rows]
 
     def during(self, interval: Interval) -> Self:
-        """Return this target as it was in ``interval``."""
-        raise NotImplementedError
+        """Return this target as it was in ``interval``; its catalog and plans are those of now."""
+        then = type(self)(self._record, self._store, self._settings, interval=interval)
+        then._labs = self._labs  # noqa: SLF001 - another of our own class
+        return then
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        search_path = self._record.options.get("search_path", "")
+        url = connection_url(self._record)
+        with reading(url, self._settings, search_path=str(search_path)) as connection:
+            yield connection

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+from honed.storage.db import Connection
+from honed.targets.postgres.examples import ExampleFinder, Examples
+from honed.targets.postgres.statements import QUERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,75 @@ class Workload:
     def replayable(self) -> tuple[WorkloadStatement, ...]:
         """The statements that read only and have examples."""
         return tuple(item for item in self.statements if item.is_select and item.examples)
+
+
+def read_workload(
+    store: Connection, target: Connection, target_id: int, lookback: timedelta
+) -> Workload:
+    """Return what production asked in the last ``lookback``, as the store has it.
+
+    Args:
+        store: connection within a transaction; new examples are kept there.
+
+        target: connection to the target, read only; examples are planned there.
+
+        target_id: the row of the target.
+
+        lookback: a stretch that ended in it counts as a whole.
+    """
+    window = {"target_id": target_id, "lookback": lookback}
+    rows = store.execute(QUERIES["list_workload"], window).fetchall()
+    reading = {row["statement_id"]: row["text"] for row in rows if row["sort"] == "select"}
+    examples = ExampleFinder(store, target, target_id).find(reading)
+    total_ms = sum(_cost(row)[1] for row in rows)
+    span = store.execute(QUERIES["get_span"], window).fetchone() or {}
+    return Workload(
+        statements=tuple(
+            _statement(row, examples.get(row["statement_id"], Examples()), total_ms) for row in rows
+        ),
+        writes={
+            row.pop("table_name"): WriteMix(**row)
+            for row in store.execute(QUERIES["list_writes"], window).fetchall()
+        },
+        skipped={key: found.reason for key, found in examples.items() if found.reason},
+        start=span.get("started_at"),
+        end=span.get("ended_at"),
+    )
+
+
+def read_costs(
+    store: Connection, target_id: int, start: datetime | None, end: datetime | None
+) -> dict[str, StatementCost]:
+    """Return what each statement cost from ``start`` to ``end``.
+
+    Without them: in the latest stretch.
+    """
+    rows = store.execute(
+        QUERIES["list_statement_costs"], {"target_id": target_id, "start": start, "end": end}
+    )
+    return {row.pop("statement_id"): StatementCost(**row) for row in rows.fetchall()}
+
+
+def _cost(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return calls and milliseconds of a row of ``list_workload``."""
+    if row["seen_ms"] <= row["exec_ms"]:
+        return row["calls"], row["exec_ms"]
+    # Most of its time went into calls that did not end: the counters know nothing of them.
+    return max(row["calls"], row["seen_calls"], 1.0), row["seen_ms"]
+
+
+def _statement(row: Mapping[str, Any], examples: Examples, total_ms: float) -> WorkloadStatement:
+    calls, ms = _cost(row)
+    return WorkloadStatement(
+        statement_id=row["statement_id"],
+        text=row["text"],
+        examples=examples.texts,
+        calls=calls,
+        total_ms=ms,
+        weight=ms / total_ms if total_ms else 0.0,
+        is_select=row["sort"] == "select",
+        blocks_per_call=row["shared_blocks"] / row["calls"] if row["calls"] else 0.0,
+        rows_per_call=row["row_count"] / row["calls"] if row["calls"] else 0.0,
+        source=examples.source,
+        is_unfinished=not row["calls"],
+    )

@@ -1,0 +1,146 @@
+"""Connections that only read a target, with time limits, and words for what goes wrong there."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+
+from honed.config import Settings
+from honed.errors import (
+    EvaluatorFailed,
+    HonedError,
+    MissingExtension,
+    MissingPrivilege,
+    StatementCut,
+    TargetUnavailable,
+)
+from honed.storage.db import CONNECT_TIMEOUT_S, Connection
+from honed.storage.queries import load_queries
+
+CATALOG_QUERIES = load_queries("honed.targets.postgres", "catalog.sql")
+
+#: Ends every statement that honed sends, so that it can be told from production's own.
+MARK: LiteralString = "/* honed */"
+
+#: SQLSTATEs, or their first two characters, and what they mean of a target.
+_MEANINGS: dict[str, type[HonedError]] = {
+    "25006": MissingPrivilege,  # a write in a transaction that only reads
+    "42501": MissingPrivilege,
+    "55P03": StatementCut,  # a lock was not to be had in time
+    "57014": StatementCut,
+    "08": TargetUnavailable,
+    "28": TargetUnavailable,  # the login was refused
+    "3D": TargetUnavailable,  # the database does not exist
+    "53": TargetUnavailable,  # no connection, memory or disk left there
+    "57": TargetUnavailable,  # shutting down, starting up, database dropped
+    "58": TargetUnavailable,
+}
+
+
+@contextmanager
+def reading(url: str, settings: Settings, *, search_path: str = "") -> Iterator[Connection]:
+    """Hand out a new connection in a transaction that can only read; it is rolled back at the end.
+
+    Args:
+        url: the target's, as the observing role.
+
+        settings: give the time limits.
+
+        search_path: the one that its application uses; empty: the role's own.
+
+    Raises:
+        TargetUnavailable: the target does not answer, or stopped to.
+        MissingPrivilege: something was to be written, or may not be read.
+        StatementCut: a time limit passed.
+        MissingExtension: the server does not load a library that the statement needs.
+        EvaluatorFailed: a statement is wrong; the message is the server's.
+    """
+    with target_errors(), _dial(url) as connection:
+        connection.read_only = True
+        # After the first query of a transaction its mode can no longer be changed, not even by
+        # a statement that asks for it.
+        connection.execute(
+            CATALOG_QUERIES["set_limits"],
+            {
+                "statement_timeout": f"{round(settings.statement_timeout_s * 1000)}ms",
+                "lock_timeout": f"{round(settings.lock_timeout_s * 1000)}ms",
+                "search_path": search_path,
+            },
+        )
+        yield connection
+        connection.rollback()
+
+
+def run(
+    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of one statement that is not honed's own text.
+
+    It is prepared first, because the server refuses to prepare more than one statement at once:
+    a text can neither end the transaction that only reads nor hide a second statement.
+    """
+    text = f"{statement.rstrip().rstrip(';')}\n{MARK}"
+    with connection.cursor() as cursor:
+        cursor.execute(text, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+def in_schema(name: str, schema: str, **parts: sql.Composable) -> sql.Composed:
+    """Return the named query of catalog.sql, with the extension's schema filled in."""
+    return sql.SQL(CATALOG_QUERIES[name]).format(schema=sql.Identifier(schema), **parts)
+
+
+@contextmanager
+def target_errors() -> Iterator[None]:
+    """Turn the driver's errors into honed's own; one without words of its own: EvaluatorFailed."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise (_meaning(error) or EvaluatorFailed)(_message(error)) from error
+
+
+@contextmanager
+def odd_statement(connection: Connection) -> Iterator[None]:
+    """Let a statement that fails cost itself alone: the transaction goes on after it.
+
+    Raises:
+        EvaluatorFailed: the statement failed; the message is the server's.
+        StatementCut: a time limit passed; the statement itself may be well.
+        TargetUnavailable: the target went away; the transaction is lost.
+    """
+    try:
+        with connection.transaction():
+            yield
+    except psycopg.Error as error:
+        meaning = _meaning(error)
+        if meaning not in {StatementCut, TargetUnavailable}:
+            meaning = EvaluatorFailed
+        raise meaning(_message(error)) from error
+
+
+def _meaning(error: psycopg.Error) -> type[HonedError] | None:
+    if error.sqlstate is None:
+        # No answer from the server at all: the connection broke.
+        return TargetUnavailable if isinstance(error, psycopg.OperationalError) else None
+    if error.sqlstate == "55000" and "shared_preload_libraries" in str(error):
+        return MissingExtension
+    return _MEANINGS.get(error.sqlstate) or _MEANINGS.get(error.sqlstate[:2])
+
+
+def _message(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip()
+
+
+def _dial(url: str) -> Connection:
+    try:
+        where = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        msg = "this is not a URL of PostgreSQL"
+        raise TargetUnavailable(msg) from None
+    where.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    where["application_name"] = "honed"
+    return psycopg.connect(**where, row_factory=dict_row)  # type: ignore[arg-type]  # values of libpq's options

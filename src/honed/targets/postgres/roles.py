@@ -1,0 +1,93 @@
+"""The SQL that creates a target's two roles: one that only looks, one that may change."""
+
+from psycopg import sql
+
+#: Runs in the target's database as a superuser. Written to be read before it is run.
+_TEMPLATE = """\
+-- Roles of honed for the database {database_name}. Run this as a superuser in that database,
+-- then give each role a password with \\password, or a certificate.
+
+-- 1. What honed reads. The server must load the library (shared_preload_libraries).
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+
+-- 2. The observing role. It sees what every role runs (pg_monitor) and reads every table
+--    (pg_read_all_data), because trials run on a private copy of the data. It writes nothing:
+--    it has no such privilege anywhere, and each of its transactions begins as read only.
+CREATE ROLE {observer} LOGIN CONNECTION LIMIT 10;
+GRANT pg_monitor, pg_read_all_data TO {observer};
+ALTER ROLE {observer} SET default_transaction_read_only = on;
+GRANT CONNECT ON DATABASE {database} TO {observer};
+
+-- 3. The acting role. Only what was proven and approved runs as it. PostgreSQL lets nobody but
+--    the owner of a table index it or create statistics on it, and there is no lesser privilege:
+--    so the role becomes a member of each owner. Leave this part out to let honed only look.
+CREATE ROLE {actor} LOGIN CONNECTION LIMIT 4;
+GRANT CONNECT ON DATABASE {database} TO {actor};
+DO $honed$
+DECLARE
+  v_owner name;
+  v_schema name;
+  v_is_superuser boolean;
+BEGIN
+  FOR v_owner, v_is_superuser IN
+    SELECT DISTINCT r.rolname, r.rolsuper
+    FROM pg_class AS c
+    JOIN pg_roles AS r ON r.oid = c.relowner
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+  LOOP
+    IF v_is_superuser THEN
+      RAISE WARNING 'tables of the superuser % are left alone: change their owner first', v_owner;
+    ELSE
+      EXECUTE format('GRANT %I TO %I', v_owner, {actor_literal});
+    END IF;
+  END LOOP;
+  -- An index and a statistics object are also objects of the table's schema.
+  FOR v_schema IN
+    SELECT DISTINCT n.nspname
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+  LOOP
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', v_schema, {actor_literal});
+  END LOOP;
+END
+$honed$;
+"""
+
+
+def observer_name(name: str) -> str:
+    """Return the name of the observing role of target ``name``."""
+    return f"honed_observe_{name}"
+
+
+def actor_name(name: str) -> str:
+    """Return the name of the acting role of target ``name``."""
+    return f"honed_act_{name}"
+
+
+def roles_sql(name: str, database: str) -> str:
+    """Return the SQL that creates both roles of a target, for a superuser to read and run.
+
+    The observing role can then do everything that ``PostgresTarget`` does, the acting role build
+    and drop indexes and statistics objects on tables whose owner is no superuser. No password is
+    set here.
+
+    Args:
+        name: the target's name.
+
+        database: the name of its database.
+    """
+    return (
+        sql.SQL(_TEMPLATE)
+        .format(
+            database=sql.Identifier(database),
+            database_name=sql.Identifier(database),
+            observer=sql.Identifier(observer_name(name)),
+            actor=sql.Identifier(actor_name(name)),
+            actor_literal=sql.Literal(actor_name(name)),
+        )
+        .as_string(None)
+    )

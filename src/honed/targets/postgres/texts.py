@@ -1,0 +1,123 @@
+"""What a statement's text says of it: what it does, which tables it names, which parameters."""
+
+import re
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from honed.targets.postgres.connection import MARK
+
+#: Texts longer than this are not parsed: the parser is Python and takes seconds for them.
+LONGEST_PARSED = 50_000
+
+_PARAMETER = re.compile(r"\$\d")
+_WRITES: dict[type[exp.Expr], str] = {
+    exp.Insert: "insert",
+    exp.Update: "update",
+    exp.Delete: "delete",
+    exp.Merge: "merge",
+}
+#: Functions that say something of the server or the session and nothing of a table.
+_ABOUT_SERVER = frozenset(
+    {
+        "set_config",
+        "current_setting",
+        "version",
+        "now",
+        "nextval",
+        "setval",
+        "currval",
+        "txid_current",
+    }
+)
+_FIRST_WORD = re.compile(
+    r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*([a-z]+)", re.IGNORECASE | re.DOTALL
+)
+#: What a statement begins with that is more than a command; the parser complains about the others.
+_PARSED = frozenset({"select", "with", "values", "table", "insert", "update", "delete", "merge"})
+_WRITE_WORD = re.compile(r"\b(insert\s+into|update|delete\s+from|merge\s+into)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementText:
+    """A statement's text, taken apart as far as it could be."""
+
+    text: str
+    #: None: the parser does not understand it.
+    tree: exp.Expr | None
+
+    @classmethod
+    def parse(cls, text: str) -> "StatementText":
+        """Return the text with its tree."""
+        if len(text) > LONGEST_PARSED or _first_word(text) not in _PARSED:
+            return cls(text, None)
+        try:
+            trees = sqlglot.parse(text, dialect="postgres")
+        except (SqlglotError, RecursionError):
+            return cls(text, None)
+        tree = trees[0] if len(trees) == 1 else None
+        # A command is what the parser passes on without understanding it.
+        return cls(text, tree if isinstance(tree, exp.Expr) else None)
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether something like ``$1`` stands in it; also true where only a string looks so."""
+        return _PARAMETER.search(self.text) is not None
+
+    def sort(self) -> str:
+        """Return what it does, as ``honed.statement.sort`` has it."""
+        if MARK in self.text:
+            return "own"
+        if self.tree is None or isinstance(self.tree, exp.Command):
+            return self._sort_by_words()
+        for node_type, sort in _WRITES.items():
+            if self.tree.find(node_type):
+                return sort
+        if not isinstance(self.tree, exp.Query | exp.Values) or self.tree.find(exp.Into):
+            return "utility"
+        if self.tree.find(exp.Lock):
+            # It takes row locks, which a role that only reads may not.
+            return "update"
+        return "own" if self._is_about_server() else "select"
+
+    def _sort_by_words(self) -> str:
+        word = _first_word(self.text)
+        if word in {"insert", "update", "delete", "merge"}:
+            return word
+        if word not in {"select", "with", "values", "table"}:
+            return "utility"
+        write = _WRITE_WORD.search(self.text)
+        return write.group(1).split()[0].lower() if write else "select"
+
+    def tables(self) -> list[exp.Table]:
+        """Return the tables that it names, without the names that it defines itself."""
+        if self.tree is None:
+            return []
+        defined = {cte.alias_or_name for cte in self.tree.find_all(exp.CTE)}
+        return [
+            table
+            for table in self.tree.find_all(exp.Table)
+            if isinstance(table.this, exp.Identifier)
+            and not (table.name in defined and not table.db)
+        ]
+
+    def _is_about_server(self) -> bool:
+        tables = self.tables()
+        if tables:
+            return all(_is_system(table) for table in tables)
+        assert self.tree is not None  # noqa: S101 - the caller asked
+        names = [function.name.lower() for function in self.tree.find_all(exp.Anonymous)]
+        return all(name in _ABOUT_SERVER or name.startswith("pg_") for name in names)
+
+
+def _first_word(text: str) -> str:
+    match = _FIRST_WORD.match(text)
+    return match.group(1).lower() if match else ""
+
+
+def _is_system(table: exp.Table) -> bool:
+    if table.db:
+        return table.db in {"pg_catalog", "information_schema"} or table.name.startswith("pg_stat_")
+    return table.name.startswith("pg_")
