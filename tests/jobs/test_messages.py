@@ -39,4 +39,4 @@ def test_a_message_without_a_version_is_of_the_first() -> None:
 
 def test_a_message_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Probe(number=1).number = 2
+        Probe(number=1).number = 2  # type: ignore[misc]  # that is the point

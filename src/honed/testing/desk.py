@@ -10,7 +10,7 @@ from typing import Any, ClassVar, LiteralString
 import pytest
 
 from honed.config import Settings
-from honed.jobs.delivery import JobContext, OnBurial
+from honed.jobs.delivery import Handlers, JobContext, OnBurial
 from honed.jobs.messages import Message
 from honed.jobs.queue import defer
 from honed.jobs.worker import Worker
@@ -67,7 +67,7 @@ class Desk:
 
     def worker(self) -> Worker:
         """Return a worker of every queue."""
-        handlers = {Probe: self._probe, Single: self._single}
+        handlers: Handlers = {Probe: self._probe, Single: self._single}
         return Worker(self.daemon, handlers, self.settings, on_burial=self.on_burial)
 
     def work(self) -> None:
