@@ -1,24 +1,16 @@
-"""Reading a target's counters into honed's history: what each statement and table did since."""
+"""From readings to history: what each statement and table did between one and the next."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from honed.errors import UnknownTarget
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
-from honed.targets.postgres.connection import CATALOG_QUERIES, in_schema
-from honed.targets.postgres.counters import (
-    STATEMENT_COUNTERS,
-    TABLE_COUNTERS,
-    Counters,
-    Reading,
-    add,
-    growth,
-)
-from honed.targets.postgres.server import read_server
+from honed.targets.postgres.counters import STATEMENT_COUNTERS, Counters, Reading, add, growth
+from honed.targets.postgres.snapshot import Key, Snapshot, statement_readings, table_readings
 from honed.targets.postgres.texts import StatementText
 
 QUERIES = load_queries("honed.targets.postgres")
@@ -33,34 +25,6 @@ HISTORY_DAYS = 14
 #: Sorts of statements that are no part of the workload.
 _NO_WORKLOAD = frozenset({"utility", "own"})
 
-_Key: TypeAlias = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One client's statement as it was seen running, or as the last one that it ran."""
-
-    statement_id: str
-    text: str
-    is_cut: bool
-    is_running: bool
-    running_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything that one reading of a target says."""
-
-    statements_reset_at: datetime | None
-    tables_reset_at: datetime | None
-    #: Seconds that the counters have counted.
-    age_s: float
-    statements: Mapping[_Key, Reading]
-    tables: Mapping[str, Reading]
-    seen: tuple[Seen, ...]
-    #: Normalised texts of the statements that honed did not know.
-    texts: Mapping[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class _Last:
@@ -70,7 +34,7 @@ class _Last:
     read_at: datetime | None
     statements_reset_at: datetime | None
     tables_reset_at: datetime | None
-    statements: Mapping[_Key, Reading]
+    statements: Mapping[Key, Reading]
     tables: Mapping[str, Reading]
 
 
@@ -118,7 +82,7 @@ class Recorder:
         return _Last(
             **state,
             statements=statement_readings(statements),
-            tables=_table_readings(tables),
+            tables=table_readings(tables),
         )
 
     def _statement_growth(self, snapshot: Snapshot) -> dict[str, Counters]:
@@ -289,41 +253,6 @@ class Recorder:
         return {"target_id": self._target_id}
 
 
-def read_snapshot(connection: Connection, known: frozenset[str]) -> Snapshot:
-    """Return one reading of the target.
-
-    Args:
-        connection: to the target, read only.
-
-        known: statements whose texts are not needed.
-
-    Raises:
-        MissingExtension: pg_stat_statements cannot be read.
-        MissingPrivilege: the role sees its own statements only.
-    """
-    server = read_server(connection)
-    own = {"own_role": server.own_role}
-    # Before the counters: a reset in between is then noticed at the next reading at the latest.
-    resets = connection.execute(in_schema("read_resets", server.schema), {}).fetchone() or {}
-    rows = connection.execute(
-        in_schema("read_statements", server.schema, stats_since=server.stats_since), own
-    )
-    statements = statement_readings(rows)
-    unknown = sorted({int(key[0]) for key in statements if key[0] not in known})
-    texts = connection.execute(
-        in_schema("read_texts", server.schema), {"statement_ids": unknown}
-    ).fetchall()
-    seen = connection.execute(CATALOG_QUERIES["read_activity"], own).fetchall()
-    tables = connection.execute(CATALOG_QUERIES["read_table_writes"], {})
-    return Snapshot(
-        **resets,
-        statements=statements,
-        tables=_table_readings(tables),
-        seen=tuple(Seen(**row) for row in seen),
-        texts={row["statement_id"]: row["text"] for row in texts},
-    )
-
-
 def example_row(statement_id: str, text: str, *, source: str, is_accepted: bool) -> dict[str, Any]:
     """Return the parameters of the query ``add_example``, but for the target."""
     example = text.strip().rstrip(";")
@@ -340,25 +269,3 @@ def example_row(statement_id: str, text: str, *, source: str, is_accepted: bool)
 def text_digest(example: str) -> str:
     """Return the key of an example among those of its statement."""
     return hashlib.sha256(example.encode()).hexdigest()
-
-
-def statement_readings(rows: Iterable[Mapping[str, Any]]) -> dict[_Key, Reading]:
-    """Return the readings of rows of pg_stat_statements, or of the store, by statement and user."""
-    return {
-        (row["statement_id"], row["user_id"]): Reading(
-            {name: _number(row[name]) for name in STATEMENT_COUNTERS},
-            row["stats_since"].isoformat() if row["stats_since"] else "",
-        )
-        for row in rows
-    }
-
-
-def _table_readings(rows: Iterable[Mapping[str, Any]]) -> dict[str, Reading]:
-    return {
-        row["table_name"]: Reading({name: row[name] for name in TABLE_COUNTERS}) for row in rows
-    }
-
-
-def _number(value: Any) -> float:  # noqa: ANN401 - what the driver returns for a number
-    # Bytes of write-ahead log are numeric: a Decimal.
-    return value if isinstance(value, (int, float)) else int(value)

@@ -15,7 +15,8 @@ from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
 from honed.targets.postgres.server import check_readable
-from honed.targets.postgres.statements import QUERIES, Recorder, read_snapshot
+from honed.targets.postgres.snapshot import read_snapshot
+from honed.targets.postgres.statements import QUERIES, Recorder
 from honed.targets.postgres.workload import StatementCost, Workload, read_costs, read_workload
 from honed.targets.registry import TargetRecord, connection_url
 
