@@ -1,26 +1,31 @@
 """The production of the demonstration: a PostgreSQL server of its own with TPC-H and page views."""
 
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import LiteralString, cast
 
 from honed.demo.tpch import QUERIES, generate, load
 from honed.demo.workload import run_cut
 from honed.storage.databases import create_database
-from honed.storage.db import Database
+from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
 from honed.storage.server import Server
-from honed.targets.postgres.cpu import backend_cpu_s
-from honed.targets.postgres.roles import roles_sql
+from honed.targets.postgres.metering import CpuMeter
+from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
 
-_STATEMENTS = load_queries(__package__)
+_STATEMENTS = load_queries("honed.demo")
 
 #: The name of the database, and of the target.
 NAME = "shop"
+#: The role that owns the tables, as an application has one.
+APPLICATION = "shop_app"
+
+#: Pause between two looks at a running query's CPU time.
+_LOOK_EVERY_S = 0.005
 
 #: One backend does a statement's work, so that its CPU time is the statement's whole cost.
 OPTIONS = {
@@ -38,7 +43,7 @@ class Production:
     """A running server with the shop's database."""
 
     server: Server
-    #: The database as its owner; the traffic uses it.
+    #: The database as the application's own role, which owns the tables.
     database: Database
     #: URLs of the roles that honed connects as.
     observe_url: str
@@ -47,16 +52,13 @@ class Production:
     def cpu_by_query_s(self, *, runs: int, cut_s: float) -> dict[str, float]:
         """Return the CPU seconds of each of the 22 queries: the median of ``runs``.
 
-        A statement that runs into ``cut_s`` of wall time costs what it used until then.
+        A query is cut off after ``cut_s`` CPU seconds and then costs exactly that.
         """
         samples: dict[str, list[float]] = {name: [] for name in QUERIES}
         with self.database.connect(autocommit=True) as connection:
-            connection.execute(_STATEMENTS["set_cut"], {"cut_ms": str(int(cut_s * 1000))})
             for _ in range(runs):
                 for name, statement in QUERIES.items():
-                    before_s = backend_cpu_s(connection.info.backend_pid)
-                    run_cut(connection, statement)
-                    samples[name].append(backend_cpu_s(connection.info.backend_pid) - before_s)
+                    samples[name].append(_cpu_s(connection, statement, cut_s=cut_s))
         return {name: median(values) for name, values in samples.items()}
 
     def index_sizes_bytes(self) -> Mapping[str, int]:
@@ -72,26 +74,48 @@ def open_production(folder: Path, *, scale: float, page_views: int) -> Iterator[
     server = Server(folder / "production", options=OPTIONS)
     server.join()
     try:
-        database = Database(server.url(NAME))
         if create_database(Database(server.url()), NAME):
-            _fill(database, folder, scale=scale, page_views=page_views)
+            _fill(server, folder, scale=scale, page_views=page_views)
         yield Production(
-            server,
-            database,
-            server.url(NAME, user=f"honed_observe_{NAME}"),
-            server.url(NAME, user=f"honed_act_{NAME}"),
+            server=server,
+            database=Database(server.url(NAME, user=APPLICATION)),
+            observe_url=server.url(NAME, user=observer_name(NAME)),
+            act_url=server.url(NAME, user=actor_name(NAME)),
         )
     finally:
         server.leave()
 
 
-def _fill(database: Database, folder: Path, *, scale: float, page_views: int) -> None:
-    files = generate(folder / "csv", scale)
-    with database.connect() as connection:
-        load(connection, files)
+def _fill(server: Server, folder: Path, *, scale: float, page_views: int) -> None:
+    csv_files = generate(folder / "csv", scale)
+    administrator = Database(server.url(NAME))
+    with administrator.connect(autocommit=True) as connection:
+        connection.execute(_STATEMENTS["create_application_role"])
+        connection.execute(_STATEMENTS["let_application_create"])
+    with Database(server.url(NAME, user=APPLICATION)).connect() as connection:
+        load(connection, csv_files)
         connection.execute(_STATEMENTS["fill_page_views"], {"rows": page_views})
     shutil.rmtree(folder / "csv")
-    with database.connect(autocommit=True) as connection:
+    with administrator.connect(autocommit=True) as connection:
         connection.execute(_STATEMENTS["vacuum_analyze"])
-        connection.execute(_STATEMENTS["create_pg_stat_statements"])
-        connection.execute(cast(LiteralString, roles_sql(NAME, NAME)))
+        connection.execute(roles_sql(NAME, NAME))
+
+
+def _cpu_s(connection: Connection, statement: LiteralString, *, cut_s: float) -> float:
+    meter = CpuMeter(connection.info.backend_pid)
+    started_s = meter.read_s()
+    is_over = threading.Event()
+
+    def cut() -> None:
+        while not is_over.wait(_LOOK_EVERY_S):
+            if meter.read_s() - started_s >= cut_s:
+                connection.cancel_safe()
+                return
+
+    cutter = threading.Thread(target=cut, daemon=True)
+    cutter.start()
+    is_complete = run_cut(connection, statement)
+    is_over.set()
+    cutter.join()
+    cost_s = meter.read_s() - started_s
+    return cost_s if is_complete else cut_s

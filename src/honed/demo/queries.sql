@@ -335,18 +335,18 @@ DELETE FROM orders WHERE o_orderkey = %(order_key)s;
 -- views_of_tenant --
 -- One tenant's slow page views: half of all rows belong to tenant 0, every other tenant has few.
 SELECT sum(length(payload)) AS payload_bytes
-FROM page_view WHERE tenant_id = %(tenant_id)s AND duration_us > %(duration_us)s;
+FROM page_view WHERE tenant_id = %(tenant_id)s::integer AND duration_us > %(duration_us)s::integer;
 
 -- views_of_device --
 -- Two conditions that always hold together, so that the planner multiplies what it should not.
-SELECT count(*) AS views FROM page_view WHERE browser = %(browser)s AND platform = %(platform)s;
+SELECT count(*) AS views FROM page_view WHERE browser = %(browser)s::text AND platform = %(platform)s::text;
 
 -- fill_page_views --
 -- Seeded by the row number, so that every run sees the same rows.
 INSERT INTO page_view
-SELECT view_id, CASE WHEN view_id % 2 = 0 THEN 0 ELSE view_id END,
-       ((view_id::bigint * 7919) % 1000003)::integer, 'browser ' || (view_id * 31) % 40,
-       'platform ' || (view_id * 31) % 40, repeat('x', 120)
+SELECT view_id, CASE WHEN mod(view_id, 2) = 0 THEN 0 ELSE view_id END,
+       mod(view_id::bigint * 7919, 1000003)::integer, 'browser ' || mod(view_id * 31, 40),
+       'platform ' || mod(view_id * 31, 40), repeat('x', 120)
 FROM generate_series(1, %(rows)s) AS view_id;
 
 -- set_cut --
@@ -365,9 +365,13 @@ SELECT set_config('plan_cache_mode', 'auto', false);
 -- Statistics and visibility as on a database that has been up for a while.
 VACUUM (ANALYZE);
 
--- create_pg_stat_statements --
--- The view that honed reads.
-CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+-- create_application_role --
+-- The application's role: it owns the tables and sends the traffic.
+CREATE ROLE shop_app LOGIN;
+
+-- let_application_create --
+-- The application makes its own tables.
+GRANT CREATE ON SCHEMA public TO shop_app;
 
 -- list_honed_indexes --
 -- What honed built in this database.

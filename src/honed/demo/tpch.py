@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from honed.errors import ConfigurationError
 from honed.storage.db import Connection
@@ -15,7 +15,7 @@ from honed.storage.queries import load_queries
 #: Bytes that one read of a generated file takes.
 _COPY_BLOCK_BYTES = 1 << 20
 
-_STATEMENTS = load_queries(__package__)
+_STATEMENTS = load_queries("honed.demo")
 
 #: The 22 queries by name, ``q01`` to ``q22``, with the validation parameters of the specification.
 QUERIES: Mapping[str, LiteralString] = {
@@ -31,7 +31,7 @@ def generate(folder: Path, scale: float) -> list[Path]:
     """
     program = _generator()
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(  # noqa: S603 - a program of our own environment, arguments are ours
+    done = subprocess.run(
         [program, "csv", "--overwrite", "-s", str(scale), "-o", str(folder)],
         capture_output=True,
         text=True,
@@ -45,15 +45,15 @@ def generate(folder: Path, scale: float) -> list[Path]:
 
 def load(connection: Connection, csv_files: list[Path]) -> None:
     """Create the eight tables with primary keys only, fill them, and commit."""
-    schema = files(__package__).joinpath("schema.sql").read_text()
-    connection.execute(cast(LiteralString, schema))
+    schema = files("honed.demo").joinpath("schema.sql").read_text()
+    connection.execute(schema)
     for path in csv_files:
         _copy(connection, path)
     connection.commit()
 
 
 def _copy(connection: Connection, path: Path) -> None:
-    copy_in = cast(LiteralString, _STATEMENTS[f"copy_{path.stem}"])
+    copy_in = _STATEMENTS[f"copy_{path.stem}"]
     with connection.cursor() as cursor, cursor.copy(copy_in) as copy, path.open("rb") as file:
         while block := file.read(_COPY_BLOCK_BYTES):
             copy.write(block)
