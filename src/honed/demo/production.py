@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import LiteralString
 
 from honed.demo.tpch import QUERIES, generate, load
 from honed.demo.workload import run_cut
