@@ -88,6 +88,8 @@ def submit(
     """
     if fence is not None:
         fence.check(conn)
+    # The policy counts the changes of the cycle; here, because the cycle is locked first.
+    conn.execute(_QUERIES["lock_cycle"], {"improvement_id": submission.improvement_id})
     improvement = lock(conn, submission.improvement_id)
     if improvement.state is not State.PROVEN:
         msg = f"improvement {improvement.improvement_id} is {improvement.state.value}, not proven"

@@ -41,6 +41,15 @@ SELECT policy_version, autonomy, require_human_approval, target_area, auto_appro
 -- Ask whether a proven improvement may go ahead without a person.
 SELECT answer, reason FROM honed.approve_by_policy(%(improvement_id)s::bigint);
 
+-- lock_cycle --
+-- Lock the cycle of one improvement. Lock order: job, cycle, improvement, ledger head.
+SELECT cycle_id
+  FROM honed.cycle
+ WHERE cycle_id = (
+         SELECT cycle_id FROM honed.improvement WHERE improvement_id = %(improvement_id)s
+       )
+   FOR UPDATE;
+
 -- approve --
 -- Approve exact bytes as a person.
 SELECT honed.approve(%(improvement_id)s::bigint, %(digest)s::text, %(acting_for)s::text) AS approval_id;

@@ -16,7 +16,7 @@ SELECT improvement_id, cycle_id, target_id, kind, subject, state, hypothesis, st
  LIMIT %(limit)s;
 
 -- lock --
--- Lock the row of one improvement. Lock order: job, improvement, ledger head.
+-- Lock the row of one improvement. Lock order: job, cycle, improvement, ledger head.
 SELECT improvement_id FROM honed.improvement WHERE improvement_id = %(improvement_id)s FOR UPDATE;
 
 -- list_events --

@@ -11,7 +11,7 @@ SELECT honed.defer_message(
        ) AS job_id;
 
 -- lock_own_job --
--- Lock the row of a job, if this worker still does it. Lock order: job, improvement, ledger head.
+-- Lock the row of a job, if this worker still does it. Lock order: job, cycle, improvement, ledger head.
 SELECT job.id
   FROM honed.procrastinate_jobs AS job
  WHERE job.id = %(job_id)s

@@ -353,24 +353,13 @@ as $$
      set stopped = true, reason = stop.reason, changed_by = session_user, changed_at = honed.now()
 $$;
 
--- Also wakes what the stop has left waiting: the worker drops what it may not do while stopped.
 create function honed.start() returns void
-language plpgsql security definer
+language sql volatile security definer
 set search_path = honed, pg_catalog, pg_temp
 as $$
-begin
   update honed.switch
      set stopped = false, reason = 'started', changed_by = session_user, changed_at = honed.now()
-   where stopped;
-  if not found then
-    return;
-  end if;
-  perform honed.defer_act(i)
-     from honed.improvement as i
-    where i.state in ('approved', 'applying')
-       or i.state = 'awaiting_approval'
-          and exists (select from honed.approval as a where a.improvement_id = i.improvement_id);
-end;
+   where stopped
 $$;
 
 create function honed.replay_dead_letter(dead_letter_id bigint) returns bigint
