@@ -544,3 +544,38 @@ grant execute on function honed.approve_by_policy to honed_daemon;
 grant select on
   honed.improvement_history, honed.queue_health, honed.current_findings, honed.dead_letters
   to honed_viewer, honed_daemon;
+
+comment on function honed.run_cycle is
+  'Asks for a cycle on a target now and returns its id; a worker carries it out. Dry unless told'
+  ' otherwise. HN404: no such target; HN410: one waits already.';
+comment on function honed.approve is
+  'Approves exactly the bytes that the digest names, and returns the approval''s id; a worker'
+  ' carries it out. HN404: no such improvement; HN409: the digest is stale; HN410: it does not wait.';
+comment on function honed.reject is
+  'Says no to an improvement that waits or is not begun, and returns the decision''s id.'
+  ' HN404: no such improvement; HN410: too late, or too early.';
+comment on function honed.rollback is
+  'Asks for an applied change to be taken back, and returns the decision''s id; a worker carries it'
+  ' out. HN404: no such improvement; HN410: nothing of it is applied.';
+comment on function honed.approve_by_policy is
+  'Says what the policy says to a proven improvement, and why; if it says yes, the approval is'
+  ' written. For the daemon alone.';
+comment on function honed.stop is
+  'Lets nothing more be changed, from the next step on, until honed.start().';
+comment on function honed.start is
+  'Allows changes again after honed.stop(), and wakes what has waited.';
+comment on function honed.replay_dead_letter is
+  'Puts a message that was given up back into its queue, and returns the id of its job.'
+  ' HN404: no such dead letter; HN410: it was settled before, or an equal one waits.';
+comment on function honed.discard_dead_letter is
+  'Settles that a message will not be handled; its row stays. HN404: no such dead letter;'
+  ' HN410: it was settled before.';
+comment on view honed.improvement_history is
+  'Every improvement with its claim, SQL, verdict, decision and outcome; effects in percent of the'
+  ' cost, where positive is better.';
+comment on view honed.queue_health is
+  'Each queue: what is due, since when the longest waits, what is being done, what was given up.';
+comment on view honed.current_findings is
+  'What the last looks have found and no later look has seen gone, the heaviest first.';
+comment on view honed.dead_letters is
+  'Messages that wait for a person: replay them once the cause is gone, or discard them.';
