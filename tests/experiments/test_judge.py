@@ -53,6 +53,37 @@ def test_a_unit_that_pays_for_the_others_refutes() -> None:
     assert "q5 by +" in judgement.reason
 
 
+def test_a_violation_needs_evidence_enough_for_all_units_together() -> None:
+    alone, together = -math.log(DESIGN.alpha), -math.log(DESIGN.alpha * 0.1 / len(UNITS))
+    seen = set()
+    for count in range(8, 40):
+        q5 = judge(pairs({"q5": 1.25}, count, noise=0.08), DESIGN).units[4]
+        seen.add((alone <= q5.beyond_log_e < together, q5.guardrail))
+        assert (q5.guardrail is Guardrail.VIOLATED) == (q5.beyond_log_e >= together)
+    assert {(True, Guardrail.UNDECIDED), (False, Guardrail.VIOLATED)} <= seen
+
+
+def two_modes(usual: float, rare: float, count: int) -> list[Pair]:
+    """Return pairs of which every fourth changes q5 by the factor ``rare``."""
+    measured = pairs({}, count, noise=0.01)
+    return [
+        (before, {**after, "q5": before["q5"] * (rare if number % 4 == 0 else usual)})
+        for number, (before, after) in enumerate(measured)
+    ]
+
+
+def test_a_unit_that_is_much_slower_every_fourth_time_is_not_cleared() -> None:
+    q5 = judge(two_modes(0.99, 1.8, 120), DESIGN).units[4]
+    assert q5.within_log_e >= -math.log(DESIGN.alpha), "its median stays within the margin"
+    assert q5.guardrail is Guardrail.UNDECIDED
+
+
+def test_a_unit_that_is_much_faster_every_fourth_time_does_not_refute() -> None:
+    q5 = judge(two_modes(1.2, 0.3, 160), DESIGN).units[4]
+    assert q5.beyond_log_e >= -math.log(DESIGN.alpha * 0.1 / len(UNITS)), "its median exceeds it"
+    assert q5.guardrail is Guardrail.UNDECIDED
+
+
 def test_a_higher_cost_of_all_is_worse() -> None:
     slower = dict.fromkeys(("q1", "q2", "q3", "q4", "q5"), 1.06)
     judgement = judge(pairs(slower, 30), DESIGN)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from honed.core.verdict import Verdict
-from honed.stats.compare import Rule, compare
+from honed.stats.compare import Rule, compare, decide
+from honed.stats.moments import Moments
 
 RULE = Rule(alpha=0.05, prior_variance=0.4, worthwhile=0.02, equivalence=0.03, min_pairs=8)
 
@@ -27,6 +28,25 @@ def test_a_gain_that_is_not_worth_a_change_is_none() -> None:
     comparison = compare(_around(-0.01, 0.005, 30), RULE)
     assert comparison.high < 0.0
     assert comparison.verdict is Verdict.EQUIVALENT
+
+
+def test_a_small_loss_is_worse_and_not_equivalent() -> None:
+    comparison = compare(_around(0.01, 0.005, 30), RULE)
+    assert 0.0 < comparison.low < comparison.high < math.log1p(RULE.equivalence)
+    assert comparison.verdict is Verdict.WORSE
+
+
+def test_a_series_gets_at_most_one_decision() -> None:
+    # Every interval between -8 % and 8 %, with and without signs that agree.
+    mean = np.linspace(-0.08, 0.08, 161)
+    moments = Moments(np.full(161, 40.0), mean, np.full(161, 0.004))
+    for below in (0, 20, 40):
+        decisions = decide(moments, np.full(161, below), np.full(161, 40 - below), rule=RULE)
+        decided = np.stack([decisions.improved, decisions.worse, decisions.equivalent])
+        assert decided.sum(axis=0).max() == 1
+    # A gain beyond what is worthwhile that the signs do not share is not "equal" either.
+    unshared = decide(moments, np.full(161, 20), np.full(161, 20), rule=RULE)
+    assert not unshared.equivalent[mean < -0.025].any()
 
 
 def test_nothing_is_equivalent_without_a_region() -> None:
@@ -56,13 +76,6 @@ def test_no_pairs_are_no_evidence() -> None:
     comparison = compare([], RULE)
     assert (comparison.pairs, comparison.effect, comparison.log_e) == (0, 0.0, 0.0)
     assert comparison.to_json()["low"] is None
-    assert not comparison.moves(0.05)
-
-
-def test_what_moves_is_seen_on_both_sides() -> None:
-    assert compare(_around(0.2, 0.05, 10), RULE).moves(0.05)
-    assert compare(_around(-0.2, 0.05, 10), RULE).moves(0.05)
-    assert not compare(_around(0.0, 0.05, 10), RULE).moves(0.05)
 
 
 @pytest.mark.parametrize(

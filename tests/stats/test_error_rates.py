@@ -11,7 +11,7 @@ import pytest
 
 from honed.stats.compare import Rule, decide
 from honed.stats.moments import FloatArray, Moments
-from honed.testing.simulated import Noise, WarmUp, block_differences, log_costs, paired_by_chance
+from honed.testing.simulated import Noise, WarmUp, log_costs, paired_by_chance, simulated_blocks
 
 SYSTEMS = 300
 REQUESTS = Rule(alpha=0.05, prior_variance=0.05, min_pairs=8)
@@ -54,13 +54,13 @@ def test_a_gain_of_5_percent_is_found_within_1000_pairs(name: str) -> None:
 
 
 def _blocks(washout: int) -> FloatArray:
-    return block_differences(
+    blocks = simulated_blocks(
         Noise(environment=0.1, correlation=0.5, execution=0.6),
         (SYSTEMS, 60, 40),
-        washout=washout,
         warm_up=WarmUp(extra=1.0, decay=0.9),
         random=np.random.default_rng(20261121),
     )
+    return blocks.differences(washout=washout)
 
 
 def test_a_switch_that_warms_up_makes_no_false_verdict_after_washout() -> None:

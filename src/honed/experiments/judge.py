@@ -41,6 +41,7 @@ from honed.experiments.differences import (
 from honed.experiments.judgement import Guardrail, Judgement, UnitEffect
 from honed.experiments.ruling import ruling
 from honed.stats.compare import Rule, compare
+from honed.stats.control import shift_log_e
 from honed.stats.e_process import half_width, mean_below_log_e, sign_below_log_e
 from honed.stats.moments import FloatArray, Moments
 from honed.stats.non_inferiority import against_margin
@@ -89,6 +90,7 @@ def judge(
     except EvaluatorFailed as error:
         return failure(str(error), design)
     differences = objective_differences(measured[:, : len(pairs)], design.units)
+    control_differences = objective_differences(control_measured, design.units)
     units = _unit_effects(measured, design)
     evidence = Judgement(
         verdict=Verdict.INCONCLUSIVE,
@@ -96,7 +98,8 @@ def judge(
         objective=compare(differences, _objective_rule(design)),
         total_cost=compare(total_differences(pairs, design.units), _plain_rule(design)),
         units=units,
-        control=compare(objective_differences(control_measured, design.units), _plain_rule(design)),
+        control=compare(control_differences, _plain_rule(design)),
+        control_log_e=shift_log_e(control_differences, differences),
         log_e=min(_gain_log_e(differences, design), *(unit.within_log_e for unit in units)),
     )
     verdict, reason = ruling(evidence, design)
@@ -113,6 +116,7 @@ def failure(message: str, design: TrialDesign) -> Judgement:
         total_cost=nothing,
         units=(),
         control=nothing,
+        control_log_e=0.0,
         log_e=0.0,
     )
 

@@ -68,6 +68,8 @@ class Judgement:
     units: tuple[UnitEffect, ...]
     #: Baseline against a second copy of itself.
     control: Comparison
+    #: Natural logarithm of the e-value for "the baseline differs from its own copy".
+    control_log_e: float
     #: Natural logarithm of the e-value for IMPROVED as a whole: the least of its parts. What the
     #: portfolio (e-LOND) is fed with.
     log_e: float
@@ -100,5 +102,6 @@ class Judgement:
             "total_cost": self.total_cost.to_json(),
             "units": [unit.to_json() for unit in self.units],
             "control": self.control.to_json(),
+            "control_log_e": self.control_log_e,
             "log_e": self.log_e,
         }

@@ -22,7 +22,7 @@ def ruling(  # noqa: PLR0911 - one return a rule, in the order in which they hol
     objective = evidence.objective
     if objective.pairs < design.min_pairs:
         return Verdict.INCONCLUSIVE, f"{objective.pairs} of at least {design.min_pairs} pairs"
-    if evidence.control.moves(design.alpha):
+    if evidence.control_log_e >= -math.log(design.alpha):
         why = f"the baseline differs from its own copy: {_change(evidence.control)}"
         return Verdict.INCONCLUSIVE, why
     if evidence.named(Guardrail.VIOLATED):

@@ -130,7 +130,7 @@ def _measure(
 ) -> Ending:
     """Measure pairs until the judge or the budget says enough."""
     design = measuring.design
-    is_control = _control_schedule(design.control_share, float(measuring.random.random()))
+    is_control = _control_schedule(design, float(measuring.random.random()))
     purpose, units = Purpose.OBJECTIVE, design.units
     compared = pair = 0
     while compared < design.max_pairs:
@@ -159,15 +159,16 @@ def _next(judgement: Judgement, design: TrialDesign) -> tuple[Purpose, tuple[Uni
     return Purpose.OBJECTIVE, design.units
 
 
-def _control_schedule(share: float, start: float) -> Iterator[bool]:
-    """Yield whether the next pair is a control: exactly that share of all, from a random start.
+def _control_schedule(design: TrialDesign, chance: float) -> Iterator[bool]:
+    """Yield whether the next pair is a control: the design's share of all, from a random start.
 
-    Systematic sampling: controls lie evenly over the trial, and a share of 1/10 has one even in a
-    trial that is decided after ten pairs.
+    Systematic sampling: controls lie evenly over the trial, and the first one lies within the
+    first ``min_pairs`` pairs, so that no verdict is given without one.
     """
-    position = start
+    share = min(max(design.control_share, 0.0), _LARGEST_CONTROL_SHARE)
+    position = 1.0 - (1.0 - chance) * min(share * design.min_pairs, 1.0)
     while True:
-        following = position + min(max(share, 0.0), _LARGEST_CONTROL_SHARE)
+        following = position + share
         yield int(following) > int(position)
         position = following
 

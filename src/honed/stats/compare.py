@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from honed.core.canonical import Json
 from honed.core.verdict import Verdict
 from honed.stats.e_process import (
-    average_log_e,
     half_width,
     mean_log_e,
     sign_below_log_e,
@@ -67,11 +66,6 @@ class Comparison:
     def interval(self) -> tuple[float, float]:
         """The confidence sequence, low and high."""
         return self.low, self.high
-
-    def moves(self, alpha: float) -> bool:
-        """Return whether mean and signs together refute, at level ``alpha``, that nothing moved."""
-        both = average_log_e(self.log_e, self.sign_log_e)
-        return bool(both >= -math.log(alpha))
 
     def to_json(self) -> dict[str, Json]:
         """Return the comparison as plain JSON; an infinite bound becomes null."""

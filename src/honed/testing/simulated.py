@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 from honed.core.step import Step
@@ -66,24 +67,35 @@ class WarmUp:
     extra: float = 0.0
     #: By which the extra is multiplied from one execution to the next.
     decay: float = 0.5
+    #: Share of the extra that a switch back to the baseline costs.
+    baseline_share: float = 1.0
 
 
-def block_differences(
-    noise: Noise,
-    shape: tuple[int, int, int],
-    *,
-    washout: int,
-    warm_up: WarmUp,
-    random: np.random.Generator,
-) -> FloatArray:
-    """Return the noise of differences of block medians, shape (systems, pairs).
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Pairs of adjacent blocks in drawn order, without an effect."""
+
+    #: Logarithms of cost, shape (systems, blocks, executions).
+    log_costs: FloatArray
+    #: Whether the candidate was measured in that block, shape (systems, blocks).
+    is_candidate: NDArray[np.bool_]
+
+    def differences(self, *, washout: int) -> FloatArray:
+        """Return candidate - baseline of the block medians after washout, (systems, pairs)."""
+        medians = np.median(self.log_costs[..., washout:], axis=-1)
+        first, second = medians[:, 0::2], medians[:, 1::2]
+        return np.where(self.is_candidate[:, 0::2], first - second, second - first)
+
+
+def simulated_blocks(
+    noise: Noise, shape: tuple[int, int, int], *, warm_up: WarmUp, random: np.random.Generator
+) -> Blocks:
+    """Return blocks whose environment moves on from block to block and stays within one.
 
     Args:
-        noise: the environment moves on from block to block and stays within one.
+        noise: how costs vary.
 
         shape: systems, pairs, executions of one block.
-
-        washout: executions of each block that are dropped.
 
         warm_up: of a block that follows one of the other arm.
 
@@ -97,34 +109,37 @@ def block_differences(
     switched[:, 1:] = arms[:, 1:] != arms[:, :-1]
     within = replace(noise, environment=0.0, drift=0.0)
     costs = log_costs(within, (systems * 2 * pairs, executions), random)
-    costs = costs.reshape(systems, 2 * pairs, executions)
-    costs += warm_up.extra * warm_up.decay ** np.arange(executions) * switched[..., np.newaxis]
-    blocks = levels + np.median(costs[..., washout:], axis=-1)
-    first, second = blocks[:, 0::2], blocks[:, 1::2]
-    return np.where(candidate_first, first - second, second - first)
+    costs = costs.reshape(systems, 2 * pairs, executions) + levels[..., np.newaxis]
+    extra = warm_up.extra * switched * np.where(arms, 1.0, warm_up.baseline_share)
+    costs += extra[..., np.newaxis] * warm_up.decay ** np.arange(executions)
+    return Blocks(costs, arms)
 
 
 class SimulatedArm:
     """One of the worlds of a ``SimulatedTrial``."""
 
-    def __init__(self, machine: "SimulatedMachine", effects: Mapping[str, float]) -> None:
-        """Keep the machine that all arms share, and the true effect on each unit."""
+    def __init__(
+        self, machine: "SimulatedMachine", effects: Mapping[str, float], warm_up: float
+    ) -> None:
+        """Keep the machine that all arms share, the true effects, and what a switch here costs."""
         self._machine = machine
         self._effects = effects
+        self._warm_up = warm_up
 
     def run(self, unit: str) -> float:
         """Return the cost of running ``unit`` once."""
-        log_cost = self._machine.next_log_cost(self, unit) + self._effects.get(unit, 0.0)
+        log_cost = self._machine.next_log_cost(self, unit, self._warm_up)
+        log_cost += self._effects.get(unit, 0.0)
         return math.exp(log_cost)
 
 
 class SimulatedMachine:
     """What all arms run on: one environment that moves on with every execution."""
 
-    def __init__(self, noise: Noise, warm_up: WarmUp, seed: int) -> None:
-        """Start in a random state of the environment."""
+    def __init__(self, noise: Noise, decay: float, seed: int) -> None:
+        """Start in a random state of the environment; ``decay`` is that of a warm-up."""
         self._noise = noise
-        self._warm_up = warm_up
+        self._decay = decay
         self._random = np.random.default_rng(seed)
         self._shock = math.sqrt(1.0 - noise.correlation**2) * noise.environment
         self._environment = noise.environment * self._random.standard_normal()
@@ -132,13 +147,13 @@ class SimulatedMachine:
         self._arm: SimulatedArm | None = None
         self._executions: dict[str, int] = {}
 
-    def next_log_cost(self, arm: SimulatedArm, unit: str) -> float:
+    def next_log_cost(self, arm: SimulatedArm, unit: str, warm_up: float) -> float:
         """Return the logarithm of the cost of the next execution, without the arm's effect."""
         if arm is not self._arm:
             self._arm, self._executions = arm, {}
         execution = self._executions.get(unit, 0)
         self._executions[unit] = execution + 1
-        return self._next_noise() + self._warm_up.extra * self._warm_up.decay**execution
+        return self._next_noise() + warm_up * self._decay**execution
 
     def _next_noise(self) -> float:
         noise, normal = self._noise, self._random.standard_normal(3)
@@ -189,11 +204,12 @@ class SimulatedTrial:
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
         """Hand out the three worlds; ``steps`` change nothing, the effects are given."""
-        machine = SimulatedMachine(self._noise, self._warm_up, self._seed)
+        machine = SimulatedMachine(self._noise, self._warm_up.decay, self._seed)
+        extra = self._warm_up.extra
         bias = {unit.name: self._control_bias for unit in self.design.units}
         yield Arms(
-            baseline=SimulatedArm(machine, {}),
-            candidate=SimulatedArm(machine, self._effects),
-            control=SimulatedArm(machine, bias),
+            baseline=SimulatedArm(machine, {}, extra * self._warm_up.baseline_share),
+            candidate=SimulatedArm(machine, self._effects, extra),
+            control=SimulatedArm(machine, bias, extra),
             facts={"simulated": True, "steps": len(steps)},
         )
