@@ -31,7 +31,7 @@ CONNECT_TIMEOUT_S = 10
 
 #: SQLSTATEs, or their first two characters, and what they mean to honed. HN... are raised by
 #: honed's own SQL functions; the others are listed in PostgreSQL's appendix A.
-_MEANINGS: dict[str, type[HonedError]] = {
+SQLSTATES: dict[str, type[HonedError]] = {
     "HN404": UnknownImprovement,
     "HN409": StaleApproval,
     "HN410": WrongState,
@@ -138,7 +138,7 @@ def _meaning(error: psycopg.Error) -> type[HonedError] | None:
     if error.sqlstate is None:
         # No answer from the server at all: the connection broke.
         return StoreUnavailable if isinstance(error, psycopg.OperationalError) else None
-    return _MEANINGS.get(error.sqlstate) or _MEANINGS.get(error.sqlstate[:2])
+    return SQLSTATES.get(error.sqlstate) or SQLSTATES.get(error.sqlstate[:2])
 
 
 def _message(error: psycopg.Error) -> str:

@@ -25,3 +25,30 @@ INSERT INTO honed.migration (name, sha256, applied_at) VALUES (%(name)s, %(sha25
 -- find_database --
 -- Tell whether a database of this name exists on the server.
 SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = %(name)s) AS is_there;
+
+-- describe_store --
+-- What the server says of the database that the store lives in.
+SELECT current_setting('server_version') AS server_version
+     , current_database() AS database
+     , session_user AS login
+     , pg_database_size(current_database()) AS size_bytes;
+
+-- list_history --
+-- The migrations that were applied and when, oldest first.
+SELECT name, applied_at FROM honed.migration ORDER BY name;
+
+-- list_members --
+-- Honed's roles, and who may log in and act as each; superusers may in any case.
+SELECT role.rolname AS role
+     , coalesce(
+         array_agg(login.rolname::text ORDER BY login.rolname)
+           FILTER (WHERE login.rolname IS NOT NULL),
+         '{}'
+       ) AS logins
+FROM pg_roles AS role
+LEFT JOIN pg_roles AS login
+  ON login.rolcanlogin
+  AND NOT login.rolsuper
+  AND pg_has_role(login.oid, role.oid, 'MEMBER')
+WHERE role.rolname IN ('honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon')
+GROUP BY role.rolname;

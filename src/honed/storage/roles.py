@@ -1,0 +1,36 @@
+"""Honed's database roles: what each may do, and which logins are members."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.storage")
+
+#: What each role may do; each of the first three also does what the one before it may.
+MAY = MappingProxyType(
+    {
+        "honed_viewer": "read everything but examples of statements",
+        "honed_operator": "ask for cycles, stop and start, reject, roll back, settle dead letters",
+        "honed_approver": "approve",
+        "honed_daemon": "run the loop; never approve, never change the policy",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of honed's roles."""
+
+    name: str
+    #: In words, for a person.
+    may: str
+    #: Logins that are members, directly or not. Superusers may everything and are left out.
+    logins: tuple[str, ...]
+
+
+def roles(conn: Connection) -> list[Role]:
+    """Return honed's roles, the one that may least first."""
+    found = {row["role"]: row["logins"] for row in conn.execute(_QUERIES["list_members"])}
+    return [Role(name, may, tuple(found.get(name, ()))) for name, may in MAY.items()]
