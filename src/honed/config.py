@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     seed: int = Field(20261121, description="Seed of every random choice; recorded with it.")
     storage_budget_mb: int = Field(100, ge=1, description="Most new indexes may take, in MB.")
 
+    copy_limit_mb: int = Field(
+        2048, ge=1, description="A larger target is copied for trials in part, in MB."
+    )
+
     lock_timeout_s: float = Field(2.0, gt=0, description="Longest wait for a lock on a target.")
     statement_timeout_s: float = Field(30.0, gt=0, description="Longest read of a target.")
     build_timeout_s: float = Field(3600.0, gt=0, description="Longest single change of a target.")

@@ -203,7 +203,8 @@ class Clone:
     def grow_indexes(self, names: Collection[str]) -> None:
         """Give new indexes ``names`` of sampled tables the size that they would have in production.
 
-        ``add`` does so by itself.
+        ``add`` does so by itself. Rather too much than too little: equal keys share entries, and
+        a sample has fewer equal keys.
         """
         if not self.is_sampled:
             return

@@ -104,7 +104,6 @@ class Copying:
         )
 
     def _create_database(self) -> None:
-        self._shadow.drop(COPYING)
         row = self._snapshot.rows("describe_database")[0]
         try:
             self._create_like(row["encoding"], row["description"])

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from honed.config import Settings
-from honed.errors import EvaluatorFailed
+from honed.errors import DiskFull, EvaluatorFailed
 from honed.targets.postgres.carry import carry_statistics
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.copy import Copied, Copying
 from honed.targets.postgres.production import Activity, Production, Snapshot
-from honed.targets.postgres.shadow import Shadow
+from honed.targets.postgres.shadow import COPYING, Shadow
 
 #: A table of which a larger share was written since the copying is no longer what it was ...
 _CHANGED_SHARE = 0.1
@@ -36,9 +36,10 @@ class Lab:
 
         home: honed's home.
 
-        settings: settings of this process.
+        settings: settings of this process; of a database larger than ``copy_limit_mb`` the large
+            tables are sampled.
 
-        size_limit_bytes: a larger database is copied in part: its large tables are sampled.
+        search_path: the one that production's application uses; empty: the observing role's.
     """
 
     def __init__(
@@ -48,11 +49,11 @@ class Lab:
         *,
         home: Path,
         settings: Settings,
-        size_limit_bytes: int = 2 * 1024**3,
+        search_path: str = "",
     ) -> None:
-        self._production = Production(observe_url, settings)
+        self._production = Production(observe_url, settings, search_path=search_path)
         self._shadow = Shadow(home / "lab" / str(target_id), settings)
-        self._limit_bytes = size_limit_bytes
+        self._limit_bytes = settings.copy_limit_mb * 1024 * 1024
 
     def refresh(self, max_age: timedelta = timedelta(hours=6)) -> Copied:
         """Return what the copy is, after copying again where it is too old or production changed.
@@ -71,6 +72,8 @@ class Lab:
         with self._production.snapshot() as snapshot:
             self._shadow.start()
             with self._shadow.replacing():
+                # What a killed process was copying is of no use.
+                self._shadow.drop(COPYING)
                 copied = self._copied()
                 if copied is None or not self._is_like(copied, snapshot, max_age):
                     return self._copy(snapshot)
@@ -129,7 +132,13 @@ class Lab:
         )
 
     def _copy(self, snapshot: Snapshot) -> Copied:
-        copied = Copying(self._production, self._shadow, snapshot).copy(self._limit_bytes)
+        try:
+            copied = Copying(self._production, self._shadow, snapshot).copy(self._limit_bytes)
+        except BaseException:
+            # Above all a disk that we filled ourselves must not stay full.
+            with contextlib.suppress(EvaluatorFailed, DiskFull):
+                self._shadow.drop(COPYING)
+            raise
         self._shadow.publish(copied.to_marker())
         return copied
 

@@ -1,8 +1,9 @@
--- Statements of the lab. The first part reads production, the second the private shadow server.
+-- Statements of the lab. The first part reads production, where its statements end in a mark by which
+-- honed tells them from production's own; the second part is for the private shadow server.
 
 -- export_snapshot --
 -- A name under which other connections see the same moment.
-SELECT pg_export_snapshot() AS snapshot;
+SELECT pg_export_snapshot() AS snapshot /* honed */;
 
 -- list_relations --
 -- Tables, materialised views and their indexes with the sizes that the planner sees.
@@ -33,7 +34,7 @@ SELECT format('%%I.%%I', n.nspname, c.relname) AS name
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_class'::regclass
                       AND d.objid = coalesce(i.indrelid, c.oid) AND d.deptype = 'e')
- ORDER BY c.oid;
+ ORDER BY c.oid /* honed */;
 
 -- list_foreign_keys --
 -- Foreign keys that are not inherited, with their definitions.
@@ -44,7 +45,7 @@ SELECT format('%%I.%%I', n.nspname, c.relname) AS of_table
   JOIN pg_class c ON c.oid = k.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE k.contype = 'f' AND k.conparentid = 0
- ORDER BY k.oid;
+ ORDER BY k.oid /* honed */;
 
 -- list_extensions --
 -- Extensions and the schemas that they live in.
@@ -52,7 +53,7 @@ SELECT e.extname AS name, n.nspname AS in_schema
   FROM pg_extension e
   JOIN pg_namespace n ON n.oid = e.extnamespace
  WHERE e.extname <> 'plpgsql'
- ORDER BY e.oid;
+ ORDER BY e.oid /* honed */;
 
 -- list_planner_settings --
 -- Settings that move plans or the meaning of a statement, in their base units.
@@ -65,7 +66,7 @@ SELECT name, setting
    AND context IN ('user', 'superuser')
    AND name NOT LIKE '%%parallel%%'
    AND setting IS DISTINCT FROM boot_val
- ORDER BY name;
+ ORDER BY name /* honed */;
 
 -- describe_database --
 -- What the database was created with; columns differ from version to version, so as JSON.
@@ -73,7 +74,7 @@ SELECT to_jsonb(d) AS description
      , pg_encoding_to_char(d.encoding) AS encoding
      , pg_database_size(d.oid) AS size_bytes
   FROM pg_database d
- WHERE d.datname = current_database();
+ WHERE d.datname = current_database() /* honed */;
 
 -- digest_schema --
 -- One digest of tables, columns, constraints, indexes, statistics objects and functions.
@@ -105,7 +106,7 @@ WITH part (line) AS (
      WHERE p.oid >= 16384
 )
 SELECT md5(coalesce(string_agg(line, E'\n' ORDER BY line), '')) AS digest
-  FROM part;
+  FROM part /* honed */;
 
 -- list_activity --
 -- How much each table was written since its counters were reset, and when it was analysed.
@@ -114,7 +115,7 @@ SELECT format('%%I.%%I', schemaname, relname) AS name
      , n_live_tup AS live_rows
      , coalesce(greatest(last_analyze, last_autoanalyze)::text, '') AS analysed_at
   FROM pg_stat_user_tables
- ORDER BY 1;
+ ORDER BY 1 /* honed */;
 
 -- list_locations --
 -- Where relations lie in the data directory, and how long they are.
@@ -180,6 +181,10 @@ UPDATE pg_index
 -- list_known_settings --
 -- The names of settings that this server knows.
 SELECT name FROM pg_settings;
+
+-- set_locally --
+-- Give a setting a value until the end of the transaction.
+SELECT set_config(%(name)s, %(value)s, true);
 
 -- list_available_extensions --
 -- The names of extensions that could be created on this server.

@@ -103,10 +103,13 @@ class Production:
         url: as the observing role, with a password if it needs one.
 
         settings: time limits of this process.
+
+        search_path: the one that production's application uses; empty: the role's own.
     """
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, *, search_path: str = "") -> None:
         self._settings = settings
+        self._search_path = search_path
         try:
             self._where: dict[str, Any] = dict(conninfo_to_dict(url))
         except psycopg.ProgrammingError:
@@ -177,6 +180,9 @@ class Production:
             "statement_timeout": f"{self._settings.build_timeout_s * 1000:.0f}",
             "idle_in_transaction_session_timeout": "0",
         }
+        if self._search_path:
+            # Spaces within a value are escaped: libpq splits options at spaces.
+            limits["search_path"] = self._search_path.replace("\\", r"\\").replace(" ", r"\ ")
         given = str(self._where.get("options") or "")
         return " ".join([given, *(f"-c {name}={value}" for name, value in limits.items())]).strip()
 

@@ -16,12 +16,12 @@ from honed.targets.postgres.shadow import COPYING, OWNER, Shadow
 #: Connections to production that copy at once; more would be felt there.
 _READERS = 2
 
-_COPY_ALL = sql.SQL("COPY {table} ({columns}) TO STDOUT")
+_COPY_ALL = sql.SQL("COPY {table} ({columns}) TO STDOUT /* honed */")
 _COPY_SAMPLE = sql.SQL(
     "COPY (SELECT {columns} FROM ONLY {table} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1))"
-    " TO STDOUT"
+    " TO STDOUT /* honed */"
 )
-_SET_SNAPSHOT = sql.SQL("SET TRANSACTION SNAPSHOT {}")
+_SET_SNAPSHOT = sql.SQL("SET TRANSACTION SNAPSHOT {} /* honed */")
 # Emptied in the same transaction, a table can be filled with frozen rows: no VACUUM afterwards.
 _EMPTY = sql.SQL("TRUNCATE ONLY {table}")
 _FILL = sql.SQL("COPY {table} ({columns}) FROM STDIN (FREEZE)")

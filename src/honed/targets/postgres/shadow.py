@@ -256,14 +256,12 @@ class Shadow:
         with self.errors("taking over settings"), self.session.transaction():
             for role in (OWNER, READER):
                 self._run("ALTER ROLE {name} RESET ALL", role)
-                for name, value in settings.items():
-                    if name in known:
-                        statement = sql.SQL("ALTER ROLE {role} SET {name} TO {value}").format(
-                            role=sql.Identifier(role),
-                            name=sql.Identifier(name),
-                            value=sql.Literal(value),
-                        )
-                        self.session.execute(statement)
+            for name in settings.keys() & known:
+                # The server reads a list (search_path) as one name where it is given as a literal.
+                value = {"name": name, "value": settings[name]}
+                self.session.execute(QUERIES["set_locally"], value)
+                for role in (OWNER, READER):
+                    self._run("ALTER ROLE {name} SET {other} FROM CURRENT", role, name)
 
     def _run(self, statement: LiteralString, name: str, other: str = "") -> None:
         self.session.execute(

@@ -1,0 +1,257 @@
+"""Replay: CPU is what is counted, a cut costs the cut, and arms must return the same rows."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from honed.core.step import Step
+from honed.core.trial import TrialDesign, Unit
+from honed.errors import EvaluatorFailed
+from honed.storage.db import Connection
+from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.lab import Lab
+from honed.targets.postgres.metering import CpuMeter, MeteredSession
+from honed.targets.postgres.replay import (
+    METRIC,
+    ReplayArm,
+    ReplayStatement,
+    ReplayTrial,
+    RowCounts,
+    calibrate,
+)
+
+BUSY_S = 0.2
+#: Uses the processor for so long, by its own count, however busy the machine is.
+BUSY = f"""
+import sys, time
+print("ready", flush=True)
+sys.stdin.readline()
+started = time.process_time()
+while time.process_time() < started + {BUSY_S}:
+    pass
+print(time.process_time() - started, flush=True)
+sys.stdin.readline()
+"""
+COUNT = "SELECT count(*) FROM generate_series(1, 20000)"
+DATE = """SELECT * FROM "Shop"."Order" WHERE ordered_on = '2025-03-01'"""
+AMOUNT = 'SELECT * FROM "Shop"."Order" WHERE amount = 5'
+ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000)"
+WAITING = "SELECT pg_sleep(60)"
+
+
+@pytest.fixture
+def session(clone: Clone) -> Iterator[MeteredSession]:
+    with MeteredSession(clone, cut_s=1.0) as made:
+        yield made
+
+
+def arm_on(session: MeteredSession, *statements: ReplayStatement, cut_s: float = 1.0) -> ReplayArm:
+    by_name = {item.name: item for item in statements}
+    return ReplayArm(session, by_name, cut_s=cut_s, row_counts=RowCounts(session), cuts={})
+
+
+def test_the_meter_agrees_with_a_busy_loop() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as loop:
+        assert loop.stdin is not None
+        assert loop.stdout is not None
+        meter = CpuMeter(loop.pid)
+        assert meter.is_cpu
+        loop.stdout.readline()
+        before = meter.read_s()
+        loop.stdin.write("go\n")
+        loop.stdin.flush()
+        used_s = float(loop.stdout.readline())
+        measured_s = meter.read_s() - before
+        loop.stdin.close()
+    assert used_s >= BUSY_S
+    assert measured_s == pytest.approx(used_s, rel=0.1)
+
+
+def test_a_meter_counts_no_waiting(session: MeteredSession) -> None:
+    waited = session.run("SELECT pg_sleep(0.3)")
+    assert waited.cost_s < 0.05
+    assert waited.rows == 1
+
+
+def test_twice_the_work_costs_twice_as_much(session: MeteredSession) -> None:
+    work = "SELECT count(*) FROM generate_series(1, {})"
+    once, twice = (
+        median(session.run(work.format(rows)).cost_s for _ in range(7))
+        for rows in (200_000, 400_000)
+    )
+    assert twice / once == pytest.approx(2.0, rel=0.35)
+
+
+def test_rows_are_counted_though_none_is_sent(session: MeteredSession) -> None:
+    assert session.run(DATE).rows == 43
+    assert session.run("SELECT 1 WHERE false").rows == 0
+    assert session.run("SELECT 1; -- done").rows == 1
+
+
+@pytest.mark.parametrize("statement", [ENDLESS, WAITING])
+def test_a_cut_statement_costs_exactly_the_cut(clone: Clone, statement: str) -> None:
+    with MeteredSession(clone, cut_s=0.05) as session:
+        assert arm_on(session, ReplayStatement("q", (statement,)), cut_s=0.05).run("q") == 0.05
+        run = session.run(statement)
+        assert run.is_cut
+        assert run.cost_s == 0.05
+        # The connection is as good as new.
+        assert session.run(DATE).rows == 43
+
+
+def test_a_statement_cut_twice_is_not_run_again(clone: Clone) -> None:
+    with MeteredSession(clone, cut_s=0.05) as session:
+        arm = arm_on(session, ReplayStatement("q", (ENDLESS,)), cut_s=0.05)
+        assert [arm.run("q") for _ in range(2)] == [0.05, 0.05]
+        session.close()
+        assert arm.run("q") == 0.05
+
+
+def test_the_plan_is_that_of_the_plain_statement(session: MeteredSession) -> None:
+    """An ordinary cursor would be planned for its first rows, which the index brings at once."""
+    connection = session._connection
+    connection.execute("SET random_page_cost = 20")
+    ordered = 'SELECT * FROM "Shop"."Order" ORDER BY ordered_on'
+    declared = f"DECLARE c NO SCROLL CURSOR FOR {ordered}"
+    plain, cursor = (top_node(connection, text) for text in (ordered, declared))
+    connection.execute("SET cursor_tuple_fraction = 0.1")
+    hasty = top_node(connection, declared)
+    assert (plain, cursor, hasty) == ("Sort", "Sort", "Index Scan")
+
+
+def top_node(connection: Connection, statement: str) -> str:
+    text = f"EXPLAIN (FORMAT JSON) {statement}"
+    plan = connection.execute(text).fetchall()[0]["QUERY PLAN"]
+    return str(plan[0]["Plan"]["Node Type"])
+
+
+def test_statements_that_write_fail_and_write_nothing(
+    clone: Clone, session: MeteredSession
+) -> None:
+    for statement in (
+        "WITH gone AS (DELETE FROM event RETURNING 1) SELECT * FROM gone",
+        "SELECT * FROM event FOR UPDATE",
+        "SELECT 1; DELETE FROM event",
+    ):
+        with pytest.raises(EvaluatorFailed):
+            session.run(statement)
+    assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
+
+
+def test_a_failing_statement_is_named(session: MeteredSession) -> None:
+    arm = arm_on(session, ReplayStatement("odd", ("SELECT 1 / 0",)))
+    with pytest.raises(EvaluatorFailed, match=r"statement odd: .*division by zero"):
+        arm.run("odd")
+
+
+def test_a_unit_costs_the_mean_of_its_examples(session: MeteredSession) -> None:
+    cheap, dear = "SELECT 1", "SELECT count(*) FROM generate_series(1, 300000)"
+    arm = arm_on(session, ReplayStatement("mixed", (cheap, dear)), ReplayStatement("dear", (dear,)))
+    mixed, alone = (median(arm.run(unit) for _ in range(7)) for unit in ("mixed", "dear"))
+    assert mixed == pytest.approx(alone / 2, rel=0.35)
+
+
+def test_an_arm_that_returns_other_rows_has_failed(
+    module_lab: Lab, session: MeteredSession
+) -> None:
+    statement = ReplayStatement("q", ("SELECT * FROM nothing",))
+    row_counts = RowCounts(session)
+    with module_lab.clone("filled") as other, MeteredSession(other, cut_s=1.0) as changed:
+        other.run("INSERT INTO nothing VALUES (1)")
+        arms = [
+            ReplayArm(item, {"q": statement}, cut_s=1.0, row_counts=row_counts, cuts={})
+            for item in (session, changed)
+        ]
+        arms[0].run("q")
+        with pytest.raises(EvaluatorFailed, match="returns 1 rows, on the baseline 0"):
+            arms[1].run("q")
+
+
+def test_nobody_is_accused_of_rows_that_move_by_themselves(
+    module_lab: Lab, session: MeteredSession
+) -> None:
+    moving = "SELECT * FROM generate_series(1, (1000000 * random())::int)"
+    statement = ReplayStatement("q", (moving,))
+    row_counts = RowCounts(session)
+    with module_lab.clone("same") as other, MeteredSession(other, cut_s=1.0) as twin:
+        for item in (session, twin, session, twin):
+            arm = ReplayArm(item, {"q": statement}, cut_s=1.0, row_counts=row_counts, cuts={})
+            assert arm.run("q") > 0
+
+
+def test_a_server_that_went_away_is_an_evaluator_that_failed(
+    clone: Clone, session: MeteredSession
+) -> None:
+    arm = arm_on(session, ReplayStatement("q", (COUNT,)))
+    arm.run("q")
+    pid = session._connection.info.backend_pid
+    with clone.shadow.connect() as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(EvaluatorFailed):
+        arm.run("q")
+
+
+def test_calibration_repeats_short_statements_and_leaves_odd_ones_out(clone: Clone) -> None:
+    found = calibrate(
+        clone,
+        [
+            ReplayStatement("short", ("SELECT 1",), weight=3.0),
+            ReplayStatement("long", ("SELECT count(*) FROM generate_series(1, 500000)",)),
+            ReplayStatement("endless", (ENDLESS,)),
+            ReplayStatement("odd", ("SELECT 1 / 0",)),
+            ReplayStatement("writes", ("DELETE FROM event",)),
+            ReplayStatement("empty", ()),
+        ],
+        cut_s=0.3,
+    )
+    repeats = {unit.name: unit.repeats for unit in found.units}
+    assert repeats == {"short": 15, "long": 1, "endless": 1}
+    assert found.units[0].weight == 3.0
+    assert found.left_out.keys() == {"odd", "writes", "empty"}
+    assert found.cut == {"endless"}
+    assert found.costs["endless"] == 0.3
+    assert 0 < found.costs["short"] < found.costs["long"] < 0.3
+
+
+def test_a_trial_builds_only_in_the_candidate_and_leaves_nothing_behind(module_lab: Lab) -> None:
+    statements = (ReplayStatement("amount", (AMOUNT,)), ReplayStatement("date", (DATE,)))
+    units = (Unit("amount"), Unit("date"))
+    trial = ReplayTrial(module_lab, statements, TrialDesign(units=units, metric=METRIC), cut_s=1.0)
+    step = Step(
+        "index",
+        ('CREATE INDEX CONCURRENTLY by_amount ON "Shop"."Order" (amount)',),
+        in_transaction=False,
+    )
+    with trial.open([step]) as arms:
+        assert isinstance(arms.facts["index_bytes"], int)
+        assert arms.facts["index_bytes"] > 0
+        assert arms.facts["built_index_bytes"] == {"by_amount": arms.facts["index_bytes"]}
+        costs = {
+            name: median(arm.run("amount") for _ in range(9))
+            for name, arm in (
+                ("baseline", arms.baseline),
+                ("candidate", arms.candidate),
+                ("control", arms.control),
+            )
+        }
+    assert costs["candidate"] < 0.7 * costs["baseline"]
+    assert costs["control"] == pytest.approx(costs["baseline"], rel=0.5)
+    with module_lab.clone("after") as clone:
+        clones = clone.query("SELECT count(*) AS n FROM pg_database WHERE datname LIKE 'clone%'")
+        assert clones == [{"n": 1}]
+
+
+def test_a_step_that_fails_fails_the_evaluation_and_leaves_nothing_behind(module_lab: Lab) -> None:
+    design = TrialDesign(units=(Unit("amount"),), metric=METRIC)
+    trial = ReplayTrial(module_lab, (ReplayStatement("amount", (AMOUNT,)),), design)
+    step = Step("odd", ("CREATE INDEX odd ON no_such_table (x)",))
+    with pytest.raises(EvaluatorFailed, match="no_such_table"), trial.open([step]):
+        pass
+    with module_lab.clone("after") as clone:
+        clones = clone.query("SELECT count(*) AS n FROM pg_database WHERE datname LIKE 'clone%'")
+        assert clones == [{"n": 1}]
