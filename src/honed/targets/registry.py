@@ -19,6 +19,7 @@ from honed.storage.queries import load_queries
 _QUERIES = load_queries("honed.targets")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _SECRETS = ("password", "sslpassword")
+_FORM = "the form is postgresql://user@host:5432/database"
 _WHERE_TO_PUT_IT = (
     "leave the password out of the URL: put it into ~/.pgpass (or passfile=, service=), "
     "or into the environment as {variable}"
@@ -119,17 +120,33 @@ def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
     return f"postgresql://?{urlencode(where)}"
 
 
+def database_name(url: str) -> str:
+    """Return the name of the database that ``url`` names; libpq's default is that of the user.
+
+    Raises:
+        ConfigurationError: it is not a URL of PostgreSQL, or names neither.
+    """
+    where = _parts(url)
+    name = where.get("dbname") or where.get("user")
+    if not name:
+        msg = "the URL names no database"
+        raise ConfigurationError(msg, hint=_FORM)
+    return str(name)
+
+
+def _parts(url: str) -> dict[str, Any]:
+    try:
+        return dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        # The driver's words would repeat the URL, and with it a password.
+        msg = "this is not a URL of PostgreSQL"
+        raise ConfigurationError(msg, hint=_FORM) from None
+
+
 def _refuse_password(record: TargetRecord, url: str, *, acting: bool) -> None:
     if record.sort != "postgres":
         return
-    try:
-        where = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        # The driver's words would repeat the URL, and with it a password.
-        msg = f"the URL of target {record.name} is not one of PostgreSQL"
-        raise ConfigurationError(
-            msg, hint="the form is postgresql://user@host:5432/database"
-        ) from None
+    where = _parts(url)
     if any(where.get(secret) for secret in _SECRETS):
         msg = f"the URL of target {record.name} holds a password"
         hint = _WHERE_TO_PUT_IT.format(variable=_variable(record.name, acting=acting))

@@ -34,6 +34,20 @@ WHERE c.relkind IN ('r', 'p', 'm')
 ORDER BY c.oid::regclass::text
 LIMIT 1 /* honed */;
 
+-- find_unchangeable_table --
+-- The first user table that this role may not index, if any: it is not its owner, nor a member.
+SELECT c.oid::regclass::text AS table_name
+     , pg_get_userbyid(c.relowner)::text AS owner
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm')
+  AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND n.nspname NOT LIKE 'pg\_toast%%'
+  AND NOT (has_schema_privilege(n.oid, 'CREATE') AND pg_has_role(c.relowner, 'USAGE'))
+ORDER BY c.oid::regclass::text
+LIMIT 1 /* honed */;
+
 -- read_resets --
 -- When the counters began, and how old the oldest of them is; before the readings themselves.
 SELECT i.stats_reset AS statements_reset_at
