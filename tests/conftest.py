@@ -2,7 +2,12 @@
 
 import os
 
-pytest_plugins = ["honed.testing.postgres", "honed.testing.improvements", "honed.testing.desk"]
+pytest_plugins = [
+    "honed.testing.postgres",
+    "honed.testing.improvements",
+    "honed.testing.desk",
+    "honed.testing.commandline",
+]
 
 for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:
     del os.environ[_name]

@@ -13,7 +13,7 @@ from honed.interfaces.cli.root import Invocation
 
 @click.group()
 def kind() -> None:
-    """Show what honed can improve: its kinds, from their own docstrings."""
+    """Show what honed can improve."""
 
 
 @kind.command("list")

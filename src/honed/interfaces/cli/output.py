@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import math
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -30,22 +31,36 @@ def print_rows(titles: Sequence[str], rows: Sequence[Sequence[object]], *, empty
         return
     if not sys.stdout.isatty():
         for row in (titles, *rows):
-            click.echo("\t".join(_text(cell) for cell in row))
+            click.echo("\t".join(_cell(cell) for cell in row))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*titles, header_style="bold", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(_shortened(_text(cell)) for cell in row))
+        # As text, because a statement may hold what looks like rich's markup.
+        table.add_row(*(Text(shortened(_cell(cell), _CELL_CHARACTERS)) for cell in row))
     Console().print(table)
+
+
+def print_heading(text: str) -> None:
+    """Print the heading of one part of a page."""
+    click.echo()
+    click.secho(text, bold=True)
+
+
+def print_text(text: str, *, indent: int = 0) -> None:
+    """Print ``text`` with each line indented; control characters are made visible."""
+    for line in _safe(text).splitlines():
+        click.echo(f"{' ' * indent}{line}")
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
     """Print one thing as lines of name and value; empty values are left out."""
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
-        text = _text(value)
+        text = _text(value).replace("\n", f"\n{' ' * (width + 2)}")
         if text:
             click.echo(f"{name.ljust(width)}  {text}")
 
@@ -54,43 +69,71 @@ def percent(log_ratio: float | None) -> str:
     """Return a natural logarithm of after / before as a signed percentage: ``-37.2 %``."""
     if log_ratio is None:
         return ""
-    import math
-
     return f"{100 * math.expm1(min(log_ratio, 20.0)):+.1f} %"
 
 
+def percent_interval(low: float | None, high: float | None) -> str:
+    """Return an interval of such logarithms: ``-41.0 % to -33.1 %``; None is unbounded."""
+    if low is None or high is None:
+        return "no bound yet"
+    return f"{percent(low)} to {percent(high)}"
+
+
+def megabytes(size_bytes: float) -> str:
+    """Return a size for a person: ``12.3 MB``."""
+    return f"{size_bytes / 2**20:.1f} MB"
+
+
+def shortened(text: str, characters: int) -> str:
+    """Return ``text``, cut to that many characters if it is longer."""
+    return text if len(text) <= characters else text[: characters - 3] + "..."
+
+
+def _cell(value: object) -> str:
+    """Return ``value`` on one line."""
+    return " ".join(_text(value).split())
+
+
 def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     plain = _plain(value)
     if plain is None:
         return ""
     if isinstance(plain, float):
         return f"{plain:.4g}"
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return _safe(plain) if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 3] + "..."
+def _safe(text: str) -> str:
+    """Return ``text`` without what a terminal would obey: it may come from a foreign database."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - one return a sort of value
+def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Return ``value`` as what JSON can say."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (datetime, date)):
-        return (
-            value.isoformat(sep=" ", timespec="seconds")
-            if isinstance(value, datetime)
-            else str(value)
-        )
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Path):
-        return str(value)
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
+    if isinstance(value, float):
+        # JSON has no word for infinity.
+        return value if math.isfinite(value) else None
+    for sort, plain in _PLAIN.items():
+        if isinstance(value, sort):
+            return plain(value)
     return value
+
+
+_PLAIN: Mapping[type, Callable[[Any], object]] = {
+    Enum: lambda value: value.value,
+    datetime: lambda value: value.isoformat(),
+    timedelta: lambda value: value.total_seconds(),
+    Path: str,
+}

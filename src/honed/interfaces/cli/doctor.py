@@ -1,0 +1,203 @@
+"""`honed doctor`: what honed needs, what of it is here, and what to do about the rest."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from honed.config import Settings
+from honed.errors import HonedError
+from honed.interfaces.cli.opening import opened_store
+from honed.interfaces.cli.output import megabytes, print_json
+from honed.interfaces.cli.root import Invocation
+from honed.storage.store import Store
+from honed.targets.registry import TargetRecord
+
+#: What honed runs of PostgreSQL's programs.
+_PROGRAMS = ("postgres", "initdb", "pg_dump", "pg_restore")
+#: A trial holds a copy of the target and three clones of it: baseline, candidate and control.
+_COPIES = 4
+#: Below it even honed's own store is in danger.
+_LEAST_FREE_MB = 500
+
+
+class Status(StrEnum):
+    """How one thing is."""
+
+    OK = "ok"
+    #: honed works without it, but not all of it.
+    WARN = "warn"
+    FAIL = "fail"
+
+
+_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    #: What: stable, for programs.
+    name: str
+    status: Status
+    #: What was seen.
+    seen: str
+    #: What to do about it; empty: nothing.
+    fix: str = ""
+
+
+@click.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check everything that honed needs, and say what to do.
+
+    The exit code is 1 if something fails without which honed does not work.
+    """
+    invocation = context.find_object(Invocation) or Invocation()
+    settings = invocation.settings()
+    checks = [*_here(settings), *_there(invocation, settings)]
+    if invocation.as_json:
+        print_json(checks)
+    else:
+        for check in checks:
+            _print(check)
+    if any(check.status is Status.FAIL for check in checks):
+        context.exit(1)
+
+
+def _here(settings: Settings) -> Iterator[Check]:
+    """Yield what can be seen on this machine."""
+    yield _guarded("postgresql programs", _programs, settings)
+    yield _disk(settings)
+    yield _sandbox()
+    yield _cpu_times()
+
+
+def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
+    """Yield what can be seen in the store, and of each target."""
+    try:
+        with opened_store(invocation) as store:
+            yield _guarded("store", _store, store)
+            yield from _work(store)
+            yield from _targets(store, settings)
+    except HonedError as error:
+        yield _failed("store", error)
+
+
+def _programs(settings: Settings) -> Check:
+    from honed.storage.programs import find_programs, server_account
+
+    folder = find_programs(settings.postgres_bin, server_account())
+    missing = [name for name in _PROGRAMS if not (folder / name).is_file()]
+    if missing:
+        fix = "set postgres_bin to a folder that has them all"
+        return Check(
+            "postgresql programs", Status.FAIL, f"{folder} lacks {', '.join(missing)}", fix
+        )
+    done = subprocess.run(
+        [folder / "postgres", "--version"], capture_output=True, text=True, check=False
+    )
+    said = done.stdout.strip() or "it does not start"
+    status = Status.OK if done.returncode == 0 else Status.FAIL
+    fix = "" if status is Status.OK else "set postgres_bin to programs that run here"
+    return Check("postgresql programs", status, f"{said}, in {folder}", fix)
+
+
+def _disk(settings: Settings) -> Check:
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    wanted_mb = _COPIES * settings.copy_limit_mb
+    seen = f"{megabytes(free)} free for {settings.home}"
+    if free < _LEAST_FREE_MB * 2**20:
+        return Check("disk", Status.FAIL, seen, "free some, or set HONED_HOME to another disk")
+    if free < wanted_mb * 2**20:
+        fix = f"trials may want {wanted_mb} MB: lower copy_limit_mb, or free some"
+        return Check("disk", Status.WARN, seen, fix)
+    return Check("disk", Status.OK, seen)
+
+
+def _sandbox() -> Check:
+    found = shutil.which("bwrap")
+    if found:
+        return Check("sandbox", Status.OK, found)
+    fix = "install bubblewrap (`apt-get install bubblewrap`); only generated code needs it"
+    return Check("sandbox", Status.WARN, "bubblewrap is not here, so no generated code is run", fix)
+
+
+def _cpu_times() -> Check:
+    if Path("/proc/self/schedstat").exists():
+        return Check("cpu times", Status.OK, "trials measure the CPU time of backends")
+    return Check(
+        "cpu times",
+        Status.WARN,
+        "there is no /proc/<pid>/schedstat, so trials measure elapsed time, which is noisier",
+        "run honed on Linux, or expect longer trials",
+    )
+
+
+def _store(store: Store) -> Check:
+    from honed.storage.description import describe
+
+    with store.owner.transaction() as conn:
+        found = describe(conn)
+    where = f"embedded in {store.server.data_dir}" if store.server else "elsewhere"
+    size = megabytes(found.size_bytes)
+    return Check("store", Status.OK, f"PostgreSQL {found.server_version}, {where}, {size}")
+
+
+def _work(store: Store) -> Iterator[Check]:
+    from honed.jobs.deadletters import dead_letters
+
+    with store.owner.transaction() as conn:
+        letters = dead_letters(conn)
+    if letters:
+        fix = "`honed deadletter list` tells why; replay or discard each"
+        yield Check("dead letters", Status.WARN, f"{len(letters)} wait for a person", fix)
+    else:
+        yield Check("dead letters", Status.OK, "none")
+
+
+def _targets(store: Store, settings: Settings) -> Iterator[Check]:
+    from honed.targets.registry import list_targets
+
+    records = list_targets(store.owner)
+    if not records:
+        fix = "`honed target add` adds one"
+        yield Check("targets", Status.WARN, "there are none", fix)
+    for record in records:
+        yield _guarded(f"target {record.name}", _target, record, store, settings)
+
+
+def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
+    from honed.targets.postgres.check import check_target
+
+    name = f"target {record.name}"
+    access = check_target(record, store.owner, settings)
+    seen = f"PostgreSQL {access.server_version}, read"
+    if access.may_change:
+        return Check(name, Status.OK, f"{seen} and changed")
+    fix = f"`honed target add {record.name} --sql` prints how to make its acting role"
+    return Check(name, Status.WARN, f"{seen}, but not changed: {access.why_not}", fix)
+
+
+def _guarded(name: str, look: Callable[..., Check], *about: object) -> Check:
+    """Return what ``look`` sees; an error that honed can explain is what it sees, too."""
+    try:
+        return look(*about)
+    except HonedError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: HonedError) -> Check:
+    return Check(name, Status.FAIL, str(error), error.hint)
+
+
+def _print(check: Check) -> None:
+    click.secho(f"{check.status.value:<5}", nl=False, fg=_COLOURS[check.status])
+    click.echo(f"{check.name}: {check.seen}")
+    if check.fix:
+        click.echo(f"     {check.fix}")

@@ -1,0 +1,56 @@
+"""The command line in the test's own process, on the test's own store.
+
+Load it with ``pytest_plugins = ["honed.testing.postgres", "honed.testing.commandline"]``.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from honed.interfaces.cli.root import honed
+from honed.storage.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """Runs `honed` in this process, on one store and one home."""
+
+    env: dict[str, str]
+
+    def __call__(self, *arguments: str, typed: str | None = None) -> Result:
+        """Return what a command said and its exit code; ``typed`` is its standard input."""
+        return CliRunner().invoke(
+            honed, arguments, input=typed, env=self.env, catch_exceptions=False, prog_name="honed"
+        )
+
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command says
+        """Return what a command that succeeds says as JSON."""
+        done = self(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def text(self, *arguments: str) -> str:
+        """Return what a command that succeeds says on standard output."""
+        done = self(*arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def refusal(self, *arguments: str) -> str:
+        """Return what a command that fails says: one line and one hint, and nothing else."""
+        done = self(*arguments)
+        assert done.exit_code != 0, done.output
+        assert done.stdout == "", done.stdout
+        said, hint = done.stderr.splitlines()
+        assert said.startswith("honed: "), said
+        assert hint.startswith("  hint: "), hint
+        return f"{said.removeprefix('honed: ')} | {hint.removeprefix('  hint: ')}"
+
+
+@pytest.fixture
+def cli(store: Database, honed_home: Path) -> CommandLine:
+    """Return the command line on the test's own store, with a home of its own."""
+    return CommandLine({"HONED_STORE_URL": store.url, "HONED_HOME": str(honed_home)})

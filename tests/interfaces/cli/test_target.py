@@ -1,0 +1,102 @@
+"""`honed target`: the registry, the SQL of the roles, and whether a target can be read."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from honed.storage.db import Database
+from honed.testing.commandline import CommandLine
+
+
+@pytest.fixture
+def shop_url(empty_database: Callable[[], str]) -> str:
+    url = empty_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE part (size integer)")
+    return url
+
+
+def test_a_target_is_added_shown_listed_and_removed(cli: CommandLine, shop_url: str) -> None:
+    added = cli.json("target", "add", "shop", "--url", shop_url, "--search-path", "app")
+    assert added["target"]["options"] == {"search_path": "app"}
+    assert cli.json("target", "show", "shop") == added["target"]
+    assert [each["name"] for each in cli.json("target", "list")] == ["shop"]
+    assert shop_url in cli.text("target", "show", "shop")
+    cli.text("target", "remove", "shop")
+    assert cli.json("target", "list") == []
+    assert "there are no targets" in cli.text("target", "list")
+
+
+def test_the_sql_of_the_roles_runs_as_printed(cli: CommandLine, shop_url: str) -> None:
+    with psycopg.connect(shop_url, autocommit=True) as conn:
+        conn.execute("CREATE ROLE shop_owner_of_cli")
+        conn.execute("ALTER TABLE part OWNER TO shop_owner_of_cli")
+        name = "cli"
+        try:
+            conn.execute(cli.text("target", "add", name, "--url", shop_url))
+            observer = shop_url.replace("postgres@", f"honed_observe_{name}@")
+            actor = shop_url.replace("postgres@", f"honed_act_{name}@")
+            cli.text("target", "add", "both", "--url", observer, "--act-url", actor)
+            seen = cli.json("target", "check", "both")
+            assert (seen["may_change"], seen["why_not"]) == (True, "")
+        finally:
+            conn.execute("DROP OWNED BY honed_observe_cli, honed_act_cli")
+            conn.execute("DROP ROLE honed_observe_cli, honed_act_cli")
+            conn.execute("DROP OWNED BY shop_owner_of_cli CASCADE")
+            conn.execute("DROP ROLE shop_owner_of_cli")
+
+
+def test_sql_alone_stores_nothing(cli: CommandLine) -> None:
+    sql = cli.text("target", "add", "shop", "--sql")
+    assert 'CREATE ROLE "honed_observe_shop" LOGIN' in sql
+    assert 'GRANT CONNECT ON DATABASE "shop"' in sql
+    assert cli.json("target", "list") == []
+
+
+def test_a_target_without_the_extension_is_refused_with_what_to_do(
+    cli: CommandLine, shop_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", shop_url)
+    refusal = cli.refusal("target", "check", "shop")
+    assert "pg_stat_statements is not installed" in refusal
+    assert "CREATE EXTENSION pg_stat_statements" in refusal
+
+
+def test_a_target_that_honed_may_not_change_says_why(cli: CommandLine, shop_url: str) -> None:
+    with psycopg.connect(shop_url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+        conn.execute("CREATE ROLE stranger_of_cli LOGIN")
+    stranger = shop_url.replace("postgres@", "stranger_of_cli@")
+    try:
+        cli.text("target", "add", "shop", "--url", shop_url, "--act-url", stranger)
+        assert "may not change the table part" in cli.json("target", "check", "shop")["why_not"]
+        assert "may not change the table part" in cli.text("target", "check", "shop")
+    finally:
+        with psycopg.connect(shop_url, autocommit=True) as conn:
+            conn.execute("DROP ROLE stranger_of_cli")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("target", "show", "nope"), "there is no target nope"),
+        (("target", "remove", "nope"), "there is no target nope"),
+        (("target", "check", "nope"), "there is no target nope"),
+        (("target", "add", "shop"), "Missing option '--url'"),
+        (("target", "add", "shop", "--url", "postgresql://u:pw@h/db"), "HONED_TARGET_SHOP_PASSWO"),
+        (("target", "add", "shop", "--url", "::"), "not a URL of PostgreSQL"),
+        (("target", "add", "Shop!", "--url", "postgresql:///x"), "is no name for a target"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    cli: CommandLine, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in cli.refusal(*arguments)
+
+
+def test_a_password_is_never_repeated(cli: CommandLine, store: Database) -> None:
+    done = cli("target", "add", "shop", "--url", "postgresql://u:secretword@h/db")
+    assert "secretword" not in done.output
+    with store.transaction() as conn:
+        assert conn.execute("SELECT FROM honed.target").fetchall() == []
