@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -117,7 +117,7 @@ def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
     if password is None:
         return url
     where = {**conninfo_to_dict(url), "password": password}
-    return f"postgresql://?{urlencode(where)}"
+    return f"postgresql://?{urlencode(where, quote_via=quote)}"
 
 
 def database_name(url: str) -> str:

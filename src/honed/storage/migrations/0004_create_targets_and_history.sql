@@ -114,7 +114,7 @@ CREATE TABLE honed.table_interval (
   PRIMARY KEY (reading_id, table_name)
 );
 
--- A plan that a statement had, from its first example.
+-- The plans that a statement's examples had together: one row for each set of shapes.
 CREATE TABLE honed.statement_plan (
   target_id bigint NOT NULL,
   statement_id text NOT NULL,
@@ -136,7 +136,7 @@ CREATE TABLE honed.statement_example (
   source text NOT NULL CHECK (source IN ('activity', 'statistics', 'text')),
   -- Whether the target could plan it; what it refuses is deleted.
   is_accepted boolean NOT NULL,
-  -- Order among the examples of one statement; the first is the one whose plan is watched.
+  -- Order among the examples of one statement.
   position integer NOT NULL DEFAULT 0,
   seen_at timestamptz NOT NULL DEFAULT honed.now(),
   PRIMARY KEY (target_id, statement_id, sha256),

@@ -269,7 +269,7 @@ SELECT line FROM (
               , pg_get_constraintdef(k.oid), k.convalidated)
   FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
-  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+  WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   UNION ALL
   SELECT format('index %%s %%s %%s', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisclustered)
   FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
@@ -280,7 +280,7 @@ SELECT line FROM (
   SELECT format('index column %%I.%%I %%s %%s', n.nspname, ic.relname, a.attnum, a.attstattarget)
   FROM pg_attribute AS a JOIN pg_class AS ic ON ic.oid = a.attrelid AND ic.relkind IN ('i', 'I')
   JOIN pg_namespace AS n ON n.oid = ic.relnamespace
-  WHERE coalesce(a.attstattarget, -1) <> -1
+  WHERE coalesce(a.attstattarget, -1) <> -1 AND ic.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
   UNION ALL
   SELECT format('statistics %%s %%s', pg_get_statisticsobjdef(e.oid), coalesce(e.stxstattarget, -1))
@@ -318,14 +318,25 @@ ORDER BY 1 /* honed */;
 SELECT s.schemaname AS schema
      , s.tablename AS "table"
      , s.attname AS "column"
+     , t.typcategory::text AS category
      , coalesce((s.most_common_vals::text::text[])[1:5], '{}') AS common
      , coalesce(s.histogram_bounds::text::text[], '{}') AS bounds
 FROM pg_stats AS s
+JOIN pg_namespace AS n ON n.nspname = s.schemaname
+JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.tablename
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = s.attname
+JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE s.attname = ANY (%(columns)s::text[])
   AND s.schemaname NOT IN ('pg_catalog', 'information_schema') /* honed */;
 
 -- find_parameter_types --
--- The types that the server gave the parameters of a prepared statement.
-SELECT p.parameter_types::text[] AS types
+-- The types that the server gave the parameters of a prepared statement, and their categories.
+SELECT u.type::regtype::text AS type
+     -- Of an array, the category of its elements.
+     , coalesce(e.typcategory, t.typcategory)::text AS category
 FROM pg_prepared_statements AS p
-WHERE p.name = %(name)s /* honed */;
+CROSS JOIN unnest(p.parameter_types::oid[]) WITH ORDINALITY AS u (type, position)
+JOIN pg_type AS t ON t.oid = u.type
+LEFT JOIN pg_type AS e ON e.oid = t.typelem AND t.typcategory = 'A'
+WHERE p.name = %(name)s
+ORDER BY u.position /* honed */;

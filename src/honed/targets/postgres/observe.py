@@ -20,7 +20,7 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.storage.db import Connection
 from honed.targets.postgres.catalog import Table, read_catalog
 from honed.targets.postgres.connection import CATALOG_QUERIES
-from honed.targets.postgres.plans import explain, nodes, plan_hash
+from honed.targets.postgres.plans import explain, joined, nodes, plan_hash
 from honed.targets.postgres.regressions import Change, read_changes
 from honed.targets.postgres.statements import QUERIES, text_digest
 from honed.targets.postgres.workload import Workload, WorkloadStatement
@@ -56,13 +56,22 @@ class _Look:
     #: By statement id, the present one first.
     plans: Mapping[str, Sequence[_Plan]]
     changes: Mapping[str, Change]
+    #: A plan first seen after it is new.
+    since: datetime | None
+
+    def has_new_plan(self, statement_id: str) -> bool:
+        """Return whether the statement had another plan before the look's stretch of time."""
+        plans = self.plans.get(statement_id, ())
+        if len(plans[1:]) == 0 or self.since is None:
+            return False
+        return plans[0].first_seen_at >= self.since
 
     def regressions(self) -> Iterator[tuple[WorkloadStatement, Change]]:
         """Yield the statements that became slower than their own history."""
         for statement in self.workload.statements:
             change = self.changes.get(statement.statement_id)
-            has_new_plan = len(self.plans.get(statement.statement_id, ())) > 1
-            if change is not None and change.is_regression(has_new_plan=has_new_plan):
+            is_new = self.has_new_plan(statement.statement_id)
+            if change is not None and change.is_regression(has_new_plan=is_new):
                 yield statement, change
 
     def readers(self, *, node_type: str = "") -> dict[str, dict[str, float]]:
@@ -92,6 +101,7 @@ def observe(
         statements=statements,
         plans=_read_plans(store, target_id, statements),
         changes=read_changes(store, target_id, lookback),
+        since=workload.end - lookback if workload.end else None,
     )
     findings = (
         *_slow(look),
@@ -105,22 +115,21 @@ def observe(
 def _take_plan(
     store: Connection, target: Connection, target_id: int, statement: WorkloadStatement
 ) -> None:
-    if not statement.examples:
-        return
-    example = statement.examples[0]
     key = {"target_id": target_id, "statement_id": statement.statement_id}
-    try:
-        plan = explain(target, example)
-    except StatementCut:
-        return
-    except EvaluatorFailed:
-        # It could be planned once: the next workload looks for another, or says why there is none.
-        store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
-        return
-    store.execute(
-        QUERIES["save_plan"],
-        {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(plan)},
-    )
+    plans = []
+    for example in statement.examples:
+        try:
+            plans.append(explain(target, example))
+        except StatementCut:
+            # A lock, or a server under load: this look says nothing of the statement's plans.
+            return
+        except EvaluatorFailed:
+            # It could be planned once: the next workload looks for another, or says why not.
+            store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
+    if plans:
+        plan = joined(plans)
+        row = {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(plan)}
+        store.execute(QUERIES["save_plan"], row)
 
 
 def _read_plans(

@@ -82,8 +82,10 @@ class _Use:
 class _Values:
     """Values of one column, as text: the most common ones, and an ordered sample of the others."""
 
-    common: Sequence[str] = ()
-    bounds: Sequence[str] = ()
+    #: ``pg_type.typcategory``: N for numbers, D for dates and times, S for strings ...
+    category: str
+    common: Sequence[str]
+    bounds: Sequence[str]
 
     def at(self, share: float) -> str | None:
         """Return the value below which about ``share`` of the others lie."""
@@ -110,8 +112,9 @@ class Parameters:
     def example(self, style: Style) -> str | None:
         """Return the statement with values of ``style``; None where there are no such values."""
         found: dict[str, list[str]] = {}
-        for number, type_name in enumerate(self._types, start=1):
-            value = self._value(number, type_name, style)
+        for number, (type_name, category) in enumerate(self._types, start=1):
+            values = self._suiting(number, category)
+            value = self._value(number, type_name, values, style)
             if value is None:
                 return None
             found[f"${number}"] = [_literal(item, type_name) for item in value]
@@ -127,10 +130,20 @@ class Parameters:
         except KeyError:
             return None
 
-    def _value(self, number: int, type_name: str, style: Style) -> list[str] | None:
+    def _suiting(self, number: int, category: str) -> _Values | None:
+        use = self._uses.get(number)
+        if use is None:
+            return None
+        # A column of a subquery has the subquery's name: its own alone then says what it is.
+        values = self._values.get((use.table, use.column)) or self._values.get(("", use.column))
+        # ``day < $1 - $2`` compares a date with an interval only by the look of it.
+        return values if values is not None and values.category == category else None
+
+    def _value(
+        self, number: int, type_name: str, values: _Values | None, style: Style
+    ) -> list[str] | None:
         use = self._uses.get(number)
         base = type_name.removesuffix("[]")
-        values = self._values.get((use.table, use.column)) if use else None
         if use is None or values is None:
             plain = _plain(base, use)
             return [_as_array([plain]) if type_name != base else plain]
@@ -142,14 +155,14 @@ class Parameters:
         return [_as_array(several)] if type_name != base else several
 
 
-def _types(connection: Connection, text: str) -> list[str]:
+def _types(connection: Connection, text: str) -> list[tuple[str, str]]:
     with odd_statement(connection):
         run(connection, f"PREPARE {_PREPARED} AS {text}")
-        row = connection.execute(
+        rows = connection.execute(
             CATALOG_QUERIES["find_parameter_types"], {"name": _PREPARED}
-        ).fetchone()
+        ).fetchall()
         connection.execute("DEALLOCATE honed_parameters")
-    return list(row["types"]) if row else []
+    return [(row["type"], row["category"]) for row in rows]
 
 
 def _cast(match: re.Match[str]) -> str:
@@ -221,7 +234,7 @@ def _column_values(
     ).fetchall()
     found: dict[tuple[str, str], _Values] = {}
     for row in rows:
-        values = _Values(row["common"], row["bounds"])
+        values = _Values(row["category"], row["common"], row["bounds"])
         found.setdefault((row["table"], row["column"]), values)
         # A column that is named without its table.
         found.setdefault(("", row["column"]), values)

@@ -53,6 +53,16 @@ def plan_hash(plan: Mapping[str, Any]) -> str:
     return digest(_shape(_top(plan)))
 
 
+def joined(plans: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
+    """Return one plan that holds each shape among ``plans`` once, whatever their order.
+
+    A statement has a plan for each sort of value that it is called with.
+    """
+    by_shape = {plan_hash(plan): plan["Plan"] for plan in plans}
+    shapes = [by_shape[key] for key in sorted(by_shape)]
+    return {"Plan": {"Node Type": "Examples", "Plans": shapes}}
+
+
 def nodes(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return every node of a plan, top first, depth first."""
     return list(_walk(_top(plan)))

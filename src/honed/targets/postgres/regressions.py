@@ -18,7 +18,7 @@ RECENT_SHARE = 0.25
 
 #: Slower by this factor is a regression even if the plan did not change.
 SLOWER = 2.0
-#: Slower by this factor is one if the plan did.
+#: Slower by this factor is one if the plan did, and Welch's test or the blocks say so too.
 SLOWER_WITH_NEW_PLAN = 1.2
 #: Calls on each side below which nothing is said.
 MIN_CALLS = 3
@@ -76,13 +76,15 @@ class Change:
 
     def is_regression(self, *, has_new_plan: bool) -> bool:
         """Return whether the statement became slower, beyond what its own scatter explains."""
-        if not self.is_known or slower_p_value(self.before, self.after) > SIGNIFICANT:
+        if not self.is_known:
             return False
-        if has_new_plan:
-            return self.ratio > SLOWER_WITH_NEW_PLAN
-        many_calls = min(self.before.calls, self.after.calls) >= CALLS_FOR_TIME_ALONE
+        is_significant = slower_p_value(self.before, self.after) <= SIGNIFICANT
         more_blocks = self.after.blocks_per_call > MORE_BLOCKS * self.before.blocks_per_call
-        return self.ratio > SLOWER and (many_calls or more_blocks)
+        if has_new_plan:
+            # Blocks have no scatter that one slow call could hide in.
+            return self.ratio > SLOWER_WITH_NEW_PLAN and (is_significant or more_blocks)
+        many_calls = min(self.before.calls, self.after.calls) >= CALLS_FOR_TIME_ALONE
+        return self.ratio > SLOWER and is_significant and (many_calls or more_blocks)
 
 
 def slower_p_value(before: Sums, after: Sums) -> float:

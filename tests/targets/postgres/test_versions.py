@@ -1,0 +1,117 @@
+"""The same reading on each major version at hand, through a restart of the server."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from honed.core.finding import STALE_STATISTICS
+from honed.errors import MissingExtension
+from honed.storage.server import Server
+from honed.targets.postgres.target import PostgresTarget
+from honed.testing.postgres import TEST_OPTIONS
+
+_SYSTEM = Path("/usr/lib/postgresql")
+_FOLDERS: list[Path | None] = [None, *(_SYSTEM / version / "bin" for version in ("14", "15", "16"))]
+
+_BY_CUSTOMER = "SELECT state FROM orders WHERE customer IN (17, 19, 21)"
+_BY_DAY = "SELECT count(*) FROM orders WHERE day > %(day)s"
+
+
+@pytest.fixture(scope="module", params=_FOLDERS, ids=lambda folder: folder and folder.parent.name)
+def server(request: pytest.FixtureRequest, session_folder: Path) -> Iterator[Server]:
+    """Return a server of one version, of this module alone: it is restarted."""
+    folder: Path | None = request.param
+    if folder is not None and not (folder / "postgres").exists():
+        pytest.skip(f"there is no PostgreSQL in {folder}")
+    name = folder.parent.name if folder else "embedded"
+    server = Server(session_folder / f"server-{name}", binaries=folder, options=TEST_OPTIONS)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _traffic(production: Any) -> None:
+    for _ in range(3):
+        production.run(_BY_CUSTOMER)
+        production.run(_BY_DAY, {"day": "2020-05-05"})
+    production.run("UPDATE orders SET state = 'lost' WHERE order_id <= 1500")
+
+
+def test_everything_can_be_read(
+    server: Server,
+    make_production: Callable[..., Any],
+    make_target: Callable[..., PostgresTarget],
+) -> None:
+    production = make_production(server.url("template1"))
+    target = make_target(production.url)
+    target.check()
+    target.sample()
+    production.client.execute(_BY_CUSTOMER)
+    target.sample()
+    _traffic(production)
+    # The server tells what this client wrote, at the latest when it leaves.
+    production.client.close()
+    while _clients(target):
+        pass
+    target.sample()
+    workload = target.workload()
+    examples = {item.text.split()[1]: item for item in workload.replayable}
+    assert examples["state"].examples == (_BY_CUSTOMER,)
+    assert examples["state"].calls == 4
+    assert examples["count(*)"].source == "statistics"
+    assert workload.writes["public.orders"].updated >= 1500
+    assert workload.skipped == {}
+    assert len(target.catalog().indexes) == 2
+    assert target.fingerprint() == target.fingerprint()
+    findings = target.observe(timedelta(hours=1)).findings
+    assert "public.orders" in [item.subject for item in findings if item.type == STALE_STATISTICS]
+    assert all(cost.calls > 0 for cost in target.statement_costs().values())
+
+
+def _clients(target: PostgresTarget) -> list[dict[str, Any]]:
+    return target.query(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        " AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_counters_survive_a_restart_and_never_go_back(
+    server: Server, make_target: Callable[..., PostgresTarget]
+) -> None:
+    target = make_target(server.url("template1"))
+    target.sample()
+    before = {item.statement_id: item.calls for item in target.workload().statements}
+    server.stop()
+    server.start()
+    target.sample()
+    after = {item.statement_id: item.calls for item in target.workload().statements}
+    assert before
+    assert {key: after[key] for key in before} == before
+    assert all(cost.calls > 0 for cost in target.statement_costs().values())
+
+
+def test_a_library_that_is_not_loaded_is_named(
+    server: Server, make_target: Callable[..., PostgresTarget]
+) -> None:
+    target = make_target(server.url("template1"))
+    server.stop()
+    with_library, server.options = (
+        server.options,
+        {
+            **server.options,
+            "shared_preload_libraries": "",
+            "compute_query_id": "on",
+        },
+    )
+    try:
+        server.start()
+        with pytest.raises(MissingExtension, match="pg_stat_statements") as missing:
+            target.check()
+        assert "shared_preload_libraries" in f"{missing.value} {missing.value.hint}"
+    finally:
+        server.stop()
+        server.options = with_library
+        server.start()
