@@ -246,6 +246,20 @@ def test_another_process_keeps_its_clones(shop: Any, make_lab: MakeLab) -> None:
         assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
 
 
+def test_a_shadow_server_that_dies_fails_one_trial_only(shop: Any, make_lab: MakeLab) -> None:
+    lab = make_lab(shop)
+    with lab.clone("dying") as clone:
+        backend_pid = clone.query("SELECT pg_backend_pid() AS pid")[0]["pid"]
+        os.kill(clone.shadow.server.postmaster_pid(), signal.SIGKILL)
+        os.kill(backend_pid, signal.SIGKILL)
+        with pytest.raises(EvaluatorFailed):
+            clone.query("SELECT count(*) FROM event")
+    with lab.clone("next") as clone:
+        clones = "SELECT datname FROM pg_database WHERE datname LIKE 'clone%'"
+        assert clone.query(clones) == [{"datname": clone.database}]
+        assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
+
+
 def test_a_server_that_does_not_start_is_made_anew(
     shop: Any, make_lab: MakeLab, honed_home: Path
 ) -> None:

@@ -58,10 +58,13 @@ class Shadow:
         self.server = Server(
             folder / "data", binaries=settings.postgres_bin, options=_server_options(settings)
         )
-        self._name = uuid.uuid4().hex[:8]
-        self._application = f"honed lab {self._name}"
+        self._name = ""
         self._numbers = count(1)
         self._session: Connection | None = None
+
+    @property
+    def _application(self) -> str:
+        return f"honed lab {self._name}"
 
     @property
     def version(self) -> int:
@@ -99,6 +102,8 @@ class Shadow:
                 raise
             shutil.rmtree(self.server.data_dir)
             self.server.start()
+        # A new name each time: clones from before are leftovers, as if we had died.
+        self._name = uuid.uuid4().hex[:8]
         self._session = self.connect(application_name=self._application)
         with self.errors("the shadow server was set up"):
             self._create_roles()
