@@ -100,6 +100,7 @@ def _fill(server: Server, folder: Path, *, scale: float, page_views: int) -> Non
     with administrator.connect(autocommit=True) as connection:
         connection.execute(_STATEMENTS["vacuum_analyze"])
         connection.execute(roles_sql(NAME, NAME))
+        connection.execute(_STATEMENTS["forget_loading"])
 
 
 def _cpu_s(connection: Connection, statement: LiteralString, *, cut_s: float) -> float:

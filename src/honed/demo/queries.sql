@@ -373,6 +373,10 @@ CREATE ROLE shop_app LOGIN;
 -- The application makes its own tables.
 GRANT CREATE ON SCHEMA public TO shop_app;
 
+-- forget_loading --
+-- What it took to load the tables is no traffic.
+SELECT pg_stat_statements_reset(), pg_stat_reset();
+
 -- list_honed_indexes --
 -- What honed built in this database.
 SELECT c.relname AS index_name, pg_relation_size(c.oid) AS size_bytes

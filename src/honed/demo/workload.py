@@ -104,7 +104,10 @@ class Workload:
         for _ in range(_LOOKUPS_PER_ROUND):
             rare = 1 + 2 * self._random.randrange(_TENANTS)
             tenant = 0 if self.traffic.common_tenant else rare
-            _prepared(connection, "views_of_tenant", {"tenant_id": tenant, "duration_us": 100})
+            # As text, which the server reads as an integer: the driver would send small and large
+            # numbers as different types, and the server would keep two statements.
+            parameters = {"tenant_id": str(tenant), "duration_us": "100"}
+            _prepared(connection, "views_of_tenant", parameters)
         device = {"browser": "browser 7", "platform": "platform 7"}
         _prepared(connection, "views_of_device", device)
         connection.execute(_STATEMENTS["reset_generic_plans"])

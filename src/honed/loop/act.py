@@ -1,0 +1,318 @@
+"""The third phase: bring one improvement on by one state; the only phase that changes a target."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from honed.approval.decisions import Choice, decisions
+from honed.core.step import Step, StepState
+from honed.core.verdict import Outcome, State
+from honed.errors import (
+    ConfigurationError,
+    KindFailed,
+    MissingPrivilege,
+    Postponed,
+    StepFailed,
+    TargetUnavailable,
+    UnknownPlugin,
+    UnknownTarget,
+)
+from honed.improvement.record import get
+from honed.improvement.transition import Changes, Move
+from honed.jobs.delivery import JobContext
+from honed.loop.decide import begin, settle_decision, submit_proven
+from honed.loop.effects import (
+    OWN,
+    REACHED,
+    Direction,
+    Effect,
+    Intent,
+    StepOutcome,
+    close_effect,
+    effects_of,
+    open_effect,
+)
+from honed.loop.events import Applied, RolledBack, StepEnded, StepStarted
+from honed.loop.messages import Act, Learn
+from honed.loop.pacing import classify
+from honed.loop.parts import Parts, check_switch
+from honed.loop.prove import fix_steps, run_the_trial
+from honed.loop.watch import production_effect
+from honed.loop.work import Work
+from honed.targets.execute import Hand, acting
+
+#: Trying again would not help, and nothing is on the target yet.
+_HOPELESS = (KindFailed, UnknownPlugin, UnknownTarget, ConfigurationError)
+
+#: States in which something of an improvement may be on the target.
+_ON_TARGET = frozenset({State.APPLYING, State.WATCHING, State.KEPT, State.FAILED})
+
+
+def act(parts: Parts, context: JobContext, message: Act) -> None:
+    """Bring an improvement on by one state, or take what was applied back.
+
+    A message that comes twice, or too late, does nothing: what is to be done is in the row.
+
+    Raises:
+        Stopped: honed was told to stop.
+        Postponed: the target does not answer in the middle of a change.
+        StepFailed: a step could not be taken back.
+        LostJob: another worker took the job over.
+    """
+    with parts.store.transaction() as conn:
+        context.fence.check(conn)
+        improvement = get(conn, message.improvement_id)
+        check_switch(conn)
+    work = Work(parts, context, improvement)
+    if message.roll_back:
+        if improvement.state in _ON_TARGET:
+            roll_back(work, message.reason)
+    elif improvement.state is State.APPLYING:
+        apply(work)
+    elif improvement.state in _HANDLERS:
+        try:
+            _HANDLERS[improvement.state](work)
+        except _HOPELESS as error:
+            work.fail(str(error))
+
+
+def apply(work: Work) -> None:
+    """Carry out each step that is not done yet; if one fails, take back those that are done."""
+    started = time.monotonic()
+    with _site(work) as site:
+        try:
+            site.do_all()
+        except (StepFailed, MissingPrivilege) as error:
+            site.take_back()
+            _give_up(work, str(error), time.monotonic() - started)
+            return
+    changes = Changes(cost_s=time.monotonic() - started)
+    watch = Learn(
+        target_id=work.improvement.target_id,
+        cycle_id=work.improvement.cycle_id,
+        improvement_id=work.improvement_id,
+    )
+    move = Move(
+        State.WATCHING, changes, next_message=watch, delay_s=work.parts.settings.sample_interval_s
+    )
+    work.move(move)
+    work.parts.tell(Applied(work.improvement_id))
+
+
+def roll_back(work: Work, reason: str) -> None:
+    """Take back what was applied, for a person or because production got worse."""
+    state = work.improvement.state
+    started = time.monotonic()
+    with _site(work) as site:
+        site.take_back()
+    if state is State.FAILED:
+        return
+    with work.parts.store.transaction() as conn:
+        is_asked_for = any(
+            each.decision is Choice.ROLL_BACK for each in decisions(conn, work.improvement_id)
+        )
+        effect = production_effect(conn, work.improvement_id, work.parts.settings)
+    if is_asked_for:
+        outcome = None if effect is None else classify(effect)
+    else:
+        outcome = Outcome.FAILED if state is State.APPLYING else Outcome.REGRESSED
+    changes = Changes(
+        outcome=outcome, production_log_ratio=effect, cost_s=time.monotonic() - started
+    )
+    # A person's words stay in the decision's row: the ledger never forgets.
+    said = "a person asked for it" if is_asked_for else reason
+    work.move(Move(State.ROLLED_BACK, changes, detail={"reason": said}))
+    work.parts.tell(RolledBack(work.improvement_id, reason or said, outcome))
+
+
+_HANDLERS: Mapping[State, Callable[[Work], None]] = {
+    State.PROPOSED: fix_steps,
+    State.ON_TRIAL: run_the_trial,
+    State.PROVEN: submit_proven,
+    State.AWAITING_APPROVAL: settle_decision,
+    State.APPROVED: begin,
+}
+
+
+def _give_up(work: Work, error: str, cost_s: float) -> None:
+    changes = Changes(outcome=Outcome.FAILED, error=error, cost_s=cost_s)
+    work.move(Move(State.ROLLED_BACK, changes, detail={"reason": error}))
+    work.parts.tell(RolledBack(work.improvement_id, error, Outcome.FAILED))
+
+
+@contextmanager
+def _site(work: Work) -> Iterator["_Site"]:
+    """Hand out the target with the right to change it.
+
+    Raises:
+        Postponed: the target does not answer; what was begun is inspected when it does again.
+    """
+    parts = work.parts
+    try:
+        with acting(
+            parts.acting_url(work.improvement.target_id),
+            holder=parts.holder,
+            settings=parts.settings,
+            stop_if_told=work.context.stop_if_told,
+        ) as hand:
+            yield _Site(work, hand)
+    except TargetUnavailable as error:
+        msg = f"the target does not answer: {error}"
+        raise Postponed(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A target that is being changed for one improvement."""
+
+    work: Work
+    hand: Hand
+
+    def do_all(self) -> None:
+        """Carry out each step that is not done yet.
+
+        Raises:
+            StepFailed: one fails, or has failed; what it left behind is gone, the others remain.
+        """
+        for effect in self._effects():
+            if effect.outcome is StepOutcome.FAILED:
+                raise StepFailed(effect.error)
+            if effect.direction is Direction.UNDO:
+                msg = "it was being taken back"
+                raise StepFailed(msg)
+        for ordinal, step in enumerate(self.work.improvement.steps):
+            self._carry_out(Intent(Direction.DO, ordinal, step), _Aim(step, StepState.DONE))
+
+    def take_back(self) -> None:
+        """Undo what honed did, the way the kind says, last first.
+
+        Raises:
+            StepFailed: something could not be undone; asked again, it goes on from there.
+        """
+        self._settle_open_step()
+        steps = self.work.improvement.steps
+        last = self._last(Direction.DO)
+        done = [step for i, step in enumerate(steps) if i in last and last[i].outcome in OWN]
+        for ordinal, undo in enumerate(self.work.parts.undo(self.work.improvement.kind, done)):
+            undone = [_Aim(step, StepState.ABSENT) for step in done if step.inverse() == undo]
+            self._carry_out(
+                Intent(Direction.UNDO, ordinal, undo),
+                undone[0] if undone else _Aim(undo, StepState.DONE),
+            )
+
+    def _carry_out(self, intent: Intent, aim: "_Aim") -> None:
+        effect = self._last(intent.direction).get(intent.ordinal)
+        if effect is not None and effect.outcome in REACHED:
+            return
+        self.work.context.stop_if_told()
+        found = self.hand.inspect(aim.step)
+        is_resumed = effect is not None and effect.outcome is None
+        if effect is None or not is_resumed:
+            effect = self._open(intent)
+        if found is aim.state or not intent.step.do:
+            outcome = StepOutcome.FOUND_DONE if is_resumed else StepOutcome.NOT_NEEDED
+            self._close(effect, outcome)
+            return
+        self._run(effect, aim, found)
+
+    def _run(self, effect: Effect, aim: "_Aim", found: StepState | None) -> None:
+        with self.work.parts.store.transaction() as conn:
+            check_switch(conn)
+        self.work.parts.tell(
+            StepStarted(
+                self.work.improvement_id,
+                effect.direction.value,
+                effect.ordinal,
+                effect.step.description,
+            )
+        )
+        started = time.monotonic()
+        try:
+            if effect.direction is Direction.DO and found is StepState.PARTIAL:
+                self.hand.run(effect.step.inverse())
+            self.hand.run(effect.step)
+            self._expect(aim)
+        except (StepFailed, MissingPrivilege) as error:
+            if effect.direction is Direction.DO:
+                self._clear_away(effect.step)
+            self._close(effect, StepOutcome.FAILED, str(error), time.monotonic() - started)
+            raise
+        self._close(effect, StepOutcome.DONE, "", time.monotonic() - started)
+
+    def _expect(self, aim: "_Aim") -> None:
+        found = self.hand.inspect(aim.step)
+        if found not in {None, aim.state}:
+            msg = f"{aim.step.description}: afterwards the target says {found}, not {aim.state}"
+            raise StepFailed(msg)
+
+    def _clear_away(self, step: Step) -> None:
+        """Take away what a step that failed has left behind."""
+        found = self.hand.inspect(step)
+        is_gone = step.in_transaction if found is None else found is StepState.ABSENT
+        if not is_gone:
+            self.hand.run(step.inverse())
+            self._expect(_Aim(step, StepState.ABSENT))
+
+    def _settle_open_step(self) -> None:
+        """Find out what became of a step whose worker died, without doing it again."""
+        for effect in self._last(Direction.DO).values():
+            if effect.outcome is not None:
+                continue
+            found = self.hand.inspect(effect.step)
+            outcome = StepOutcome.FOUND_DONE
+            if found is StepState.ABSENT:
+                outcome = StepOutcome.NOT_NEEDED
+            elif found is StepState.PARTIAL:
+                self._clear_away(effect.step)
+                outcome = StepOutcome.CLEANED_UP
+            self._close(effect, outcome)
+
+    def _effects(self) -> list[Effect]:
+        with self.work.parts.store.transaction() as conn:
+            return effects_of(conn, self.work.improvement_id)
+
+    def _last(self, direction: Direction) -> dict[int, Effect]:
+        """Return the newest effect of each step that goes this way, by the step's position."""
+        return {each.ordinal: each for each in self._effects() if each.direction is direction}
+
+    def _open(self, intent: Intent) -> Effect:
+        parts, improvement = self.work.parts, self.work.improvement
+        with parts.store.transaction() as conn:
+            open_effect(conn, parts.signer, improvement, intent, fence=self.work.context.fence)
+        return self._last(intent.direction)[intent.ordinal]
+
+    def _close(
+        self, effect: Effect, outcome: StepOutcome, error: str = "", duration_s: float = 0.0
+    ) -> None:
+        parts, improvement = self.work.parts, self.work.improvement
+        with parts.store.transaction() as conn:
+            close_effect(
+                conn,
+                parts.signer,
+                improvement=improvement,
+                effect=effect,
+                outcome=outcome,
+                fence=self.work.context.fence,
+                error=error,
+                duration_s=duration_s,
+            )
+        parts.tell(
+            StepEnded(
+                improvement.improvement_id,
+                effect.direction.value,
+                effect.ordinal,
+                effect.step.description,
+                outcome.value,
+                duration_s,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What an inspection shall say once a step is carried out."""
+
+    #: The step whose ``inspect`` is asked.
+    step: Step
+    state: StepState

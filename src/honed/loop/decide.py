@@ -1,0 +1,93 @@
+"""Between trial and change: the policy is asked, a person's decision is settled, turns are kept."""
+
+from honed.approval.decisions import Submission, settle, submit
+from honed.approval.digest import Content
+from honed.core.verdict import State
+from honed.improvement.record import Improvement, events
+from honed.improvement.transition import Move, transition
+from honed.jobs.queue import defer
+from honed.loop.cycle import get_cycle, may_change
+from honed.loop.events import Decided
+from honed.loop.work import Work, end_cycle
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+
+
+def submit_proven(work: Work) -> None:
+    """Ask the policy what may become of a proven improvement."""
+    improvement = work.improvement
+    undo = work.parts.undo(improvement.kind, improvement.steps)
+    # The fingerprint is the one that the trial saw; whether it still holds is asked before acting.
+    content = Content(undo, improvement.target_fingerprint)
+    submission = Submission(improvement.improvement_id, content, work.act())
+    fence = work.context.fence
+    with work.parts.store.transaction() as conn:
+        after = submit(conn, work.parts.signer, submission, fence=fence)
+        if after.state is not State.APPROVED and improvement.cycle_id:
+            defer(conn, work.end_cycle())
+        fence.finish(conn)
+    _tell_decision(work, after)
+
+
+def settle_decision(work: Work) -> None:
+    """Do what a person decided about an improvement that waits."""
+    content = _content_now(work)
+    fence = work.context.fence
+    with work.parts.store.transaction() as conn:
+        after = settle(conn, work.parts.signer, work.improvement_id, content=content, fence=fence)
+        if after.state is State.APPROVED:
+            defer(conn, work.act())
+        fence.finish(conn)
+    if after.state is not work.improvement.state:
+        _tell_decision(work, after)
+
+
+def begin(work: Work) -> None:
+    """Begin to apply what was approved, if the approval still counts and it is its turn.
+
+    Raises:
+        ConfigurationError: the target has no acting URL.
+    """
+    work.parts.acting_url(work.improvement.target_id)
+    content = _content_now(work)
+    fence = work.context.fence
+    with work.parts.store.transaction() as conn:
+        after = settle(conn, work.parts.signer, work.improvement_id, content=content, fence=fence)
+        if after.state is not State.APPROVED:
+            defer(conn, work.end_cycle())
+        elif _is_its_turn(conn, after):
+            move = Move(State.APPLYING, next_message=work.act())
+            transition(conn, work.parts.signer, work.improvement_id, move, fence=fence)
+        fence.finish(conn)
+    if after.state is not State.APPROVED:
+        _tell_decision(work, after)
+
+
+def _content_now(work: Work) -> Content:
+    improvement = work.improvement
+    undo = work.parts.undo(improvement.kind, improvement.steps)
+    return Content(undo, work.target().fingerprint())
+
+
+def _is_its_turn(conn: Connection, improvement: Improvement) -> bool:
+    """Return whether the change may begin; if not, whoever ends before it wakes it."""
+    whose = {
+        "target_id": improvement.target_id,
+        "improvement_id": improvement.improvement_id,
+    }
+    if conn.execute(_QUERIES["changing_now"], whose).fetchone() is not None:
+        return False
+    if improvement.cycle_id and may_change(conn, get_cycle(conn, improvement.cycle_id)):
+        return True
+    # Beyond its cycle's limit: the next cycle carries it out.
+    if improvement.cycle_id:
+        defer(conn, end_cycle(improvement))
+    return False
+
+
+def _tell_decision(work: Work, after: Improvement) -> None:
+    with work.parts.store.transaction() as conn:
+        reason = events(conn, work.improvement_id)[-1].detail.get("reason", "")
+    work.parts.tell(Decided(work.improvement_id, after.state, after.digest, str(reason)))

@@ -1,0 +1,131 @@
+"""Who handles which message, what waits instead of failing, and what a dead letter leaves undone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from honed.core.verdict import State, may_follow
+from honed.errors import HonedError, InvalidMessage, Postponed, Stopped
+from honed.improvement.record import Improvement, lock
+from honed.improvement.transition import Changes, Move, transition
+from honed.jobs.deadletters import Cause, DeadLetter
+from honed.jobs.delivery import Handlers, JobContext, OnBurial
+from honed.jobs.messages import Message, parse
+from honed.jobs.queue import defer
+from honed.loop.act import act
+from honed.loop.cycle import ENDED, Options, Phase, enter, get_cycle, schedule
+from honed.loop.events import Failed, Parked
+from honed.loop.hypothesize import hypothesize
+from honed.loop.learn import learn
+from honed.loop.messages import Act, Analyze, Hypothesize, Learn
+from honed.loop.observe import analyze
+from honed.loop.pacing import AFTER_NOTHING_S
+from honed.loop.parts import Parts
+from honed.loop.work import follow
+from honed.storage.db import Connection
+
+#: A message that cannot be handled at the moment is tried again after this time.
+PARKED_S = 5.0
+
+_PHASES: dict[type[Message], Callable[[Parts, JobContext, Any], None]] = {
+    Analyze: analyze,
+    Hypothesize: hypothesize,
+    Act: act,
+    Learn: learn,
+}
+
+
+def handlers(parts: Parts, *, parked_s: float = PARKED_S) -> Handlers:
+    """Return the handlers of the loop's four messages, for a worker.
+
+    While honed is told to stop, the target of a change is away, or a target is busy, a message is
+    not failed but parked: it is sent again, due a little later.
+
+    Args:
+        parts: what the phases work with.
+
+        parked_s: pause before a parked message is tried again.
+    """
+
+    def handler(
+        phase: Callable[[Parts, JobContext, Any], None],
+    ) -> Callable[[JobContext, Any], None]:
+        def handle(context: JobContext, message: Analyze | Hypothesize | Act | Learn) -> None:
+            try:
+                phase(parts, context, message)
+            except (Stopped, Postponed) as error:
+                with parts.store.transaction() as conn:
+                    context.fence.check(conn)
+                    defer(conn, message, delay_s=parked_s)
+                    context.fence.finish(conn)
+                parts.tell(Parked(message.task, message.target_id, str(error)))
+
+        return handle
+
+    return {message: handler(phase) for message, phase in _PHASES.items()}
+
+
+def on_burial(parts: Parts) -> OnBurial:
+    """Return what a worker calls when a message of the loop becomes a dead letter.
+
+    The loop goes on: a cycle whose message is lost has failed and the next one gets its time; an
+    improvement whose message is lost has failed; a change that can no longer be carried through or
+    watched is taken back.
+    """
+
+    def bury(conn: Connection, letter: DeadLetter) -> None:
+        message = _message(letter)
+        if isinstance(message, Act):
+            _bury_act(parts, conn, message, letter)
+        elif isinstance(message, Learn) and message.improvement_id is not None:
+            improvement = lock(conn, message.improvement_id)
+            if improvement.state is State.WATCHING:
+                _take_back(conn, improvement, f"it could not be watched: {letter.error}")
+        elif isinstance(message, (Analyze, Hypothesize, Learn)) and message.cycle_id:
+            _bury_cycle(parts, conn, message.cycle_id, letter)
+
+    return bury
+
+
+def _message(letter: DeadLetter) -> Message | None:
+    """Return the message in a dead letter, or None where it breaks its contract."""
+    by_task = {each.task: each for each in _PHASES}
+    if letter.cause is Cause.CONTRACT or letter.task not in by_task:
+        return None
+    try:
+        return parse(by_task[letter.task], letter.message or "")
+    except InvalidMessage:
+        return None
+
+
+def _bury_act(parts: Parts, conn: Connection, message: Act, letter: DeadLetter) -> None:
+    improvement = lock(conn, message.improvement_id)
+    if improvement.state is State.APPLYING and not message.roll_back:
+        _take_back(conn, improvement, f"it could not be applied: {letter.error}")
+        return
+    if improvement.state is State.KEPT or not may_follow(improvement.state, State.FAILED):
+        return
+    error = f"dead letter {letter.dead_letter_id}: {letter.error}"
+    follow(conn, improvement, State.FAILED)
+    move = Move(State.FAILED, Changes(error=error))
+    transition(conn, parts.signer, improvement.improvement_id, move, fence=None)
+    parts.tell(Failed(improvement.improvement_id, improvement.cycle_id, error))
+
+
+def _take_back(conn: Connection, improvement: Improvement, reason: str) -> None:
+    message = Act(
+        target_id=improvement.target_id,
+        improvement_id=improvement.improvement_id,
+        roll_back=True,
+        reason=reason[:1000],
+    )
+    defer(conn, message)
+
+
+def _bury_cycle(parts: Parts, conn: Connection, cycle_id: int, letter: DeadLetter) -> None:
+    cycle = get_cycle(conn, cycle_id, lock=True)
+    if cycle.phase in ENDED:
+        return
+    error = f"dead letter {letter.dead_letter_id}: {letter.error}"
+    enter(conn, cycle_id, Phase.FAILED, error=error, next_delay_s=AFTER_NOTHING_S)
+    schedule(conn, cycle.target_id, Options.of(parts.settings), delay_s=AFTER_NOTHING_S)
+    parts.tell(Failed(0, cycle_id, error))

@@ -1,0 +1,216 @@
+"""The second phase: kinds say what could be better; what is new becomes an improvement."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from honed.approval.decisions import renew
+from honed.approval.digest import Content
+from honed.core.finding import Finding
+from honed.core.hypothesis import Hypothesis
+from honed.core.risk import MAX_ATTEMPTED_RISK
+from honed.core.target import Target
+from honed.core.verdict import RESTING, State
+from honed.improvement.record import Improvement, Proposal, improvements, latest
+from honed.improvement.transition import Changes, Move, propose, transition
+from honed.jobs.delivery import JobContext
+from honed.jobs.queue import Fence, defer
+from honed.ledger.keys import Signer
+from honed.loop.boundary import KIND_TROUBLE, asking
+from honed.loop.cycle import Cycle, Phase, enter, get_cycle
+from honed.loop.events import Decided, Event, Failed, LeftOut, PluginFailed, Proposed
+from honed.loop.messages import Act, Hypothesize, Learn
+from honed.loop.parts import AnyKind, Parts, check_switch
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+
+#: Said for good, as long as nothing changes.
+_SETTLED = frozenset({State.REFUTED, State.REJECTED, State.ROLLED_BACK})
+
+#: After this time a refuted claim may be tried again although nothing about the target's schema
+#: changed: its data and its load have.
+FORGET_AFTER = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _Claims:
+    """What the kinds say in one cycle."""
+
+    made: list[tuple[AnyKind, Hypothesis]] = field(default_factory=list)
+    #: What went wrong, by kind.
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def hypothesize(parts: Parts, context: JobContext, message: Hypothesize) -> None:
+    """Ask every kind that fits, propose what is new, and send each improvement on to ``act``.
+
+    Raises:
+        Stopped: honed was told to stop.
+        TargetUnavailable: the target does not answer.
+        LostJob: another worker took the job over.
+    """
+    with parts.store.transaction() as conn:
+        cycle = get_cycle(conn, message.cycle_id)
+        if cycle.phase not in {Phase.HYPOTHESIZING, Phase.FAILED}:
+            return
+        check_switch(conn)
+        findings = _findings(conn, cycle)
+    target = parts.target(message.target_id)
+    fingerprint = target.fingerprint()
+    _renew_waiting(parts, context, target, fingerprint)
+    claims = _Claims()
+    for kind in _fitting(parts, cycle, target, findings):
+        context.stop_if_told()
+        _ask(kind, [each for each in findings if each.type in kind.wants], target, claims)
+    parts.tell(*(PluginFailed(cycle.cycle_id, *failure) for failure in claims.failures.items()))
+    parts.tell(*_propose(parts, context, cycle, claims, fingerprint))
+
+
+def _fitting(
+    parts: Parts, cycle: Cycle, target: Target, findings: Sequence[Finding]
+) -> Iterator[AnyKind]:
+    types = {finding.type for finding in findings}
+    area = cycle.options.target_area
+    for kind in parts.kinds.values():
+        if kind.sort == target.sort and area in {"", kind.area} and types & kind.wants:
+            yield kind
+
+
+def _ask(kind: AnyKind, findings: Sequence[Finding], target: Any, claims: _Claims) -> None:  # noqa: ANN401 - the sort of target that the kind improves
+    try:
+        with asking(kind.name):
+            claims.made += [(kind, claim) for claim in kind.propose(findings, target)]
+    except KIND_TROUBLE as error:
+        claims.failures[kind.name] = str(error)
+
+
+def _propose(
+    parts: Parts, context: JobContext, cycle: Cycle, claims: _Claims, fingerprint: str
+) -> list[Event]:
+    """Store what is new, with the messages that follow from it; return what to tell."""
+    errors = [f"{name}: {error}" for name, error in claims.failures.items()]
+    with parts.store.transaction() as conn:
+        context.fence.check(conn)
+        now = get_cycle(conn, cycle.cycle_id, lock=True)
+        if now.phase not in {Phase.HYPOTHESIZING, Phase.FAILED}:
+            return []
+        enter(conn, cycle.cycle_id, Phase.ACTING, error="; ".join(errors))
+        if not cycle.options.dry_run:
+            _adopt(conn, cycle)
+        desk = _Desk(conn, parts.signer, context.fence, cycle, fingerprint)
+        told = [desk.take(kind, claim) for kind, claim in _best_first(claims.made)]
+        # It ends the cycle where nothing was proposed; where something was, it does nothing.
+        defer(conn, Learn(target_id=cycle.target_id, cycle_id=cycle.cycle_id))
+        context.fence.finish(conn)
+    return told
+
+
+def _best_first(made: Sequence[tuple[AnyKind, Hypothesis]]) -> list[tuple[AnyKind, Hypothesis]]:
+    """Return the claims in the order in which they are tried: by priority, then by prediction.
+
+    The choice is deterministic, so each has propensity 1.
+    """
+    return sorted(made, key=lambda each: (-each[1].priority, each[1].predicted_log_ratio))
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Takes claims in, inside one transaction."""
+
+    conn: Connection
+    signer: Signer
+    fence: Fence
+    cycle: Cycle
+    fingerprint: str
+
+    def take(self, kind: AnyKind, claim: Hypothesis) -> Event:
+        """Make the claim an improvement if it is new; return what to tell."""
+        cycle_id = self.cycle.cycle_id
+        reason = self._known_as(claim)
+        if reason:
+            return LeftOut(cycle_id, claim, reason)
+        improvement = propose(self.conn, self.signer, self._proposal(kind, claim), fence=self.fence)
+        if improvement is None:
+            return LeftOut(cycle_id, claim, "it is open already")
+        if max(claim.risk, kind.risk.level) > MAX_ATTEMPTED_RISK:
+            return self._never(improvement)
+        improvement_id = improvement.improvement_id
+        defer(self.conn, Act(target_id=self.cycle.target_id, improvement_id=improvement_id))
+        return Proposed(improvement_id, cycle_id, claim)
+
+    def _known_as(self, claim: Hypothesis) -> str:
+        """Return why the claim is not proposed again; empty: it is new."""
+        last = latest(
+            self.conn, target_id=self.cycle.target_id, kind=claim.kind, subject=claim.subject
+        )
+        if last is None:
+            return ""
+        name = f"improvement {last.improvement_id}"
+        if last.state not in RESTING or last.state is State.AWAITING_APPROVAL:
+            return f"{name} makes it already and is {last.state.value}"
+        if last.risk > MAX_ATTEMPTED_RISK and claim.risk > MAX_ATTEMPTED_RISK:
+            return f"{name} records it already, and it is too risky to attempt"
+        if last.target_fingerprint != self.fingerprint or self._is_old(last):
+            return ""
+        if last.state in _SETTLED or self._was_enough(last):
+            return f"{name} was {last.state.value}, and the target has not changed since"
+        return ""
+
+    def _was_enough(self, last: Improvement) -> bool:
+        # A dry run proves it as well as the last one did; steps that failed would fail again.
+        is_dry = last.state is State.DRY_RUN and self.cycle.options.dry_run
+        return is_dry or (last.state is State.FAILED and last.applying_at is not None)
+
+    def _is_old(self, last: Improvement) -> bool:
+        (row,) = self.conn.execute(_QUERIES["now"])
+        return last.completed_at is not None and row["now"] - last.completed_at > FORGET_AFTER
+
+    def _proposal(self, kind: AnyKind, claim: Hypothesis) -> Proposal:
+        return Proposal(
+            cycle_id=self.cycle.cycle_id,
+            target_id=self.cycle.target_id,
+            hypothesis=claim,
+            danger=kind.risk.danger,
+            area=kind.area,
+            propensity=1.0,
+            target_fingerprint=self.fingerprint,
+        )
+
+    def _never(self, improvement: Improvement) -> Event:
+        error = f"its risk is above {MAX_ATTEMPTED_RISK}: it is recorded, and never attempted"
+        move = Move(State.FAILED, Changes(error=error))
+        transition(self.conn, self.signer, improvement.improvement_id, move, fence=self.fence)
+        return Failed(improvement.improvement_id, self.cycle.cycle_id, error)
+
+
+def _findings(conn: Connection, cycle: Cycle) -> list[Finding]:
+    rows = conn.execute(_QUERIES["list_cycle_findings"], {"cycle_id": cycle.cycle_id})
+    return [Finding(**row) for row in rows]
+
+
+def _adopt(conn: Connection, cycle: Cycle) -> None:
+    """Let this cycle carry out what was approved in earlier ones and went beyond their limit."""
+    whose = {"target_id": cycle.target_id, "cycle_id": cycle.cycle_id}
+    for row in conn.execute(_QUERIES["adopt_approved"], whose).fetchall():
+        message = Act(target_id=cycle.target_id, improvement_id=row["improvement_id"])
+        defer(conn, message)
+
+
+def _renew_waiting(parts: Parts, context: JobContext, target: Target, fingerprint: str) -> None:
+    """Keep what waits for a person true to the target as it is now."""
+    with parts.store.transaction() as conn:
+        waiting = improvements(
+            conn, target_id=target.target_id, states=[State.AWAITING_APPROVAL], limit=1000
+        )
+    for each in waiting:
+        content = Content(parts.undo(each.kind, each.steps), fingerprint)
+        with parts.store.transaction() as conn:
+            renewed = renew(
+                conn, parts.signer, each.improvement_id, content=content, fence=context.fence
+            )
+        if renewed.state is State.EXPIRED:
+            reason = "the target has changed since the trial"
+            parts.tell(Decided(each.improvement_id, renewed.state, renewed.digest, reason))

@@ -1,0 +1,250 @@
+-- lock_cycle --
+-- One cycle, its row locked. Lock order: job, cycle, improvement, ledger head.
+SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
+       cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
+       cycle.next_delay_s, cycle.cost_s, cycle.error
+  FROM honed.cycle
+  JOIN honed.target USING (target_id)
+ WHERE cycle.cycle_id = %(cycle_id)s
+   FOR UPDATE OF cycle;
+
+-- get_cycle --
+-- One cycle.
+SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
+       cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
+       cycle.next_delay_s, cycle.cost_s, cycle.error
+  FROM honed.cycle
+  JOIN honed.target USING (target_id)
+ WHERE cycle.cycle_id = %(cycle_id)s;
+
+-- list_cycles --
+-- The newest cycles of one target, or of all, newest first.
+SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
+       cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
+       cycle.next_delay_s, cycle.cost_s, cycle.error
+  FROM honed.cycle
+  JOIN honed.target USING (target_id)
+ WHERE %(target_id)s::bigint IS NULL OR cycle.target_id = %(target_id)s
+ ORDER BY cycle.cycle_id DESC
+ LIMIT %(limit)s;
+
+-- create_cycle --
+-- A new cycle that waits for its first message.
+INSERT INTO honed.cycle (
+         target_id, dry_run, max_changes, require_approval, target_area, lookback
+       )
+VALUES (%(target_id)s, %(dry_run)s, %(max_changes)s, %(require_approval)s, %(target_area)s,
+        %(lookback)s)
+RETURNING cycle_id;
+
+-- delete_cycle --
+-- Remove a cycle whose first message was not needed.
+DELETE FROM honed.cycle WHERE cycle_id = %(cycle_id)s;
+
+-- enter_phase --
+-- Bring a cycle into another phase; an error is added to those that it has.
+UPDATE honed.cycle
+   SET phase = %(phase)s,
+       started_at = coalesce(started_at, honed.now()),
+       finished_at = CASE WHEN %(ends)s THEN honed.now() END,
+       next_delay_s = coalesce(%(next_delay_s)s::double precision, next_delay_s),
+       error = concat_ws('; ', nullif(error, ''), nullif(%(error)s, '')),
+       cost_s = greatest(
+         extract(epoch FROM honed.now() - coalesce(started_at, honed.now())), 0
+       )
+ WHERE cycle_id = %(cycle_id)s;
+
+-- busy_cycle --
+-- Another cycle of the target that has more to do than to watch what it changed.
+SELECT cycle_id
+  FROM honed.cycle
+ WHERE target_id = %(target_id)s
+   AND cycle_id <> %(cycle_id)s
+   AND phase IN ('analyzing', 'hypothesizing', 'acting')
+ ORDER BY cycle_id
+ LIMIT 1;
+
+-- is_target_there --
+-- Whether a target is still registered.
+SELECT EXISTS (
+         SELECT FROM honed.target WHERE target_id = %(target_id)s AND removed_at IS NULL
+       ) AS is_there;
+
+-- is_stopped --
+-- The kill switch, and who set it.
+SELECT stopped, reason, changed_by, changed_at FROM honed.switch;
+
+-- store_analysis --
+-- Keep the record of one look at a target.
+INSERT INTO honed.analysis (cycle_id, target_id, record)
+VALUES (%(cycle_id)s, %(target_id)s, %(record)s::jsonb)
+RETURNING analysis_id;
+
+-- name_analysis --
+-- Write the id of an analysis into its own record (seed 001, phase 1).
+UPDATE honed.analysis
+   SET record = jsonb_build_object('analysisId', analysis_id) || record
+ WHERE analysis_id = %(analysis_id)s;
+
+-- store_finding --
+-- Store a fact, or see it again: an open fact has one row.
+INSERT INTO honed.finding AS finding (
+         target_id, type, subject, title, evidence, weight, analysis_id
+       )
+VALUES (%(target_id)s, %(type)s, %(subject)s, %(title)s, %(evidence)s::jsonb, %(weight)s,
+        %(analysis_id)s)
+ON CONFLICT (target_id, type, md5(subject)) WHERE closed_at IS NULL DO UPDATE
+   SET title = excluded.title,
+       evidence = excluded.evidence,
+       weight = excluded.weight,
+       analysis_id = excluded.analysis_id,
+       times_seen = finding.times_seen + 1,
+       last_seen_at = honed.now()
+RETURNING finding_id;
+
+-- close_findings --
+-- Close what the newest look at a target no longer finds.
+UPDATE honed.finding
+   SET closed_at = honed.now()
+ WHERE target_id = %(target_id)s
+   AND closed_at IS NULL
+   AND analysis_id IS DISTINCT FROM %(analysis_id)s;
+
+-- list_cycle_findings --
+-- What the analysis of a cycle found, heaviest first.
+SELECT finding.finding_id, finding.type, finding.subject, finding.title, finding.evidence,
+       finding.weight
+  FROM honed.finding
+  JOIN honed.analysis ON analysis.analysis_id = finding.analysis_id
+ WHERE analysis.cycle_id = %(cycle_id)s
+ ORDER BY finding.weight DESC, finding.finding_id;
+
+-- get_analysis --
+-- The newest analysis of a cycle.
+SELECT analysis_id, record, analyzed_at
+  FROM honed.analysis
+ WHERE cycle_id = %(cycle_id)s
+ ORDER BY analysis_id DESC
+ LIMIT 1;
+
+-- adopt_approved --
+-- Let a cycle carry out what was approved in an earlier one but went beyond that one's limit.
+UPDATE honed.improvement
+   SET cycle_id = %(cycle_id)s
+ WHERE target_id = %(target_id)s
+   AND state = 'approved'
+   AND cycle_id IS DISTINCT FROM %(cycle_id)s
+RETURNING improvement_id;
+
+-- count_changes --
+-- How many improvements of a cycle have begun to change the target.
+SELECT count(*) AS changes
+  FROM honed.improvement
+ WHERE cycle_id = %(cycle_id)s
+   AND applying_at IS NOT NULL;
+
+-- changing_now --
+-- Another improvement of the target that is being applied or watched.
+SELECT improvement_id
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND improvement_id <> %(improvement_id)s
+   AND state IN ('applying', 'watching')
+ ORDER BY improvement_id
+ LIMIT 1;
+
+-- next_approved --
+-- The approved improvement of a target that has waited longest.
+SELECT improvement_id
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND state = 'approved'
+ ORDER BY approved_at, improvement_id
+ LIMIT 1;
+
+-- disturbances --
+-- When trials and changes of a target may have disturbed it, since a moment; what still goes on
+-- ends in the future.
+SELECT trial_started_at AS began_at,
+       coalesce(tried_at, completed_at, honed.now() + interval '1 day') AS ended_at
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND trial_started_at IS NOT NULL
+   AND coalesce(tried_at, completed_at, 'infinity') >= %(since)s
+UNION ALL
+SELECT effect.intended_at, coalesce(effect.ended_at, honed.now() + interval '1 day')
+  FROM honed.effect
+  JOIN honed.improvement USING (improvement_id)
+ WHERE improvement.target_id = %(target_id)s
+   AND coalesce(effect.ended_at, 'infinity') >= %(since)s;
+
+-- open_effect --
+-- Record the intent to carry out one step.
+INSERT INTO honed.effect (improvement_id, direction, ordinal, step, detail)
+VALUES (%(improvement_id)s, %(direction)s, %(ordinal)s, %(step)s::jsonb, %(detail)s::jsonb)
+RETURNING effect_id;
+
+-- close_effect --
+-- Record what became of an intent.
+UPDATE honed.effect
+   SET outcome = %(outcome)s,
+       ended_at = honed.now(),
+       error = %(error)s,
+       duration_s = %(duration_s)s,
+       detail = detail || %(detail)s::jsonb
+ WHERE effect_id = %(effect_id)s
+   AND outcome IS NULL
+RETURNING effect_id;
+
+-- list_effects --
+-- Every step of an improvement that was begun, oldest first.
+SELECT effect_id, direction, ordinal, step, intended_at, ended_at, coalesce(outcome, '') AS outcome,
+       error, coalesce(duration_s, 0) AS duration_s, detail
+  FROM honed.effect
+ WHERE improvement_id = %(improvement_id)s
+ ORDER BY effect_id;
+
+-- last_leaf --
+-- The ledger entry of the last change of state of an improvement.
+SELECT leaf_hash
+  FROM honed.improvement_event
+ WHERE improvement_id = %(improvement_id)s
+ ORDER BY event_id DESC
+ LIMIT 1;
+
+-- store_watch_pair --
+-- Keep one comparison of production before and after a change.
+INSERT INTO honed.watch_pair (
+         improvement_id, ordinal, before_start, before_end, after_start, after_end, before, after,
+         control
+       )
+VALUES (%(improvement_id)s, %(ordinal)s, %(before_start)s, %(before_end)s, %(after_start)s,
+        %(after_end)s, %(before)s::jsonb, %(after)s::jsonb, %(control)s);
+
+-- list_watch_pairs --
+-- What was compared so far, oldest first.
+SELECT ordinal, before_start, before_end, after_start, after_end, before, after, control
+  FROM honed.watch_pair
+ WHERE improvement_id = %(improvement_id)s
+ ORDER BY control, ordinal;
+
+-- targets_due --
+-- Targets without a cycle that waits or runs, whose last one began long enough ago.
+SELECT target.target_id
+  FROM honed.target
+ WHERE target.removed_at IS NULL
+   AND NOT EXISTS (
+         SELECT FROM honed.cycle
+          WHERE cycle.target_id = target.target_id
+            AND (cycle.phase NOT IN ('finished', 'failed', 'superseded')
+                 OR coalesce(cycle.started_at, cycle.requested_at)
+                    > honed.now() - make_interval(secs => %(interval_s)s::double precision))
+       )
+ ORDER BY target.target_id;
+
+-- now --
+-- The time by honed's clock.
+SELECT honed.now() AS now;

@@ -1,0 +1,195 @@
+"""The watch: production before a change against production after it, stretch by stretch."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from honed.config import Settings
+from honed.core.target import Interval, Target
+from honed.core.trial import TrialDesign, Unit
+from honed.experiments.judge import judge
+from honed.experiments.judgement import Judgement
+from honed.experiments.record import load_last_trial
+from honed.improvement.record import Improvement, json_text
+from honed.loop.boundary import asking
+from honed.loop.parts import AnyKind
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+
+#: Pairs before the first look: a single odd stretch of production must not take a change back.
+MIN_PAIRS = 4
+#: A watch ends after so many times the stretches that it needs, even where production does not
+#: exercise what was changed.
+PATIENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Production in one stretch before the change, and in one after it."""
+
+    ordinal: int
+    before_at: Interval
+    after_at: Interval
+    #: Cost by unit; lower is better.
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Pair":
+        """Return the pair of one row of ``honed.watch_pair``."""
+        return cls(
+            ordinal=row["ordinal"],
+            before_at=Interval(row["before_start"], row["before_end"]),
+            after_at=Interval(row["after_start"], row["after_end"]),
+            before=row["before"],
+            after=row["after"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one look at production adds to a watch."""
+
+    #: Pairs that were not there before.
+    new: tuple[Pair, ...]
+    #: Undisturbed stretches since the change, whether production exercised it in them or not.
+    stretches: int
+
+
+def stored_pairs(conn: Connection, improvement_id: int) -> list[Pair]:
+    """Return what was compared so far, oldest first."""
+    rows = conn.execute(_QUERIES["list_watch_pairs"], {"improvement_id": improvement_id})
+    return [Pair.from_row(row) for row in rows]
+
+
+def store_pairs(conn: Connection, improvement_id: int, pairs: Sequence[Pair]) -> None:
+    """Keep new comparisons."""
+    for pair in pairs:
+        conn.execute(
+            _QUERIES["store_watch_pair"],
+            {
+                "improvement_id": improvement_id,
+                "ordinal": pair.ordinal,
+                "before_start": pair.before_at.start,
+                "before_end": pair.before_at.end,
+                "after_start": pair.after_at.start,
+                "after_end": pair.after_at.end,
+                "before": json_text(pair.before),
+                "after": json_text(pair.after),
+                "control": False,
+            },
+        )
+
+
+def judged(
+    conn: Connection, improvement_id: int, pairs: Sequence[Pair], settings: Settings
+) -> Judgement | None:
+    """Return what the pairs say of a change; None: nothing yet.
+
+    The units of the trial keep their weights; any other unit weighs 1. There is no control:
+    slow drift of production may take a good change back, which a later cycle proposes again,
+    while a control that drifts would let a bad one stay. What got worse may have another cause
+    than the change.
+    """
+    names = sorted({name for pair in pairs for name in pair.before.keys() & pair.after.keys()})
+    if not names:
+        return None
+    trial = load_last_trial(conn, improvement_id)
+    weights = {unit.name: unit.weight for unit in trial.design.units} if trial else {}
+    design = TrialDesign(
+        units=tuple(Unit(name, weights.get(name, 1.0)) for name in names),
+        metric="production",
+        min_pairs=MIN_PAIRS,
+        max_pairs=settings.watch_intervals,
+        alpha=settings.alpha,
+    )
+    return judge([(pair.before, pair.after) for pair in pairs], design)
+
+
+def production_effect(conn: Connection, improvement_id: int, settings: Settings) -> float | None:
+    """Return the logarithm of cost after / before in production; None where it was not measured."""
+    judgement = judged(conn, improvement_id, stored_pairs(conn, improvement_id), settings)
+    return judgement.effect if judgement and math.isfinite(judgement.effect) else None
+
+
+def window_start(improvement: Improvement, settings: Settings) -> datetime:
+    """Return from when on production before the change counts."""
+    assert improvement.applying_at is not None  # noqa: S101 - it was applied
+    return improvement.applying_at - timedelta(hours=settings.lookback_hours)
+
+
+def disturbances(conn: Connection, target_id: int, since: datetime) -> list[Interval]:
+    """Return when trials and changes may have slowed the target; one that goes on ends far off."""
+    rows = conn.execute(_QUERIES["disturbances"], {"target_id": target_id, "since": since})
+    return [Interval(row["began_at"], row["ended_at"]) for row in rows]
+
+
+def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
+    kind: AnyKind,
+    target: Target,
+    improvement: Improvement,
+    *,
+    stored: Sequence[Pair],
+    disturbed: Sequence[Interval],
+    settings: Settings,
+) -> Watched:
+    """Compare each new stretch of production with one from before the change.
+
+    The stretches before are the last ones before the change, as many as the watch is long, and are
+    taken in turn; where there are fewer, they are taken again, and the verdict rests on less than
+    it seems. Stretches in which a trial or a change disturbed the target are left out.
+
+    Raises:
+        KindFailed: the kind's ``measure`` raised something.
+    """
+    applied_at, applying_at = improvement.applied_at, improvement.applying_at
+    assert applied_at is not None  # noqa: S101 - it was applied
+    assert applying_at is not None  # noqa: S101 - likewise
+    since = window_start(improvement, settings)
+    before = _calm(target.intervals(since=since, until=applying_at), disturbed)
+    before = [each for each in before if each.end <= applying_at][-settings.watch_intervals :]
+    after = _calm(target.intervals(since=applied_at, until=None), disturbed)
+    after = [each for each in after if each.start >= applied_at]
+    compare = _Comparison(kind, target, improvement, before)
+    new = list(compare.pairs(after, stored)) if before else []
+    return Watched(tuple(new[: settings.watch_intervals - len(stored)]), len(after))
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    kind: AnyKind
+    target: Target
+    improvement: Improvement
+    before: Sequence[Interval]
+
+    def pairs(self, after: Sequence[Interval], stored: Sequence[Pair]) -> Iterator[Pair]:
+        """Yield a pair for each stretch after the last stored one with something to compare."""
+        known = stored[-1].after_at.end if stored else None
+        ordinal = len(stored)
+        for stretch in after:
+            if known is not None and stretch.start < known:
+                continue
+            base = self.before[ordinal % len(self.before)]
+            costs = self._measure(stretch)
+            base_costs = self._measure(base) if costs else {}
+            if costs.keys() & base_costs.keys():
+                yield Pair(ordinal, base, stretch, base_costs, costs)
+                ordinal += 1
+
+    def _measure(self, interval: Interval) -> dict[str, float]:
+        with asking(self.kind.name):
+            costs = self.kind.measure(self.improvement.hypothesis, self.target.during(interval))
+        # A cost of nothing has no logarithm: it was not exercised.
+        return {name: float(c) for name, c in costs.items() if math.isfinite(c) and c > 0}
+
+
+def _calm(stretches: Sequence[Interval], disturbed: Sequence[Interval]) -> list[Interval]:
+    return [
+        each
+        for each in stretches
+        if not any(each.start < other.end and other.start < each.end for other in disturbed)
+    ]

@@ -1,0 +1,109 @@
+"""One improvement in the hands of one job: what every state's handler needs, and how it ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from honed.core.target import Target
+from honed.core.verdict import RESTING, State
+from honed.improvement.record import Improvement
+from honed.improvement.transition import Changes, Move, transition
+from honed.jobs.delivery import JobContext
+from honed.jobs.queue import defer
+from honed.loop.events import Failed
+from honed.loop.messages import Act, Learn
+from honed.loop.parts import AnyKind, Parts
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One improvement, and the job that brings it on by one state."""
+
+    parts: Parts
+    context: JobContext
+    improvement: Improvement
+
+    @property
+    def improvement_id(self) -> int:
+        """The improvement's row."""
+        return self.improvement.improvement_id
+
+    def kind(self) -> AnyKind:
+        """Return the kind that made the claim.
+
+        Raises:
+            UnknownPlugin: it is not installed here.
+        """
+        return self.parts.kind(self.improvement.kind)
+
+    def target(self) -> Target:
+        """Return the target of the improvement.
+
+        Raises:
+            UnknownTarget: it was removed.
+        """
+        return self.parts.target(self.improvement.target_id)
+
+    def act(self) -> Act:
+        """Return the message that brings the improvement on by one more state."""
+        return Act(target_id=self.improvement.target_id, improvement_id=self.improvement_id)
+
+    def end_cycle(self) -> Learn:
+        """Return the message that ends the cycle if nothing else is left to do in it."""
+        return end_cycle(self.improvement)
+
+    def move(
+        self, move: Move, *, also: Callable[[Connection], None] = lambda _: None
+    ) -> Improvement:
+        """Change the improvement's state and end the job, in one transaction.
+
+        Args:
+            move: where to.
+
+            also: what else is written in the transaction, before.
+
+        Raises:
+            LostJob: another worker took the job over.
+            WrongState: the state does not allow the move.
+        """
+        with self.parts.store.transaction() as conn:
+            self.context.fence.check(conn)
+            also(conn)
+            follow(conn, self.improvement, move.to)
+            fence = self.context.fence
+            after = transition(conn, self.parts.signer, self.improvement_id, move, fence=fence)
+            fence.finish(conn)
+        return after
+
+    def fail(self, error: str, *, cost_s: float = 0.0) -> None:
+        """Give the improvement up, with the reason."""
+        after = self.move(Move(State.FAILED, Changes(error=error, cost_s=cost_s)))
+        self.parts.tell(Failed(self.improvement_id, after.cycle_id, error))
+
+
+def end_cycle(improvement: Improvement) -> Learn:
+    """Return the message that ends an improvement's cycle if nothing else is left to do in it."""
+    return Learn(target_id=improvement.target_id, cycle_id=improvement.cycle_id)
+
+
+def follow(conn: Connection, improvement: Improvement, to: State) -> None:
+    """Send what follows from an improvement's arrival in a state, in the caller's transaction.
+
+    Where nothing more happens by itself, its cycle may be at an end. Where it no longer changes
+    the target, the next approved change may begin: one is applied and watched at a time, so that
+    what production then shows can be told to be its doing.
+    """
+    if improvement.cycle_id and (to in RESTING or to is State.WATCHING):
+        defer(conn, end_cycle(improvement))
+    if improvement.state in {State.APPLYING, State.WATCHING} and to is not State.WATCHING:
+        wake_next(conn, improvement.target_id)
+
+
+def wake_next(conn: Connection, target_id: int) -> None:
+    """Let the approved improvement that has waited longest look whether it may begin."""
+    row = conn.execute(_QUERIES["next_approved"], {"target_id": target_id}).fetchone()
+    if row is not None:
+        defer(conn, Act(target_id=target_id, improvement_id=row["improvement_id"]))

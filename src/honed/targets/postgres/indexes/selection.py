@@ -1,0 +1,251 @@
+"""Selection: the one set of candidates that is worth its price for the whole workload."""
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from honed.targets.postgres.indexes.bench import Bench, Planned, Query
+
+#: A statement may cost this much more before its slowness counts, as a factor: noise of one run.
+TOLERATED = 1.05
+#: What a statement that is slower costs the objective beside the slowness itself, by its excess.
+_SLOWER_PRICE = 5.0
+#: A statement that is slower by this factor without an index makes it worth any price.
+_DEAR = 2.0
+#: Changes that are tried to spare statements that a set harms.
+_REPAIRS = 4
+#: Runs of each plan when a set is confirmed; the median counts.
+_CONFIRMING_RUNS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What an index must bring, in the objective's unit: the mean logarithm of cost ratios.
+
+    The sum is a judgement, not a measurement: a set that reads a little faster but costs every
+    writer and the disk is no improvement.
+    """
+
+    #: For being there: one more thing to plan with, to vacuum and to understand.
+    each: float = 0.005
+    #: For each byte.
+    per_byte: float = 0.0
+    #: For the writes to its table, by candidate: added CPU as a share of the workload's.
+    writes: Callable[[str], float] = lambda _: 0.0
+
+    def of(self, name: str, size_bytes: int) -> float:
+        """Return the price of candidate ``name``."""
+        return self.each + self.per_byte * size_bytes + self.writes(name)
+
+
+def select(
+    bench: Bench, universe: Collection[str], prices: Prices, *, budget_bytes: int
+) -> frozenset[str]:
+    """Return the candidates of ``universe`` that are worth their price together.
+
+    Backward elimination on measured plans: beginning with all of them, the one whose absence
+    costs least goes, until each that is left is worth its price and all of them fit into
+    ``budget_bytes``. Indexes that only pay together stay together, which a forward choice of one
+    index at a time would miss. The result is a local optimum, not the best set.
+    """
+    chosen = _eliminate(bench, frozenset(universe), prices, budget_bytes)
+    if not bench.is_late:
+        confirm(bench, chosen)
+        chosen = _eliminate(bench, chosen, prices, budget_bytes)
+    return _without_harm(bench, chosen, prices)
+
+
+def confirm(bench: Bench, chosen: Collection[str]) -> None:
+    """Measure again what ``chosen`` changes, old and new plan in turns.
+
+    One run chose the plans; of many, the luckiest would win. Queries that keep their plan are
+    not run: the same plan costs the same.
+    """
+    for query in bench.queries:
+        before, after = bench.plan(query, ()), bench.plan(query, chosen)
+        if before.key == after.key or bench.is_late:
+            continue
+        if not bench.was_cut(query):
+            bench.measure_again(query, before, _CONFIRMING_RUNS)
+        bench.measure_again(query, after, _CONFIRMING_RUNS)
+
+
+def value(bench: Bench, query: Query, seconds: float) -> float:
+    """Return what a cost of ``seconds`` adds to the objective for ``query``; negative is better."""
+    ratio = seconds / bench.base_s(query)
+    return query.weight * (math.log(ratio) + _SLOWER_PRICE * max(0.0, ratio - TOLERATED))
+
+
+def objective(bench: Bench, chosen: Collection[str], prices: Prices) -> float:
+    """Return the mean logarithm of cost ratios under ``chosen``, with its prices; less is better."""
+    price = sum(prices.of(name, bench.size_bytes(name)) for name in chosen)
+    return price + sum(
+        value(bench, query, bench.seconds(query, bench.plan(query, chosen)))
+        for query in bench.queries
+    )
+
+
+def connected(bench: Bench, chosen: frozenset[str]) -> list[frozenset[str]]:
+    """Return ``chosen`` in groups that do not touch each other's statements.
+
+    Two indexes are of one group where one plan uses both, or where one alone would give a
+    statement another plan than it has with all of them: each group can be tried and undone by
+    itself.
+    """
+    groups = [frozenset({name}) for name in sorted(chosen)]
+    plans = {query: bench.plan(query, chosen) for query in bench.queries}
+    for planned in plans.values():
+        groups = _joined(groups, planned.used & chosen)
+    for _ in range(len(groups)):
+        before = groups
+        for group in before:
+            groups = _joined(groups, group | _touched(bench, plans, group, chosen))
+        if groups == before:
+            break
+    return groups
+
+
+def _touched(
+    bench: Bench, plans: dict[Query, Planned], group: frozenset[str], chosen: frozenset[str]
+) -> frozenset[str]:
+    """Return the indexes that statements need which ``group`` alone would lead astray."""
+    touched: frozenset[str] = frozenset()
+    for query, planned in plans.items():
+        alone = bench.plan(query, group)
+        if alone.key not in {bench.plan(query, ()).key, planned.key}:
+            touched |= planned.used & chosen
+    return touched
+
+
+def _joined(groups: list[frozenset[str]], names: frozenset[str]) -> list[frozenset[str]]:
+    touched = [group for group in groups if group & names]
+    if len(touched) < 2:
+        return groups
+    return [group for group in groups if not group & names] + [frozenset().union(*touched)]
+
+
+@dataclass(slots=True)
+class _Elimination:
+    """A set that is being made smaller.
+
+    Worths are guessed from the planner's costs first and measured only for the candidate that is
+    about to go or to stay last: most candidates are dear enough by any guess.
+    """
+
+    bench: Bench
+    prices: Prices
+    chosen: frozenset[str]
+    plans: dict[Query, Planned]
+    #: By candidate: how much worse the objective is without it, less its price.
+    worth: dict[str, float] = field(default_factory=dict)
+    #: Candidates whose worth is measured.
+    measured: set[str] = field(default_factory=set)
+
+    def refresh(self, name: str, *, measure: bool) -> None:
+        """Compute what ``name`` is worth now."""
+        worth = -self.prices.of(name, self.bench.size_bytes(name))
+        is_measured = True
+        for query, planned in self.plans.items():
+            if name not in planned.used:
+                continue
+            without = self.bench.plan(query, self.chosen - {name})
+            now_s = self.bench.seconds(query, planned)
+            if measure and not self.bench.is_late:
+                seconds = self.bench.seconds(query, without, enough_s=_DEAR * now_s)
+            else:
+                seconds = self.bench.guess_s(query, without, than=planned)
+                is_measured &= self.bench.is_measured(query, without)
+            worth += value(self.bench, query, seconds) - value(self.bench, query, now_s)
+        self.worth[name] = worth
+        (self.measured.add if measure or is_measured else self.measured.discard)(name)
+
+    def weakest(self) -> str:
+        """Return the candidate whose absence costs least."""
+        while True:
+            name = min(self.chosen, key=lambda each: (self.worth[each], each))
+            if name in self.measured:
+                return name
+            self.refresh(name, measure=True)
+
+    def measure_all(self) -> bool:
+        """Measure every worth that is guessed; return whether there was one."""
+        guessed = sorted(self.chosen - self.measured)
+        for name in guessed:
+            self.refresh(name, measure=True)
+        return bool(guessed)
+
+    def remove(self, name: str) -> None:
+        """Take ``name`` out, and compute again what that touches."""
+        self.chosen -= {name}
+        touched: set[str] = set()
+        for query, planned in self.plans.items():
+            if name in planned.used:
+                self.plans[query] = self.bench.plan(query, self.chosen)
+                touched |= planned.used | self.plans[query].used
+        for other in sorted(touched & self.chosen):
+            self.refresh(other, measure=False)
+
+
+def _eliminate(
+    bench: Bench, universe: frozenset[str], prices: Prices, budget_bytes: int
+) -> frozenset[str]:
+    plans = {query: bench.plan(query, universe) for query in bench.queries}
+    state = _Elimination(bench, prices, universe, plans)
+    for name in sorted(universe):
+        state.refresh(name, measure=False)
+    while state.chosen:
+        weakest = state.weakest()
+        if state.worth[weakest] <= 0.0:
+            state.remove(weakest)
+        elif state.measure_all():
+            continue
+        elif sum(bench.size_bytes(name) for name in state.chosen) > budget_bytes:
+            state.remove(_least_for_its_bytes(state))
+        else:
+            break
+    return state.chosen
+
+
+def _least_for_its_bytes(state: _Elimination) -> str:
+    return min(
+        state.chosen,
+        key=lambda name: (state.worth[name] / max(1, state.bench.size_bytes(name)), name),
+    )
+
+
+def _without_harm(bench: Bench, chosen: frozenset[str], prices: Prices) -> frozenset[str]:
+    """Return ``chosen``, changed so that it makes no statement slower than is tolerated.
+
+    One index more or less gives the harmed statement another plan; the change that costs the
+    objective least is made. Where repairs harm others in turn, indexes only go.
+    """
+    for repair in range(_REPAIRS + len(chosen)):
+        harmed = [query for query in bench.queries if _is_harmed(bench, query, chosen)]
+        if not harmed:
+            break
+        query = harmed[0]
+        ways = [chosen - {name} for name in bench.plan(query, chosen).used & chosen]
+        if repair < _REPAIRS and not bench.is_late:
+            ways += [chosen | {name} for name in bench.built - chosen]
+            ways = [way for way in ways if _helps(bench, query, way)] or ways[: len(chosen)]
+        chosen = min(ways, key=lambda way: (objective(bench, way, prices), sorted(way)))
+    return chosen
+
+
+def _helps(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
+    return bench.seconds(query, bench.plan(query, chosen)) <= TOLERATED * bench.base_s(query)
+
+
+def _is_harmed(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
+    before, after = bench.plan(query, ()), bench.plan(query, chosen)
+    if not bench.is_measured(query, after) or not after.used & chosen:
+        return False
+    if bench.seconds(query, after) <= TOLERATED * bench.base_s(query):
+        return False
+    # One look proves no harm: of many statements, some always look slower.
+    for planned in (before, after):
+        bench.measure_again(query, planned, _CONFIRMING_RUNS)
+    return bench.seconds(query, after) > TOLERATED * bench.base_s(query)
+
+
+__all__ = ["TOLERATED", "Prices", "confirm", "connected", "objective", "select", "value"]
