@@ -76,7 +76,9 @@ class Arms:
 class Trial(Protocol):
     """Where and how one hypothesis is tried."""
 
-    design: TrialDesign
+    @property
+    def design(self) -> TrialDesign:
+        """How it is run and judged."""
 
     def open(self, steps: Sequence[Step]) -> AbstractContextManager[Arms]:
         """Build the worlds, run ``steps`` in the candidate's, and hand them out for measuring."""

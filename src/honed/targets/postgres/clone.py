@@ -97,8 +97,11 @@ class Clone:
             DiskFull: there is no room for what it builds.
         """
         for statement in statements:
-            with self.shadow.errors(f"running {shorten(statement, 80)}"):
-                self.session(OWNER).execute(quoted(statement))
+            try:
+                with self.shadow.errors(f"running {shorten(statement, 80)}"):
+                    self.session(OWNER).execute(quoted(statement))
+            except StatementCut as error:
+                raise EvaluatorFailed(str(error)) from error
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Do ``steps`` here, as they would be done in production.
