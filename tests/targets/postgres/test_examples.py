@@ -7,6 +7,8 @@ from honed.storage.db import Connection, Database
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
 
+_BY_CUSTOMER = "SELECT state FROM orders WHERE customer = {}"
+
 
 def _select(target: PostgresTarget, part: str) -> WorkloadStatement:
     (found,) = (item for item in target.workload().statements if part in item.text)
@@ -29,7 +31,7 @@ def test_an_example_is_what_was_really_executed(production: Any, target: Postgre
 def test_different_real_values_are_kept_up_to_a_limit(
     production: Any, target: PostgresTarget
 ) -> None:
-    texts = ["SELECT state FROM orders WHERE customer = " + str(number) for number in range(9)]
+    texts = [_BY_CUSTOMER.format(number) for number in range(9)]
     for text in texts:
         production.client.execute(text)
         target.sample()
@@ -93,7 +95,8 @@ def test_every_example_runs(
 
 def test_a_typed_constant_becomes_sql_again(production: Any, target: PostgresTarget) -> None:
     production.run(
-        "SELECT count(*) FROM orders WHERE day < date '2020-05-05' - interval '3' day"
+        "SELECT count(*), max(extract(month FROM day)) FROM orders"
+        " WHERE day < date '2020-05-05' - interval '3' day"
         " AND customer IN (1, 3, 5, 7)"
     )
     target.sample()

@@ -24,6 +24,9 @@ _TYPED_CONSTANT = re.compile(
     r"\s+(\$\d+)(?:\s+(year|month|day|hour|minute|second)s?\b)?",
     re.IGNORECASE,
 )
+#: ``extract(year from day)`` is normalised to ``extract($1 from day)``, which is not SQL either;
+#: the function behind it takes the field as a value.
+_EXTRACTED = re.compile(r"\bextract\s*\(\s*\$(\d+)\s+from\b", re.IGNORECASE)
 #: Strings, quoted names and comments, in which ``$1`` is no parameter; a list that PostgreSQL 18
 #: folded into its first element; a parameter.
 _PARAMETER = re.compile(
@@ -103,7 +106,9 @@ class Parameters:
         Raises:
             EvaluatorFailed: the server cannot tell the types; the message is its own.
         """
-        self._text = _TYPED_CONSTANT.sub(_cast, statement.text)
+        text = _TYPED_CONSTANT.sub(_cast, statement.text)
+        self._fields = frozenset(int(number) for number in _EXTRACTED.findall(text))
+        self._text = _EXTRACTED.sub(r'pg_catalog."extract"($\1,', text)
         self._types = _types(connection, self._text)
         # Parsed again: the parser takes ``date $1`` for a column called date.
         self._uses = _uses(StatementText.parse(self._text))
@@ -144,6 +149,8 @@ class Parameters:
     ) -> list[str] | None:
         use = self._uses.get(number)
         base = type_name.removesuffix("[]")
+        if number in self._fields:
+            return ["year"]
         if use is None or values is None:
             plain = _plain(base, use)
             return [_as_array([plain]) if type_name != base else plain]
