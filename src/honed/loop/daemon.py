@@ -1,0 +1,97 @@
+"""The daemon: a worker, the timer that begins cycles, and the readings of every target."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from honed.approval.decisions import expire_overdue
+from honed.core.target import Target
+from honed.errors import HonedError
+from honed.loop.cycle import Options, schedule
+from honed.loop.parts import Parts
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+_LOG = logging.getLogger(__name__)
+
+#: Pause between two looks at whether a cycle or the end of an approval is due.
+TICK_S = 5.0
+
+
+class Keeper:
+    """Does what is due by the clock, in threads beside a worker: readings, and the timer.
+
+    A reading that fails is logged and tried again; it never ends the daemon. Several keepers may
+    run on one store: a target has one cycle that waits, and a second reading only makes the
+    intervals shorter.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        targets: Callable[[], Sequence[Target]],
+        *,
+        begins_cycles: bool,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            parts: what the loop works with.
+
+            targets: returns what is to be read, asked again before each reading.
+
+            begins_cycles: whether a cycle begins when one is due (``honed run``), or only the
+                readings are taken (``honed cycle``).
+        """
+        self._parts = parts
+        self._targets = targets
+        self._begins_cycles = begins_cycles
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> "Keeper":
+        self._ending.clear()
+        duties: list[tuple[Callable[[], None], float]] = [
+            (self.read_targets, self._parts.settings.sample_interval_s)
+        ]
+        if self._begins_cycles:
+            duties.append((self.begin_due, TICK_S))
+        for duty, pause_s in duties:
+            thread = threading.Thread(target=self._repeat, args=(duty, pause_s), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        while self._threads:
+            self._threads.pop().join()
+
+    def read_targets(self) -> None:
+        """Read the counters of every target once."""
+        for target in self._targets():
+            try:
+                target.sample()
+            except HonedError as error:
+                _LOG.warning("target %s was not read: %s", target.name, error)
+
+    def begin_due(self) -> None:
+        """Let a cycle begin for each target whose time has come, and end approvals that expired."""
+        settings = self._parts.settings
+        with self._parts.store.transaction() as conn:
+            due = conn.execute(_QUERIES["targets_due"], {"interval_s": settings.cycle_interval_s})
+            for row in due.fetchall():
+                schedule(conn, row["target_id"], Options.of(settings))
+        with self._parts.store.transaction() as conn:
+            expire_overdue(conn, self._parts.signer)
+
+    def _repeat(self, duty: Callable[[], None], pause_s: float) -> None:
+        while not self._ending.is_set():
+            began = time.monotonic()
+            try:
+                duty()
+            except Exception:
+                # The daemon outlives whatever goes wrong in one round.
+                _LOG.exception("a round of the daemon failed")
+            self._ending.wait(max(0.0, pause_s - (time.monotonic() - began)))

@@ -1,0 +1,189 @@
+"""The composition root: settings in, a working honed out. The only module that knows every part."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from honed.approval.policy import write_policy
+from honed.config import Settings
+from honed.core.detector import Detector
+from honed.core.kind import Kind
+from honed.core.plugins import discover
+from honed.errors import WrongState
+from honed.improvement.record import Improvement, improvements
+from honed.jobs.worker import Worker
+from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
+from honed.ledger.keys import Signer
+from honed.ledger.verify import Report, verify_log
+from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, schedule
+from honed.loop.daemon import Keeper
+from honed.loop.events import Event, OnEvent
+from honed.loop.handlers import handlers, on_burial
+from honed.loop.parts import Parts
+from honed.storage.store import Store, open_store
+from honed.targets.postgres.target import PostgresTarget
+from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
+
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """One turn of the loop, after it came to rest."""
+
+    cycle: Cycle
+    improvements: tuple[Improvement, ...]
+
+
+class App:
+    """A working honed. Close it, so that the lab's and the store's servers stop."""
+
+    def __init__(self, settings: Settings, store: Store, on_event: OnEvent) -> None:
+        """Put the parts together on an open store; ``open_app`` does both."""
+        self.settings = settings
+        self.store = store
+        self._opened: dict[int, PostgresTarget] = {}
+        self._opening = threading.Lock()
+        self.parts = Parts(
+            store=store.database(),
+            signer=Signer.load_or_create(settings.home / "ledger.key"),
+            settings=settings,
+            kinds=discover("honed.kinds", Kind),  # type: ignore[type-abstract]  # the family's base
+            detectors=discover("honed.detectors", Detector),  # type: ignore[type-abstract]  # likewise
+            target=self.target,
+            acting_url=lambda target_id: connection_url(self._record(target_id), acting=True),
+            on_event=on_event,
+        )
+
+    def close(self) -> None:
+        """Stop the labs, keep a checkpoint, leave the store."""
+        self.checkpoint()
+        for target in self._opened.values():
+            target.close()
+        self.store.close()
+
+    def target(self, name: str | int) -> PostgresTarget:
+        """Return a target by name or id; the same object each time.
+
+        Raises:
+            UnknownTarget: there is none.
+        """
+        record = get_target(self.store.owner, name)
+        with self._opening:
+            known = self._opened.get(record.target_id)
+            if known is None or known.record != record:
+                known = PostgresTarget(record, self.parts.store, self.settings)
+                self._opened[record.target_id] = known
+            return known
+
+    def targets(self) -> Sequence[PostgresTarget]:
+        """Return every target by name."""
+        return [self.target(record.target_id) for record in list_targets(self.store.owner)]
+
+    def run_daemon(self) -> None:
+        """Work, read the targets and begin cycles, until SIGTERM or SIGINT."""
+        with self._keeping(begins_cycles=True):
+            self._worker().run()
+
+    def run_worker(self) -> None:
+        """Work on messages of whoever sends them, until SIGTERM or SIGINT."""
+        self._worker().run()
+
+    def run_cycle(self, target: str, options: Options) -> CycleReport:
+        """Take one turn now, in this process, and return it when nothing is left without a person.
+
+        Raises:
+            UnknownTarget: there is no such target.
+            WrongState: a cycle of this target waits to begin already.
+        """
+        target_id = self.target(target).target_id
+        with self.parts.store.transaction() as conn:
+            cycle_id = schedule(conn, target_id, options)
+        if cycle_id is None:
+            msg = f"a cycle of {target} waits to begin already"
+            raise WrongState(msg, hint="let `honed run` or `honed worker` take it")
+        worker = self._worker()
+        with self._keeping(begins_cycles=False):
+            watcher = threading.Thread(target=self._stop_after, args=(worker, cycle_id))
+            watcher.start()
+            worker.run()
+            watcher.join()
+        return self.cycle_report(cycle_id)
+
+    def cycle_report(self, cycle_id: int) -> CycleReport:
+        """Return a cycle with its improvements."""
+        with self.parts.store.transaction() as conn:
+            found = improvements(conn, cycle_id=cycle_id)
+            return CycleReport(get_cycle(conn, cycle_id), tuple(found))
+
+    def checkpoint(self) -> None:
+        """Append a signed checkpoint to the file outside the store, if one is configured."""
+        if self.settings.checkpoint_file is not None:
+            with self.parts.store.transaction() as conn:
+                write_checkpoint(conn, self.parts.signer, self.settings.checkpoint_file)
+
+    def verify_ledger(self) -> Report:
+        """Return what the whole ledger proves, against the checkpoints outside the store.
+
+        Raises:
+            LedgerTampered: it does not; the error names the first bad entry.
+        """
+        public_key, file = self.parts.signer.public_key, self.settings.checkpoint_file
+        known = read_checkpoints(file, public_key) if file and file.exists() else ()
+        with self.parts.store.transaction() as conn:
+            return verify_log(conn, public_key, known)
+
+    def _record(self, target_id: int) -> TargetRecord:
+        return get_target(self.store.owner, target_id)
+
+    def _worker(self) -> Worker:
+        return Worker(
+            self.parts.store,
+            handlers(self.parts),
+            self.settings,
+            on_burial=on_burial(self.parts),
+        )
+
+    def _keeping(self, *, begins_cycles: bool) -> Keeper:
+        return Keeper(self.parts, self.targets, begins_cycles=begins_cycles)
+
+    def _stop_after(self, worker: Worker, cycle_id: int) -> None:
+        while True:
+            with self.parts.store.transaction() as conn:
+                if get_cycle(conn, cycle_id).phase in ENDED:
+                    break
+            time.sleep(_LOOK_S)
+        worker.stop()
+
+
+def _ignore(_: Event) -> None:
+    """Nobody watches."""
+
+
+@contextmanager
+def open_app(settings: Settings, *, on_event: OnEvent = _ignore) -> Iterator[App]:
+    """Hand out a working honed with the policy of ``settings``, and close it at the end.
+
+    Raises:
+        StoreUnavailable: honed's own database does not answer.
+        StoreOutdated: it has another schema.
+        ServerFailed: the embedded server does not start.
+    """
+    # They log tracebacks of their own when a store restarts; the worker says it in one line.
+    for name in ("procrastinate", "psycopg.pool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    store = open_store(settings)
+    try:
+        with store.owner.transaction() as conn:
+            write_policy(conn, settings)
+        app = App(settings, store, on_event)
+    except BaseException:
+        store.close()
+        raise
+    try:
+        yield app
+    finally:
+        app.close()
