@@ -6,10 +6,11 @@ HonedError
 |   +-- StoreUnavailable  StoreOutdated  ServerFailed  DirectoryInUse  DiskFull  NotAllowed
 +-- TargetError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
+|   +-- StatementCut
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
-|   +-- KindFailed  Postponed
+|   +-- KindFailed  Postponed  UnknownFinding
 +-- LedgerError
     +-- LedgerTampered
 """
@@ -172,6 +173,13 @@ class UnknownDeadLetter(LoopError):
     """There is no such dead letter."""
 
     hint = "`honed deadletter list` shows them"
+    exit_code = 2
+
+
+class UnknownFinding(LoopError):
+    """There is no such finding."""
+
+    hint = "`honed finding list` shows them"
     exit_code = 2
 
 

@@ -142,6 +142,12 @@ def read_entry(conn: Connection, index: int) -> Entry:
     return Entry(row["leaf_index"], row["leaf_hash"].hex(), row["envelope"])
 
 
+def read_entries(conn: Connection, start: int, stop: int) -> list[Entry]:
+    """Return the entries ``start`` to ``stop`` - 1 that are there, in the log's order."""
+    rows = conn.execute(QUERIES["read_batch"], {"start": start, "stop": stop})
+    return [Entry(row["leaf_index"], row["leaf_hash"].hex(), row["envelope"]) for row in rows]
+
+
 def inclusion_proof(conn: Connection, index: int, size: int) -> list[bytes]:
     """Return the path that proves entry ``index`` to be in the log of the first ``size`` entries.
 

@@ -248,3 +248,22 @@ SELECT target.target_id
 -- now --
 -- The time by honed's clock.
 SELECT honed.now() AS now;
+
+-- list_findings --
+-- Facts of one target or of all, open ones first and the heaviest of them first.
+SELECT finding.finding_id, target.name AS target, finding.type, finding.subject, finding.title,
+       finding.evidence, finding.weight, finding.times_seen, finding.first_seen_at,
+       finding.last_seen_at, finding.closed_at,
+       ARRAY(
+         SELECT link.improvement_id
+           FROM honed.improvement_finding AS link
+          WHERE link.finding_id = finding.finding_id
+          ORDER BY link.improvement_id
+       ) AS improvement_ids
+  FROM honed.finding
+  JOIN honed.target USING (target_id)
+ WHERE (%(finding_id)s::bigint IS NULL OR finding.finding_id = %(finding_id)s)
+   AND (%(target)s::text IS NULL OR target.name = %(target)s)
+   AND (%(closed)s OR finding.closed_at IS NULL)
+ ORDER BY finding.closed_at IS NOT NULL, finding.weight DESC, finding.finding_id
+ LIMIT %(limit)s;

@@ -91,7 +91,7 @@ def test_verbose_shows_where_an_error_happened() -> None:
     assert "Traceback" in verbose.stderr
 
 
-def test_an_error_is_json_where_json_is_asked_for(honed_home: Path) -> None:
+def test_an_error_is_json_where_json_is_asked_for() -> None:
     done = run("target", "show", "nope", "--json", HONED_STORE_URL="not a url")
     said = json.loads(done.stderr)
     assert (done.returncode, done.stdout) == (1, "")

@@ -15,7 +15,13 @@ def deadletter() -> None:
 
 @deadletter.command("list")
 @click.option("--all", "resolved", is_flag=True, help="Also those that were settled.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="No more than that many.",
+)
 @click.pass_obj
 def list_(invocation: Invocation, *, resolved: bool, limit: int) -> None:
     """List the dead letters, newest first."""

@@ -1,0 +1,158 @@
+"""`honed improvement`: what was claimed, proven and decided, and the decisions of a person."""
+
+import getpass
+import sys
+
+import click
+
+from honed.approval.decisions import approve, reject, roll_back
+from honed.core.verdict import State
+from honed.errors import ConfigurationError, WrongState
+from honed.improvement.record import Improvement, improvements
+from honed.interfaces.cli.improvement_page import print_dossier, print_request
+from honed.interfaces.cli.opening import asking
+from honed.interfaces.cli.output import percent, print_json, print_rows
+from honed.interfaces.cli.root import Invocation
+from honed.loop.dossier import read_dossier
+
+_DIGEST_DIGITS = 64
+#: Who carries a decision out.
+_CARRIED_OUT = "a worker carries it out (`honed run`, or `honed worker --until-idle`)"
+
+
+@click.group()
+def improvement() -> None:
+    """Show improvements, and decide about them."""
+
+
+@improvement.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in State]),
+    help="Only in this state; give it again for more.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="No more than that many.",
+)
+@click.pass_obj
+def list_(invocation: Invocation, *, states: tuple[str, ...], limit: int) -> None:
+    """List the improvements, newest first."""
+    wanted = [State(state) for state in states] or list(State)
+    with asking(invocation) as conn:
+        found = improvements(conn, states=wanted, limit=limit)
+    if invocation.as_json:
+        print_json(found)
+        return
+    titles = ("id", "state", "kind", "predicted", "trial", "production", "claim")
+    print_rows(titles, [_row(each) for each in found], empty="there are no improvements")
+
+
+@improvement.command()
+@click.argument("improvement_id", type=int, metavar="ID")
+@click.pass_obj
+def show(invocation: Invocation, improvement_id: int) -> None:
+    """Show everything about one improvement.
+
+    Claim, evidence, trial with an interval for each statement, steps with their undo, digest,
+    history, decisions, effects and watch.
+    """
+    with asking(invocation) as conn:
+        dossier = read_dossier(conn, improvement_id)
+    if invocation.as_json:
+        print_json(dossier)
+        return
+    print_dossier(dossier)
+
+
+@improvement.command("approve")
+@click.argument("improvement_id", type=int, metavar="ID")
+@click.option("--digest", default="", help="What is approved: the digest that `show` tells.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: bool) -> None:
+    """Approve exactly what would be done; a worker then does it.
+
+    Without --digest it is shown and asked for on a terminal. Elsewhere --digest is needed, because
+    an approval binds bytes, not intentions.
+    """
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not digest and not is_terminal:
+        msg = "an approval needs the digest of what is approved"
+        hint = f"read `honed improvement show {improvement_id}`, then approve with --digest"
+        raise ConfigurationError(msg, hint=hint)
+    if digest and not _is_digest(digest):
+        msg = f"a digest has {_DIGEST_DIGITS} hexadecimal digits, not {digest!r}"
+        raise click.BadParameter(msg, param_hint="'--digest'")
+    if not yes and is_terminal:
+        digest = _ask(invocation, improvement_id, digest)
+    with asking(invocation) as conn:
+        if not digest:
+            digest = read_dossier(conn, improvement_id).improvement.digest
+        approval_id = approve(conn, improvement_id, digest, acting_for=getpass.getuser())
+    _say(invocation, improvement_id, approval_id, "approved")
+
+
+@improvement.command("reject")
+@click.argument("improvement_id", type=int, metavar="ID")
+@click.option("--reason", required=True, help="Why not; kept with the decision.")
+@click.pass_obj
+def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
+    """Say no to an improvement that waits, or that is approved and not begun."""
+    with asking(invocation) as conn:
+        approval_id = reject(conn, improvement_id, reason, acting_for=getpass.getuser())
+    _say(invocation, improvement_id, approval_id, "rejected")
+
+
+@improvement.command()
+@click.argument("improvement_id", type=int, metavar="ID")
+@click.option("--reason", required=True, help="Why; kept with the decision.")
+@click.pass_obj
+def rollback(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
+    """Take an applied change back by its own undo; a worker does it."""
+    with asking(invocation) as conn:
+        approval_id = roll_back(conn, improvement_id, reason, acting_for=getpass.getuser())
+    _say(invocation, improvement_id, approval_id, "to be rolled back")
+
+
+def _ask(invocation: Invocation, improvement_id: int, digest: str) -> str:
+    """Show what would be done, ask a person for it, and return the digest of what was shown."""
+    with asking(invocation) as conn:
+        dossier = read_dossier(conn, improvement_id)
+    shown = dossier.improvement
+    if shown.state is not State.AWAITING_APPROVAL:
+        msg = f"improvement {improvement_id} does not wait for an approval: it is {shown.state}"
+        raise WrongState(msg)
+    print_request(dossier)
+    if digest and digest.lower() != shown.digest:
+        click.echo(f"you gave the digest {digest}, which is not that of what is shown", err=True)
+    click.confirm("Do this?", abort=True, err=True)
+    return digest or shown.digest
+
+
+def _say(invocation: Invocation, improvement_id: int, approval_id: int, what: str) -> None:
+    if invocation.as_json:
+        print_json({"improvement_id": improvement_id, "approval_id": approval_id})
+        return
+    click.echo(f"improvement {improvement_id} is {what}; {_CARRIED_OUT}")
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == _DIGEST_DIGITS and all(each in "0123456789abcdef" for each in text.lower())
+
+
+def _row(each: Improvement) -> tuple[object, ...]:
+    return (
+        each.improvement_id,
+        each.state,
+        each.kind,
+        percent(each.predicted_log_ratio),
+        percent(each.measured_log_ratio),
+        percent(each.production_log_ratio),
+        each.hypothesis.claim,
+    )

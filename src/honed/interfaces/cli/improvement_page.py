@@ -1,0 +1,193 @@
+"""The page of one improvement: what is claimed, what was measured, what is done and undone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from honed.core.step import Step
+from honed.experiments.record import StoredTrial
+from honed.improvement.record import Improvement
+from honed.interfaces.cli.output import (
+    percent,
+    percent_interval,
+    print_fields,
+    print_heading,
+    print_rows,
+    print_text,
+    shortened,
+)
+from honed.loop.dossier import Dossier
+
+_STATEMENT_CHARACTERS = 60
+
+
+def print_dossier(dossier: Dossier) -> None:
+    """Print everything about one improvement."""
+    _print_claim(dossier.improvement)
+    _print_trial(dossier.trial)
+    _print_steps(dossier.improvement.steps)
+    _print_decisions(dossier)
+    _print_effects(dossier)
+    _print_watch(dossier)
+    _print_history(dossier)
+
+
+def print_request(dossier: Dossier) -> None:
+    """Print what a person needs to decide: the claim, its proof, what is done and undone."""
+    _print_claim(dossier.improvement)
+    _print_trial(dossier.trial)
+    _print_steps(dossier.improvement.steps)
+    click.echo()
+
+
+def _print_claim(improvement: Improvement) -> None:
+    click.secho(f"improvement {improvement.improvement_id}: {improvement.state.value}", bold=True)
+    print_text(improvement.hypothesis.claim)
+    click.echo()
+    findings = ", ".join(str(each) for each in improvement.hypothesis.finding_ids)
+    danger = "" if improvement.danger.value == "none" else f", danger: {improvement.danger.value}"
+    print_fields(
+        {
+            "kind": improvement.kind,
+            "subject": improvement.subject,
+            "target": improvement.target_id,
+            "cycle": improvement.cycle_id or None,
+            "priority": f"{improvement.priority} of 5",
+            "risk": f"{improvement.risk} of 10{danger}",
+            "findings": findings,
+            "predicted": percent(improvement.predicted_log_ratio),
+            "trial": percent(improvement.measured_log_ratio),
+            "production": percent(improvement.production_log_ratio),
+            "outcome": improvement.outcome,
+            "error": improvement.error,
+            "cost": f"{improvement.cost_s:.1f} s",
+            "digest": improvement.digest,
+        }
+    )
+
+
+def _print_trial(trial: StoredTrial | None) -> None:
+    if trial is None:
+        return
+    print_heading(f"trial {trial.trial_id}: {trial.verdict.value if trial.verdict else 'running'}")
+    print_text(trial.reason or trial.error)
+    judgement: Mapping[str, Any] = trial.judgement or {}
+    ending = trial.ending.value if trial.ending else ""
+    print_fields(
+        {
+            "metric": trial.design.metric,
+            "ended": f"{ending} after {trial.elapsed_s:.1f} s",
+            "seed": trial.seed,
+        }
+    )
+    if not judgement:
+        return
+    weights = {unit.name: unit.weight for unit in trial.design.units}
+    rows = [_unit_row(unit, weights) for unit in judgement["units"]]
+    rows += [
+        _comparison_row(name, judgement[key])
+        for name, key in (
+            ("all, weighted", "objective"),
+            ("total cost", "total_cost"),
+            ("A/A control", "control"),
+        )
+        if judgement.get(key)
+    ]
+    titles = ("statement", "weight", "pairs", "effect", "interval", "guardrail")
+    click.echo()
+    print_rows(titles, rows, empty="")
+
+
+def _unit_row(unit: Mapping[str, Any], weights: Mapping[str, float]) -> tuple[object, ...]:
+    return (
+        shortened(unit["unit"], _STATEMENT_CHARACTERS),
+        weights.get(unit["unit"]),
+        unit["pairs"],
+        percent(unit["effect"]),
+        percent_interval(unit["low"], unit["high"]),
+        unit["guardrail"],
+    )
+
+
+def _comparison_row(name: str, comparison: Mapping[str, Any]) -> tuple[object, ...]:
+    interval = percent_interval(comparison["low"], comparison["high"])
+    return (name, "", comparison["pairs"], percent(comparison["effect"]), interval, "")
+
+
+def _print_steps(steps: Sequence[Step]) -> None:
+    for number, step in enumerate(steps, 1):
+        print_heading(f"step {number}: {step.description}")
+        for verb, statements in (("do", step.do), ("undo", step.undo)):
+            for statement in statements:
+                click.echo(f"  {verb}:")
+                print_text(f"{statement};", indent=4)
+        if not step.undo:
+            click.echo("  undo: nothing, it leaves nothing behind")
+
+
+def _print_decisions(dossier: Dossier) -> None:
+    if not dossier.decisions:
+        return
+    print_heading("decisions")
+    titles = ("at", "decision", "by", "acting for", "authority", "expires", "reason")
+    rows = [
+        (
+            each.decided_at,
+            each.decision,
+            each.decided_by,
+            each.acting_for,
+            each.authority,
+            each.expires_at,
+            each.reason,
+        )
+        for each in dossier.decisions
+    ]
+    print_rows(titles, rows, empty="")
+
+
+def _print_effects(dossier: Dossier) -> None:
+    if not dossier.effects:
+        return
+    print_heading("effects on the target")
+    titles = ("at", "direction", "step", "outcome", "seconds", "error")
+    rows = [
+        (
+            each.intended_at,
+            each.direction,
+            each.step.description,
+            each.outcome or "not known yet",
+            each.duration_s,
+            each.error,
+        )
+        for each in dossier.effects
+    ]
+    print_rows(titles, rows, empty="")
+
+
+def _print_watch(dossier: Dossier) -> None:
+    if not dossier.watch:
+        return
+    print_heading("watch: production before and after")
+    titles = ("before", "after", "unit", "cost before", "cost after")
+    rows = [
+        (pair.before_at.start, pair.after_at.start, unit, pair.before.get(unit), pair.after[unit])
+        for pair in dossier.watch
+        for unit in sorted(pair.after)
+    ]
+    print_rows(titles, rows, empty="")
+
+
+def _print_history(dossier: Dossier) -> None:
+    print_heading("history")
+    titles = ("at", "state", "ledger", "reason")
+    rows = [
+        (
+            each.happened_at,
+            each.to_state,
+            each.ledger_index if each.ledger_index >= 0 else "",
+            each.detail.get("reason", ""),
+        )
+        for each in dossier.events
+    ]
+    print_rows(titles, rows, empty="")

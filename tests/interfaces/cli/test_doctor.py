@@ -1,0 +1,58 @@
+"""`honed doctor`: what is missing is named, with what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from honed.testing.commandline import CommandLine
+
+
+def checks(cli: CommandLine) -> dict[str, Any]:
+    done = cli("doctor", "--json")
+    assert done.exit_code in {0, 1}
+    return {check["name"]: check for check in json.loads(done.stdout)}
+
+
+def test_a_machine_with_everything_passes(
+    cli: CommandLine, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = empty_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+    cli.text("target", "add", "shop", "--url", url, "--act-url", url)
+    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/bwrap")
+    assert {check["status"] for check in checks(cli).values()} == {"ok"}
+    assert "ok   store: PostgreSQL" in cli.text("doctor")
+
+
+def test_what_is_missing_is_named_with_what_to_do(
+    cli: CommandLine, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    cli.text("target", "add", "shop", "--url", empty_database())
+    found = checks(cli)
+    assert found["sandbox"]["status"] == "warn"
+    assert "install bubblewrap" in found["sandbox"]["fix"]
+    assert found["target shop"]["status"] == "fail"
+    assert "CREATE EXTENSION pg_stat_statements" in found["target shop"]["fix"]
+    assert cli("doctor").exit_code == 1
+
+
+def test_a_store_that_does_not_answer_is_one_failed_check(honed_home: Path) -> None:
+    url = "postgresql:///store?host=/nowhere"
+    cli = CommandLine({"HONED_STORE_URL": url, "HONED_HOME": str(honed_home)})
+    found = checks(cli)
+    assert found["store"]["status"] == "fail"
+    assert "store_url" in found["store"]["fix"]
+    assert found["postgresql programs"]["status"] == "ok"
+
+
+def test_wrong_programs_are_found(cli: CommandLine, tmp_path: Path) -> None:
+    cli.env["HONED_POSTGRES_BIN"] = str(tmp_path)
+    check = checks(cli)["postgresql programs"]
+    assert check["status"] == "fail"
+    assert "postgres_bin" in check["fix"]

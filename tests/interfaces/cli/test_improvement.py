@@ -1,0 +1,193 @@
+"""`honed improvement`: what is shown is what is decided, and only who may decides."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from honed.core.trial import TrialDesign, Unit
+from honed.core.verdict import State
+from honed.experiments.record import add_block, finish_trial, start_trial
+from honed.experiments.trial import run_trial
+from honed.improvement.record import Improvement
+from honed.interfaces.cli.output import percent
+from honed.storage.db import Database
+from honed.testing.commandline import CommandLine
+from honed.testing.improvements import STEP, Improvements
+from honed.testing.simulated import Noise, SimulatedTrial
+
+
+@pytest.fixture
+def waiting(improvements: Improvements) -> Improvement:
+    return improvements.create(State.AWAITING_APPROVAL)
+
+
+@pytest.fixture
+def viewer(cli: CommandLine, store: Database) -> Iterator[CommandLine]:
+    """Return the command line of a login that may only look."""
+    with psycopg.connect(store.url, autocommit=True) as conn:
+        conn.execute("CREATE ROLE bob_of_cli LOGIN")
+        conn.execute("GRANT honed_viewer TO bob_of_cli")
+        url = store.url.replace("postgres@", "bob_of_cli@")
+        yield replace(cli, env={**cli.env, "HONED_STORE_URL": url})
+        conn.execute("DROP ROLE bob_of_cli")
+
+
+def ask(cli: CommandLine, typed: str, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal, type ``typed``; return its exit code and all that it said."""
+    outer, inner = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "honed", *arguments],
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        env={**os.environ, **cli.env, "COLUMNS": "200"},
+        close_fds=True,
+    ) as process:
+        os.close(inner)
+        os.write(outer, typed.encode())
+        said = b"".join(iter(lambda: read_terminal(outer), b""))
+    os.close(outer)
+    return process.returncode, said.decode(errors="replace")
+
+
+def read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the last process that had it open has ended
+        return b""
+
+
+def test_improvements_are_listed_by_state(cli: CommandLine, improvements: Improvements) -> None:
+    kept = improvements.create(State.KEPT)
+    refuted = improvements.create(State.REFUTED)
+    listed = [each["improvement_id"] for each in cli.json("improvement", "list")]
+    assert listed == [refuted.improvement_id, kept.improvement_id]
+    (only,) = cli.json("improvement", "list", "--state", "kept", "--state", "watching")
+    assert only["improvement_id"] == kept.improvement_id
+    assert "there are no improvements" in cli.text("improvement", "list", "--state", "failed")
+    assert "-39.3 %" in cli.text("improvement", "list")
+
+
+def test_everything_about_an_improvement_is_shown(cli: CommandLine, waiting: Improvement) -> None:
+    shown = cli.text("improvement", "show", str(waiting.improvement_id))
+    assert waiting.digest in shown
+    assert waiting.hypothesis.claim in shown
+    assert f"{STEP.do[0]};" in shown
+    assert f"{STEP.undo[0]};" in shown
+    dossier = cli.json("improvement", "show", str(waiting.improvement_id))
+    assert dossier["improvement"]["digest"] == waiting.digest
+    assert [event["to_state"] for event in dossier["events"]] == [
+        "proposed",
+        "on_trial",
+        "proven",
+        "awaiting_approval",
+    ]
+
+
+def test_an_approval_off_a_terminal_needs_the_digest(
+    cli: CommandLine, waiting: Improvement
+) -> None:
+    name = str(waiting.improvement_id)
+    assert "needs the digest" in cli.refusal("improvement", "approve", name, "--yes")
+    assert "is not what this digest names" in cli.refusal(
+        "improvement", "approve", name, "--digest", "0" * 64
+    )
+    assert "hexadecimal digits" in cli.refusal("improvement", "approve", name, "--digest", "3fa9")
+    cli.json("improvement", "approve", name, "--digest", waiting.digest)
+    (decision,) = cli.json("improvement", "show", name)["decisions"]
+    assert (decision["decision"], decision["digest"]) == ("approved", waiting.digest)
+    assert decision["authority"] == "person"
+
+
+def test_a_terminal_shows_what_would_be_done_and_asks(
+    cli: CommandLine, waiting: Improvement
+) -> None:
+    name = str(waiting.improvement_id)
+    code, said = ask(cli, "n\n", "improvement", "approve", name)
+    assert code == 130
+    assert STEP.do[0] in said
+    assert STEP.undo[0] in said
+    assert waiting.digest in said
+    assert cli.json("improvement", "show", name)["decisions"] == []
+    code, said = ask(cli, "y\n", "improvement", "approve", name)
+    assert (code, "is approved" in said) == (0, True)
+    assert cli.json("improvement", "show", name)["decisions"][0]["digest"] == waiting.digest
+
+
+def test_a_wrong_digest_is_refused_on_a_terminal_too(
+    cli: CommandLine, waiting: Improvement
+) -> None:
+    name = str(waiting.improvement_id)
+    code, said = ask(cli, "y\n", "improvement", "approve", name, "--digest", "0" * 64)
+    assert code == 1
+    assert "not what this digest names" in said
+
+
+def test_an_improvement_is_rejected_with_a_reason(cli: CommandLine, waiting: Improvement) -> None:
+    name = str(waiting.improvement_id)
+    assert "Missing option '--reason'" in cli.refusal("improvement", "reject", name)
+    assert "is rejected" in cli.text("improvement", "reject", name, "--reason", "not now")
+    (decision,) = cli.json("improvement", "show", name)["decisions"]
+    assert (decision["decision"], decision["reason"]) == ("rejected", "not now")
+    assert "not now" in cli.text("improvement", "show", name)
+
+
+def test_only_what_is_applied_is_rolled_back(
+    cli: CommandLine, improvements: Improvements, waiting: Improvement
+) -> None:
+    kept = str(improvements.create(State.KEPT).improvement_id)
+    said = cli.text("improvement", "rollback", kept, "--reason", "slower on Mondays")
+    assert "to be rolled back" in said
+    refusal = cli.refusal(
+        "improvement", "rollback", str(waiting.improvement_id), "--reason", "why not"
+    )
+    assert "nothing of improvement" in refusal
+
+
+def test_a_viewer_looks_and_does_not_decide(viewer: CommandLine, waiting: Improvement) -> None:
+    name = str(waiting.improvement_id)
+    assert waiting.digest in viewer.text("improvement", "show", name)
+    refusal = viewer.refusal("improvement", "approve", name, "--digest", waiting.digest)
+    assert "permission denied for function approve" in refusal
+    assert "honed store roles" in refusal
+
+
+@pytest.mark.parametrize(
+    "verb", [("show",), ("reject", "--reason", "x"), ("rollback", "--reason", "x")]
+)
+def test_an_improvement_that_is_not_there_is_refused(
+    cli: CommandLine, verb: tuple[str, ...]
+) -> None:
+    name, *options = verb
+    refusal = cli.refusal("improvement", name, "7", *options)
+    assert refusal == "there is no improvement 7 | `honed improvement list` shows them"
+
+
+def test_the_trial_is_shown_with_an_interval_for_each_statement(
+    cli: CommandLine, store: Database, waiting: Improvement
+) -> None:
+    design = TrialDesign(
+        units=(Unit("q1", weight=0.75), Unit("q2", weight=0.25)), metric="backend_cpu_s"
+    )
+    trial = SimulatedTrial(
+        design, effects={"q1": -0.7, "q2": -0.1}, noise=Noise(environment=0.02, spikes=0), seed=7
+    )
+    with store.transaction() as conn:
+        trial_id = start_trial(conn, improvement_id=waiting.improvement_id, design=design, seed=3)
+        result = run_trial(trial, [], seed=3, record=lambda block: add_block(conn, trial_id, block))
+        finish_trial(conn, trial_id, result)
+    lines = cli.text("improvement", "show", str(waiting.improvement_id)).splitlines()
+    assert f"trial {trial_id}: {result.verdict.value}" in lines
+    assert result.judgement.reason in lines
+    rows = {line.split("\t")[0]: line.split("\t") for line in lines if "\t" in line}
+    for unit in result.judgement.units:
+        assert rows[unit.unit][3] == percent(unit.effect)
+        assert rows[unit.unit][4] == f"{percent(unit.low)} to {percent(unit.high)}"
+        assert rows[unit.unit][5] == unit.guardrail.value
+    assert rows["A/A control"][2] == str(result.judgement.control.pairs)
