@@ -75,6 +75,7 @@ def test_a_dropped_index_is_found_as_a_regression(
     observation = later.observe(_HOUR)
     (found,) = _of(observation, REGRESSION)
     assert "customer" in str(found.evidence["text"])
+    assert found.evidence["has_new_plan"] is True
     before, after = (found.evidence[f"blocks_per_call_{side}"] for side in ("before", "after"))
     assert isinstance(before, float)
     assert isinstance(after, float)

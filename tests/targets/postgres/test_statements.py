@@ -201,8 +201,8 @@ def test_two_samplers_at_once_count_nothing_twice(production: Any, target: Postg
 def test_only_statements_whose_counters_moved_are_stored(
     production: Any, target: PostgresTarget, store: Database
 ) -> None:
-    for column in ("day", "state", "customer"):
-        production.run("SELECT " + column + " FROM orders LIMIT 1")
+    for statement in (_COUNT, "SELECT day FROM orders LIMIT 1", "SELECT max(state) FROM orders"):
+        production.run(statement)
     target.sample()
     production.run("SELECT day FROM orders LIMIT 1")
     target.sample()
@@ -249,6 +249,18 @@ def test_a_statement_that_never_ends_is_seen_running(
     assert statement.total_ms > 0
     assert statement.examples == (_ENDLESS,)
     assert target.statement_costs() == {}
+
+
+def test_a_cut_text_that_is_another_statement_is_not_taken_for_it(
+    production: Any, target: PostgresTarget, connected: Callable[..., Connection]
+) -> None:
+    # The server shows 1,023 bytes: what remains is a statement too, but another one.
+    text = _ENDLESS.ljust(1023) + " AND a.customer > b.customer"
+    with _running(connected(), production, text):
+        target.sample()
+    workload = target.workload()
+    assert workload.replayable == ()
+    assert list(workload.skipped.values()) == ["the text seen is another statement's"]
 
 
 def test_history_is_bounded(

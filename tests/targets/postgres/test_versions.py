@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from honed.core.finding import STALE_STATISTICS
@@ -76,6 +77,24 @@ def _clients(target: PostgresTarget) -> list[dict[str, Any]]:
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
         " AND datname = current_database() AND pid <> pg_backend_pid()"
     )
+
+
+def test_a_reset_takes_nothing_away(
+    server: Server, make_target: Callable[..., PostgresTarget]
+) -> None:
+    target = make_target(server.url("template1"))
+    with psycopg.connect(server.url("template1"), autocommit=True) as client:
+        # The first call is slower than those that follow.
+        client.execute(_BY_CUSTOMER)
+        client.execute("SELECT pg_stat_statements_reset()")
+        client.execute(_BY_CUSTOMER)
+        target.sample()
+        client.execute("SELECT pg_stat_statements_reset()")
+        # More of everything than before: no counter went down.
+        for _ in range(30):
+            client.execute(_BY_CUSTOMER)
+        target.sample()
+    assert [item.calls for item in target.workload().replayable] == [31]
 
 
 def test_counters_survive_a_restart_and_never_go_back(

@@ -181,6 +181,7 @@ def _regressed(look: _Look) -> Iterator[Finding]:
                 "blocks_per_call_before": change.before.blocks_per_call,
                 "blocks_per_call_after": change.after.blocks_per_call,
                 "plan_hashes": hashes[:2],
+                "has_new_plan": look.has_new_plan(statement.statement_id),
             },
             weight=statement.weight,
         )
