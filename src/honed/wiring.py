@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from honed.approval.policy import write_policy
 from honed.config import Settings
@@ -47,13 +47,15 @@ class App:
         self.store = store
         self._opened: dict[int, PostgresTarget] = {}
         self._opening = threading.Lock()
+        signer = Signer.load_or_create(settings.home / "ledger.key")
         self.parts = Parts(
             store=store.database(),
-            signer=Signer.load_or_create(settings.home / "ledger.key"),
+            signer=signer,
             settings=settings,
             kinds=discover("honed.kinds", Kind),  # type: ignore[type-abstract]  # the family's base
             detectors=discover("honed.detectors", Detector),  # type: ignore[type-abstract]  # likewise
             target=self.target,
+            holder=f"honed {signer.key_id[:12]}",
             acting_url=lambda target_id: connection_url(self._record(target_id), acting=True),
             on_event=on_event,
         )
@@ -62,7 +64,7 @@ class App:
         """Stop the labs, keep a checkpoint, leave the store."""
         self.checkpoint()
         for target in self._opened.values():
-            target.close()
+            target.lab.close()
         self.store.close()
 
     def target(self, name: str | int) -> PostgresTarget:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from honed.approval.decisions import expire_overdue
 from honed.core.target import Target
@@ -50,7 +51,7 @@ class Keeper:
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> Self:
         self._ending.clear()
         duties: list[tuple[Callable[[], None], float]] = [
             (self.read_targets, self._parts.settings.sample_interval_s)
