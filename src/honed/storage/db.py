@@ -142,4 +142,9 @@ def _meaning(error: psycopg.Error) -> type[HonedError] | None:
 
 
 def _message(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error).strip()
+    said = error.diag.message_primary or str(error).strip()
+    # The detail of honed's own functions tells what is the case instead.
+    detail = (error.diag.message_detail or "").rstrip(".")
+    if detail and (error.sqlstate or "").startswith("HN"):
+        return f"{said}: {detail[0].lower()}{detail[1:]}"
+    return said

@@ -148,6 +148,7 @@ def test_only_what_is_applied_is_rolled_back(
         "improvement", "rollback", str(waiting.improvement_id), "--reason", "why not"
     )
     assert "nothing of improvement" in refusal
+    assert "it is awaiting_approval" in refusal
 
 
 def test_a_viewer_looks_and_does_not_decide(viewer: CommandLine, waiting: Improvement) -> None:
