@@ -2,18 +2,19 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from honed.approval.decisions import approve, decisions, reject
 from honed.approval.policy import write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
-from honed.errors import WrongState
-from honed.improvement.record import Improvement, improvements
+from honed.core.verdict import State
+from honed.errors import StoreUnavailable, WrongState
+from honed.improvement.record import Improvement, get, improvements
 from honed.jobs.worker import Worker
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
 from honed.ledger.keys import Signer
@@ -28,6 +29,8 @@ from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
 
 _LOOK_S = 0.2
+#: With a decision recorded, an improvement does not stay in these.
+_MOVING = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.APPLYING, State.WATCHING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class App:
         self.store = store
         self._opened: dict[int, PostgresTarget] = {}
         self._opening = threading.Lock()
-        signer = Signer.load_or_create(settings.home / "ledger.key")
+        signer = Signer.load_or_create(settings.key_file)
         self.parts = Parts(
             store=store.database(),
             signer=signer,
@@ -87,12 +90,16 @@ class App:
 
     def run_daemon(self) -> None:
         """Work, read the targets and begin cycles, until SIGTERM or SIGINT."""
-        with self._keeping(begins_cycles=True):
+        with Keeper(self.parts, self.targets, begins_cycles=True):
             self._worker().run()
 
-    def run_worker(self) -> None:
-        """Work on messages of whoever sends them, until SIGTERM or SIGINT."""
-        self._worker().run()
+    def run_worker(self, *, until_idle: bool = False) -> None:
+        """Work on messages of whoever sends them, until SIGTERM or SIGINT.
+
+        Args:
+            until_idle: end as soon as no message is due.
+        """
+        self._worker().run(until_idle=until_idle)
 
     def run_cycle(self, target: str, options: Options) -> CycleReport:
         """Take one turn now, in this process, and return it when nothing is left without a person.
@@ -107,12 +114,23 @@ class App:
         if cycle_id is None:
             msg = f"a cycle of {target} waits to begin already"
             raise WrongState(msg, hint="let `honed run` or `honed worker` take it")
-        worker = self._worker()
-        with self._keeping(begins_cycles=False):
-            watcher = threading.Thread(target=self._stop_after, args=(worker, cycle_id))
+        return self.finish(cycle_id)
+
+    def finish(self, cycle_id: int) -> CycleReport:
+        """Work in this process until nothing of a cycle is left without a person; return it.
+
+        Also for a cycle that had come to rest before somebody decided something. SIGINT and
+        SIGTERM end it before: another worker goes on.
+        """
+        worker, told = self._worker(), threading.Event()
+        with self.reading():
+            watcher = threading.Thread(target=self._stop_after, args=(worker, cycle_id, told))
             watcher.start()
-            worker.run()
-            watcher.join()
+            try:
+                worker.run()
+            finally:
+                told.set()
+                watcher.join()
         return self.cycle_report(cycle_id)
 
     def cycle_report(self, cycle_id: int) -> CycleReport:
@@ -120,6 +138,30 @@ class App:
         with self.parts.store.transaction() as conn:
             found = improvements(conn, cycle_id=cycle_id)
             return CycleReport(get_cycle(conn, cycle_id), tuple(found))
+
+    def improvements(self) -> Sequence[Improvement]:
+        """Return every improvement, newest first."""
+        with self.parts.store.transaction() as conn:
+            return improvements(conn)
+
+    def improvement(self, improvement_id: int) -> Improvement:
+        """Return one improvement.
+
+        Raises:
+            UnknownImprovement: there is none with this id.
+        """
+        with self.parts.store.transaction() as conn:
+            return get(conn, improvement_id)
+
+    def approve(self, improvement_id: int, digest: str) -> None:
+        """Approve exactly what ``digest`` names, as an approver; a worker takes it from there."""
+        with self.store.database("honed_approver").transaction() as conn:
+            approve(conn, improvement_id, digest)
+
+    def reject(self, improvement_id: int, reason: str) -> None:
+        """Say no to an improvement, as an operator."""
+        with self.store.database("honed_operator").transaction() as conn:
+            reject(conn, improvement_id, reason)
 
     def checkpoint(self) -> None:
         """Append a signed checkpoint to the file outside the store, if one is configured."""
@@ -149,16 +191,29 @@ class App:
             on_burial=on_burial(self.parts),
         )
 
-    def _keeping(self, *, begins_cycles: bool) -> Keeper:
-        return Keeper(self.parts, self.targets, begins_cycles=begins_cycles)
+    def reading(self) -> Keeper:
+        """Return what reads every target while it is open."""
+        return Keeper(self.parts, self.targets, begins_cycles=False)
 
-    def _stop_after(self, worker: Worker, cycle_id: int) -> None:
-        while True:
-            with self.parts.store.transaction() as conn:
-                if get_cycle(conn, cycle_id).phase in ENDED:
+    def _stop_after(self, worker: Worker, cycle_id: int, told: threading.Event) -> None:
+        """Stop the worker once the cycle is at rest, or end when told to."""
+        while not told.wait(_LOOK_S):
+            try:
+                if self._is_at_rest(cycle_id):
                     break
-            time.sleep(_LOOK_S)
+            except StoreUnavailable:
+                # The worker waits for the store, too.
+                continue
         worker.stop()
+
+    def _is_at_rest(self, cycle_id: int) -> bool:
+        with self.parts.store.transaction() as conn:
+            if get_cycle(conn, cycle_id).phase not in ENDED:
+                return False
+            found = improvements(conn, cycle_id=cycle_id)
+            return not any(
+                each.state in _MOVING and decisions(conn, each.improvement_id) for each in found
+            )
 
 
 def _ignore(_: Event) -> None:

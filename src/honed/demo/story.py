@@ -2,32 +2,30 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from honed.config import Autonomy, Settings, load_settings
-from honed.core.verdict import State
+from honed.core.verdict import State, Verdict
 from honed.demo.production import NAME, Production, open_production
 from honed.demo.report import DemoReport, ImprovementSummary, QueryCost
 from honed.demo.workload import Workload
+from honed.improvement.record import Improvement
 from honed.loop.cycle import Options
-from honed.loop.events import Applied, Event, OnEvent
+from honed.loop.events import Applied, Event, OnEvent, VerdictGiven
+from honed.targets.registry import TargetRecord, add_target
 from honed.wiring import App, open_app
 
 #: Rows of page views; half of them belong to one tenant.
 PAGE_VIEWS = 200_000
 #: Runs of each query before and after, of which the median counts.
 _RUNS = 3
+#: Pause of the traffic between two rounds.
 _PAUSE_S = 0.2
-#: Readings of production before the first cycle: the watch needs something to compare with.
-_READINGS_BEFORE = 8
-#: Changes that one cycle may apply.
+#: Readings of production before the cycle: the watch needs something to compare with.
+_READINGS = 9
+#: Changes that the cycle may apply.
 _MAX_CHANGES = 5
-
-#: Says a heading to whoever watches.
-Say = Callable[[str], None]
-#: Asks a person whether an improvement may be applied.
-Ask = Callable[[App, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +34,32 @@ class Script:
 
     folder: Path
     scale: float
-    #: CPU seconds after which a query is cut off, in every measurement.
+    #: CPU seconds after which a query is cut off in every measurement.
     cut_s: float
-    #: Asked for each proven improvement; None: the policy approves.
-    ask: Ask | None
-    say: Say
-    on_event: OnEvent
     seed: int
+    on_event: OnEvent
+    #: Says a heading to whoever watches.
+    say: Callable[[str], None]
+    #: Asks a person whether an improvement may be applied; None: the policy decides.
+    ask: Callable[[Improvement], bool] | None = None
 
 
-def settings_of(script: Script) -> Settings:
-    """Return the settings of a demonstration: short intervals, and a policy or a person."""
+def play(script: Script) -> DemoReport:
+    """Play the whole demonstration and return what it showed.
+
+    Raises:
+        ConfigurationError: the data cannot be made.
+        LedgerTampered: the ledger does not prove what happened.
+    """
+    script.say(f"A shop's database: TPC-H at scale {script.scale:g}, primary keys only")
+    with open_production(script.folder, scale=script.scale, page_views=PAGE_VIEWS) as production:
+        stage = _Stage(script, production, Workload(production.database, seed=script.seed))
+        with open_app(_settings(script), on_event=stage.on_event) as app:
+            return stage.play(app)
+
+
+def _settings(script: Script) -> Settings:
+    """Return settings with short intervals, and a policy or a person to approve."""
     return load_settings(
         home=script.folder / "honed",
         store_url="",
@@ -54,37 +67,109 @@ def settings_of(script: Script) -> Settings:
         require_human_approval=script.ask is not None,
         max_changes_per_run=_MAX_CHANGES,
         sample_interval_s=1.5,
-        watch_intervals=10,
+        watch_intervals=8,
         trial_budget_s=120.0,
         seed=script.seed,
         checkpoint_file=script.folder / "honed" / "checkpoints",
     )
 
 
-def play(script: Script) -> DemoReport:
-    """Play the whole demonstration and return what it showed."""
-    script.say("A shop's database: TPC-H with primary keys only, and page views")
-    with open_production(script.folder, scale=script.scale, page_views=PAGE_VIEWS) as production:
-        workload = Workload(production.database, seed=script.seed)
-        stage = _Stage(script, production, workload)
-        with open_app(settings_of(script), on_event=stage.on_event) as app:
-            return stage.play(app)
-
-
+@dataclass(slots=True)
 class _Stage:
     """One demonstration while it is played."""
 
-    def __init__(self, script: Script, production: Production, workload: Workload) -> None:
-        self._script = script
-        self._production = production
-        self._workload = workload
-        self._first_proof_s: float | None = None
-
-    def on_event(self, event: Event) -> None:
-        """Pass an event on, and spoil the one change that is to regress once it is applied."""
-        self._script.on_event(event)
-        if isinstance(event, Applied) and event.improvement_id in self._to_spoil:
-            self._workload.traffic.common_tenant = True
+    script: Script
+    production: Production
+    workload: Workload
+    app: App | None = None
+    started_s: float = field(default_factory=time.monotonic)
+    first_proof_s: float | None = None
+    last_verdict_s: float = 0.0
 
     def play(self, app: App) -> DemoReport:
-        raise NotImplementedError
+        """Measure, let honed work under traffic, measure again, verify the record."""
+        self.app = app
+        record = TargetRecord(NAME, self.production.observe_url, self.production.act_url)
+        add_target(app.store.owner, record)
+        with self.workload.running(pause_s=_PAUSE_S):
+            self.script.say("Traffic: 22 reports, a write stream, page views; honed reads along")
+            before = self._measure_while_reading(app)
+            self.script.say("One turn of the loop")
+            turned_s = time.monotonic()
+            self._turn(app)
+        self.script.say("The same queries again")
+        after = self._measure()
+        return self._report(app, before, after, decision_s=self.last_verdict_s - turned_s)
+
+    def on_event(self, event: Event) -> None:
+        """Pass an event on; when the page views' change is applied, make production turn on it."""
+        self.script.on_event(event)
+        if isinstance(event, VerdictGiven):
+            self.last_verdict_s = time.monotonic()
+            if event.verdict is Verdict.IMPROVED and self.first_proof_s is None:
+                self.first_proof_s = self.last_verdict_s - self.started_s
+        if isinstance(event, Applied) and self._is_about_page_views(event.improvement_id):
+            self.script.say("Production turns: page views of the tenant with half of all rows")
+            self.workload.traffic.common_tenant = True
+
+    def _is_about_page_views(self, improvement_id: int) -> bool:
+        if self.app is None:
+            return False
+        steps = self.app.improvement(improvement_id).steps
+        return any("page_view" in statement for step in steps for statement in step.do)
+
+    def _measure(self) -> dict[str, float]:
+        return self.production.cpu_by_query_s(runs=_RUNS, cut_s=self.script.cut_s)
+
+    def _measure_while_reading(self, app: App) -> dict[str, float]:
+        target = app.target(NAME)
+        with app.reading():
+            before = self._measure()
+            while len(target.intervals(since=None, until=None)) < _READINGS:
+                time.sleep(app.settings.sample_interval_s)
+        return before
+
+    def _turn(self, app: App) -> None:
+        options = Options(
+            dry_run=False, max_changes=_MAX_CHANGES, require_approval=self.script.ask is not None
+        )
+        report = app.run_cycle(NAME, options)
+        if self.script.ask is None:
+            return
+        waiting = [i for i in report.improvements if i.state is State.AWAITING_APPROVAL]
+        for improvement in waiting:
+            if self.script.ask(improvement):
+                app.approve(improvement.improvement_id, improvement.digest or "")
+            else:
+                app.reject(improvement.improvement_id, "declined in the demonstration")
+        app.finish(report.cycle.cycle_id)
+
+    def _report(
+        self, app: App, before: dict[str, float], after: dict[str, float], *, decision_s: float
+    ) -> DemoReport:
+        app.checkpoint()
+        ledger = app.verify_ledger()
+        return DemoReport(
+            scale=self.script.scale,
+            cut_s=self.script.cut_s,
+            queries=tuple(QueryCost(name, before[name], after[name]) for name in before),
+            index_sizes_bytes=self.production.index_sizes_bytes(),
+            improvements=tuple(_summary(each) for each in app.improvements()),
+            first_proof_s=self.first_proof_s,
+            decision_s=decision_s,
+            ledger_entries=ledger.size,
+            ledger_root=ledger.root,
+        )
+
+
+def _summary(improvement: Improvement) -> ImprovementSummary:
+    return ImprovementSummary(
+        improvement_id=improvement.improvement_id,
+        kind=improvement.kind,
+        claim=improvement.hypothesis.claim,
+        state=improvement.state.value,
+        verdict=improvement.verdict.value if improvement.verdict else "",
+        predicted_log_ratio=improvement.hypothesis.predicted_log_ratio,
+        measured_log_ratio=improvement.measured_log_ratio,
+        production_log_ratio=improvement.production_log_ratio,
+    )
