@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         description="Where signed checkpoints of the ledger are appended, outside the store.",
     )
 
+    @property
+    def key_file(self) -> Path:
+        """Where the private key of the ledger lies."""
+        return self.home / "ledger.key"
+
     @classmethod
     def settings_customise_sources(
         cls,

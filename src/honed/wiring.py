@@ -13,13 +13,13 @@ from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.verdict import State
-from honed.errors import StoreUnavailable, WrongState
+from honed.errors import StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
 from honed.jobs.worker import Worker
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
 from honed.ledger.keys import Signer
 from honed.ledger.verify import Report, verify_log
-from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, schedule
+from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
@@ -106,14 +106,11 @@ class App:
 
         Raises:
             UnknownTarget: there is no such target.
-            WrongState: a cycle of this target waits to begin already.
+            WrongState: a cycle of this target is about to begin already.
         """
-        target_id = self.target(target).target_id
-        with self.parts.store.transaction() as conn:
-            cycle_id = schedule(conn, target_id, options)
-        if cycle_id is None:
-            msg = f"a cycle of {target} waits to begin already"
-            raise WrongState(msg, hint="let `honed run` or `honed worker` take it")
+        self.target(target)
+        with self.store.database("honed_operator").transaction() as conn:
+            cycle_id = request(conn, target, options)
         return self.finish(cycle_id)
 
     def finish(self, cycle_id: int) -> CycleReport:

@@ -179,6 +179,30 @@ def schedule(
     return cycle_id
 
 
+def request(conn: Connection, target: str, options: Options) -> int:
+    """Ask for a cycle now and return its id; one that waits for its time gives way to it.
+
+    It calls ``honed.run_cycle``, so the role must be an operator.
+
+    Raises:
+        WrongState: one waits to begin at once already.
+        NotAllowed: the role may not.
+    """
+    (row,) = conn.execute(
+        _QUERIES["request_cycle"],
+        {
+            "target": target,
+            "dry_run": options.dry_run,
+            "max_changes": options.max_changes,
+            "require_approval": options.require_approval,
+            "target_area": options.target_area,
+            "lookback": options.lookback,
+        },
+    )
+    cycle_id: int = row["cycle_id"]
+    return cycle_id
+
+
 def busy_cycle(conn: Connection, cycle: Cycle) -> int | None:
     """Return another cycle of the same target that is at work, or None.
 

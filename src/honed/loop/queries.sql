@@ -267,3 +267,14 @@ SELECT finding.finding_id, target.name AS target, finding.type, finding.subject,
    AND (%(closed)s OR finding.closed_at IS NULL)
  ORDER BY finding.closed_at IS NOT NULL, finding.weight DESC, finding.finding_id
  LIMIT %(limit)s;
+
+-- request_cycle --
+-- Ask for a cycle now, as a person does from psql; one that waits for its time gives way.
+SELECT honed.run_cycle(
+         target => %(target)s::text,
+         dry_run => %(dry_run)s::boolean,
+         max_changes => %(max_changes)s::integer,
+         require_approval => %(require_approval)s::boolean,
+         target_area => %(target_area)s::text,
+         lookback => %(lookback)s::interval
+       ) AS cycle_id;
