@@ -375,7 +375,7 @@ GRANT CREATE ON SCHEMA public TO shop_app;
 
 -- forget_loading --
 -- What it took to load the tables is no traffic.
-SELECT pg_stat_statements_reset(), pg_stat_reset();
+DO $$ BEGIN PERFORM pg_stat_statements_reset(), pg_stat_reset(); END $$;
 
 -- list_honed_indexes --
 -- What honed built in this database.
