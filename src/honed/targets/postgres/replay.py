@@ -175,7 +175,7 @@ def calibrate(clone: Clone, statements: Sequence[ReplayStatement], *, cut_s: flo
                 continue
             if is_cut:
                 cut.add(statement.name)
-            repeats = 1 if is_cut else _repeats(statement, costs[statement.name])
+            repeats = 1 if is_cut else repeats_of(statement, costs[statement.name])
             units.append(Unit(statement.name, weight=statement.weight, repeats=repeats))
     return Calibration(tuple(units), costs, frozenset(cut), left_out)
 
@@ -192,7 +192,8 @@ def _try(session: MeteredSession, statement: ReplayStatement) -> tuple[float, bo
     return cost_s, any(run.is_cut for run in runs)
 
 
-def _repeats(statement: ReplayStatement, cost_s: float) -> int:
+def repeats_of(statement: ReplayStatement, cost_s: float) -> int:
+    """Return how often a block repeats ``statement``, so that its noise is small."""
     one_s = cost_s * len(statement.examples)
     return max(1, min(_MOST_REPEATS, math.ceil(_BLOCK_CPU_S / one_s)))
 

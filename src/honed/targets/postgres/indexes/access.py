@@ -50,7 +50,7 @@ class Access:
     fixed: tuple[str, ...]
     #: Columns that the statement reads of it.
     needed: frozenset[str]
-    #: Share of the plan's cost that goes into reading it, 0 to 1; a guess where it is read in loops.
+    #: Share of the plan's cost that goes into reading it, 0 to 1; a guess if it is read in loops.
     share: float = 0.0
 
 

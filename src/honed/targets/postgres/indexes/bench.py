@@ -3,23 +3,25 @@
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from honed.core.canonical import Json, digest
-from honed.errors import EvaluatorFailed
+from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.indexes.access import walk
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.whatif import Buildable, Built
+from honed.targets.postgres.whatif import Built
 
 #: What EXPLAIN guesses; two plans that differ in nothing else do the same.
 _GUESSES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
-#: A measurement shorter than this is repeated and the smallest taken, CPU seconds.
+#: A measurement shorter than each of these is repeated and the smallest taken, CPU seconds.
 _REPEAT_BELOW_S = (0.005, 0.02, 0.06)
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
 _DOUBTFUL = 1.03
+#: A statement whose calls take so many times the cut in production is not run without candidates.
+_SURELY_CUT = 3.0
 #: A plan for the empty set costs nothing; its logarithm is wanted nevertheless.
 _LEAST_COST = 1e-3
 #: Logarithms of costs nearer than this say nothing about a slope; steeper slopes are noise.
@@ -31,7 +33,7 @@ _FLOOR_S = 1e-5
 class Laboratory(Protocol):
     """Where the bench tries indexes: a clone that can also time statements."""
 
-    def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
+    def add(self, candidates: Collection[IndexDefinition]) -> Mapping[str, Built]:
         """Build ``candidates`` unseen by the planner; one that cannot be built is left out."""
 
     def show(self, names: Collection[str]) -> None:
@@ -42,6 +44,7 @@ class Laboratory(Protocol):
 
         Raises:
             EvaluatorFailed: it cannot be planned.
+            StatementCut: planning took too long.
         """
 
     def cpu_s(self, sql: str, cut_s: float) -> float:
@@ -61,6 +64,8 @@ class Query:
     sql: str
     #: Its weight in the objective; the weights of all queries add up to 1.
     weight: float
+    #: What one call costs in production, seconds; 0: not known.
+    production_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,18 @@ class Planned:
     used: frozenset[str]
     #: The visible candidates that it was found with.
     visible: frozenset[str]
-    tree: Mapping[str, Any]
+    tree: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """CPU seconds of one plan of one query."""
+
+    seconds: float
+    #: Where the run was cut, so that ``seconds`` is a lower bound; infinite: it ended.
+    cut_s: float = math.inf
+    #: False: never run, but taken from production.
+    is_run: bool = True
 
 
 class Bench:
@@ -100,7 +116,7 @@ class Bench:
         self, laboratory: Laboratory, queries: Sequence[Query], *, cut_s: float, deadline: float
     ) -> None:
         self._laboratory = laboratory
-        self._cut_s = cut_s
+        self.cut_s = cut_s
         self.deadline = deadline
         self.queries = list(queries)
         #: Queries that cannot be planned or run, and why.
@@ -108,33 +124,41 @@ class Bench:
         self._tables: dict[Query, frozenset[tuple[str, str]]] = {}
         self._built: dict[str, tuple[IndexDefinition, Built]] = {}
         self._plans: dict[tuple[Query, frozenset[str]], Planned] = {}
-        self._seconds: dict[tuple[Query, str], float] = {}
-        #: Where a run was cut, so that its seconds are a lower bound; infinite: it ended.
-        self._cuts: dict[tuple[Query, str], float] = {}
+        self._measured: dict[tuple[Query, str], _Measured] = {}
 
     @property
     def is_late(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() > self.deadline
 
-    def open(self) -> None:
-        """Plan and run every query without candidates; what fails is left out, with its reason."""
-        for query in list(self.queries):
-            try:
-                self.base_s(query)
-            except EvaluatorFailed as error:
-                self.queries.remove(query)
-                self.left_out[query] = str(error)
-
-    def build(self, candidate: IndexDefinition) -> None:
-        """Build ``candidate`` on the clone; one that cannot be built is left out."""
-        for name, built in self._laboratory.add([candidate]).items():
-            self._built[name] = (candidate, built)
-
     @property
     def built(self) -> frozenset[str]:
         """Names of the candidates that exist on the clone."""
         return frozenset(self._built)
+
+    def open(self, *, until: float) -> None:
+        """Plan and run every query without candidates; what fails is left out, with its reason.
+
+        Args:
+            until: ``time.monotonic()`` after which queries are only planned; what one call costs
+                in production then stands for its cost.
+        """
+        for query in list(self.queries):
+            try:
+                self._open(query, is_late=time.monotonic() > until)
+            except (EvaluatorFailed, StatementCut) as error:
+                self.queries.remove(query)
+                self.left_out[query] = str(error)
+
+    def build(self, candidates: Collection[IndexDefinition]) -> None:
+        """Build ``candidates`` on the clone; those that cannot be built are left out."""
+        by_name = {candidate.name: candidate for candidate in candidates}
+        for name, built in self._laboratory.add(list(by_name.values())).items():
+            self._built[name] = (by_name[name], built)
+
+    def definition(self, name: str) -> IndexDefinition:
+        """Return the candidate called ``name``."""
+        return self._built[name][0]
 
     def size_bytes(self, name: str) -> int:
         """Return the bytes of candidate ``name``."""
@@ -143,27 +167,24 @@ class Bench:
     def plan(self, query: Query, visible: Collection[str]) -> Planned:
         """Return how ``query`` would run if of all candidates only ``visible`` existed.
 
-        Raises:
-            EvaluatorFailed: it cannot be planned.
+        A query that can no longer be planned keeps its plan without candidates.
         """
-        tables = self._tables.get(query, frozenset())
-        relevant = frozenset(name for name in visible if self._table(name) in tables)
+        relevant = self._relevant(query, visible)
         if (query, relevant) not in self._plans:
-            self._laboratory.show(relevant)
-            planned = _planned(self._laboratory.explain(query.sql), relevant)
+            try:
+                planned = self._explain(query, relevant)
+            except (EvaluatorFailed, StatementCut):
+                planned = self._plans[query, frozenset()]
             self._plans[query, relevant] = planned
-            if not relevant:
-                nodes = walk(planned.tree)
-                self._tables[query] = frozenset(
-                    (str(node["Schema"]), str(node["Relation Name"]))
-                    for node in nodes
-                    if "Relation Name" in node
-                )
         return self._plans[query, relevant]
 
     def base_s(self, query: Query) -> float:
         """Return the CPU seconds of ``query`` without candidates."""
-        return self._measured_s(query, self.plan(query, ()), self._cut_s)
+        return self._measured[query, self.plan(query, ()).key].seconds
+
+    def was_cut(self, query: Query) -> bool:
+        """Return whether ``query`` did not end in time without candidates."""
+        return self.base_s(query) >= self.cut_s
 
     def seconds(self, query: Query, planned: Planned, *, enough_s: float = math.inf) -> float:
         """Return the CPU seconds of ``query`` when it runs as ``planned``.
@@ -177,28 +198,26 @@ class Bench:
 
             enough_s: more need not be told apart; a run is cut there.
         """
-        if (query, planned.key) not in self._seconds and self.is_late:
-            return self.guess_s(query, planned)
-        base_s = self.base_s(query)
+        known = self._measured.get((query, planned.key))
         factor, constant = _HOPELESS
-        cut_s = min(self._cut_s, factor * min(base_s, enough_s) + constant)
-        is_new = (query, planned.key) not in self._seconds
-        seconds = self._measured_s(query, planned, cut_s)
-        if is_new and _DOUBTFUL * base_s < seconds < cut_s:
-            seconds = min(seconds, self._run_s(query, cut_s))
-            self._seconds[query, planned.key] = seconds
+        base_s = self.base_s(query)
+        cut_s = min(self.cut_s, factor * min(base_s, enough_s) + constant)
+        # A lower bound is good enough until more than it is asked for.
+        if known is not None and known.cut_s >= 0.9 * cut_s:
+            return known.seconds
+        if self.is_late:
+            return known.seconds if known else self.guess_s(query, planned)
+        seconds = self._measure(query, planned, cut_s)
+        if _DOUBTFUL * base_s < seconds < cut_s:
+            seconds = self._measure(query, planned, cut_s)
         return seconds
 
-    def was_cut(self, query: Query) -> bool:
-        """Return whether ``query`` did not end in time without candidates."""
-        return self.base_s(query) >= self._cut_s
-
     def guess_s(self, query: Query, planned: Planned, than: Planned | None = None) -> float:
-        """Return the CPU seconds of ``planned``, guessed from the planner's costs if it was not run.
+        """Return the CPU seconds of ``planned``; if it was not run, a guess from planner's costs.
 
         Costs and seconds of two known plans, the baseline's and another, are taken as two points
-        of a line in logarithms: where the planner was wrong about this query, so is the guess
-        less often than the planner.
+        of a line in logarithms, so that where the planner was wrong about this query before, the
+        guess is wrong less often.
 
         Args:
             query: of which query.
@@ -207,60 +226,84 @@ class Bench:
 
             than: another plan of it that was run; the baseline's if there is none.
         """
-        if (query, planned.key) in self._seconds:
-            return self._seconds[query, planned.key]
+        if (query, planned.key) in self._measured:
+            return self._measured[query, planned.key].seconds
         base = self.plan(query, ())
         known = than if than and self.is_measured(query, than) else base
-        known_s = self._seconds[query, known.key]
+        known_s = self._measured[query, known.key].seconds
         slope = 1.0
         if abs(math.log(base.cost / known.cost)) > _SAME_COST:
             slope = math.log(self.base_s(query) / known_s) / math.log(base.cost / known.cost)
-        factor = (planned.cost / known.cost) ** min(_STEEPEST, max(-1.0, slope))
-        return max(_FLOOR_S, min(self._cut_s, known_s * factor))
+        factor = math.pow(planned.cost / known.cost, min(_STEEPEST, max(-1.0, slope)))
+        return max(_FLOOR_S, min(self.cut_s, known_s * factor))
 
     def is_measured(self, query: Query, planned: Planned) -> bool:
-        """Return whether ``query`` was run with this plan."""
-        return (query, planned.key) in self._seconds
+        """Return whether ``query`` was run with this plan, or surely would be cut with it."""
+        known = self._measured.get((query, planned.key))
+        return known is not None and known.is_run
 
     def log_ratio(self, query: Query, planned: Planned) -> float:
-        """Return the logarithm of the cost of ``planned`` over the baseline's, measured."""
+        """Return the logarithm of the cost of ``planned`` over the baseline's."""
         return math.log(self.seconds(query, planned) / self.base_s(query))
 
     def measure_again(self, query: Query, planned: Planned, runs: int) -> float:
         """Return and keep the median CPU seconds of ``runs`` new runs and what was known."""
-        known = [self._seconds[query, planned.key]] if self.is_measured(query, planned) else []
+        known = self._measured.get((query, planned.key))
+        times = [known.seconds] if known and known.is_run else []
         self._laboratory.show(planned.visible)
-        times = sorted([*known, *(self._run_s(query, self._cut_s) for _ in range(runs))])
-        self._seconds[query, planned.key] = times[len(times) // 2]
-        self._cuts[query, planned.key] = math.inf
-        return self._seconds[query, planned.key]
+        times += [self._run_s(query, self.cut_s) for _ in range(runs)]
+        median_s = sorted(times)[len(times) // 2]
+        self._measured[query, planned.key] = _Measured(median_s)
+        return median_s
 
-    def _table(self, name: str) -> tuple[str, str]:
-        definition, _ = self._built[name]
-        return definition.schema, definition.table
-
-    def _measured_s(self, query: Query, planned: Planned, cut_s: float) -> float:
+    def _open(self, query: Query, *, is_late: bool) -> None:
+        planned = self._explain(query, frozenset())
+        self._plans[query, frozenset()] = planned
+        self._tables[query] = frozenset(
+            (str(node["Schema"]), str(node["Relation Name"]))
+            for node in walk(planned.tree)
+            if "Relation Name" in node
+        )
         key = (query, planned.key)
-        was_cut_s = self._cuts.get(key, math.inf)
-        if key not in self._seconds or was_cut_s < 0.9 * cut_s:
-            self._laboratory.show(planned.visible)
-            seconds = self._run_s(query, cut_s)
-            for limit_s in _REPEAT_BELOW_S:
-                if seconds < limit_s:
-                    seconds = min(seconds, self._run_s(query, cut_s))
-            self._seconds[key] = seconds
-            self._cuts[key] = cut_s if seconds >= cut_s else math.inf
-        return self._seconds[key]
+        if query.production_s > _SURELY_CUT * self.cut_s:
+            self._measured[key] = _Measured(self.cut_s)
+        elif is_late and query.production_s:
+            self._measured[key] = _Measured(min(self.cut_s, query.production_s), is_run=False)
+        else:
+            self._measure(query, planned, self.cut_s)
+
+    def _explain(self, query: Query, visible: frozenset[str]) -> Planned:
+        self._laboratory.show(visible)
+        tree: Any = self._laboratory.explain(query.sql)["Plan"]
+        return Planned(
+            key=digest(_without_guesses(tree)),
+            cost=max(float(tree["Total Cost"]), _LEAST_COST),
+            used=frozenset(str(node["Index Name"]) for node in walk(tree) if "Index Name" in node),
+            visible=visible,
+            tree=tree,
+        )
+
+    def _relevant(self, query: Query, visible: Collection[str]) -> frozenset[str]:
+        tables = self._tables[query]
+        definitions = ((name, self._built[name][0]) for name in visible)
+        return frozenset(name for name, each in definitions if (each.schema, each.table) in tables)
+
+    def _measure(self, query: Query, planned: Planned, cut_s: float) -> float:
+        """Run ``query``, short ones more than once; keep the least of that and what was known."""
+        self._laboratory.show(planned.visible)
+        seconds = self._run_s(query, cut_s)
+        for limit_s in _REPEAT_BELOW_S:
+            if seconds < limit_s:
+                seconds = min(seconds, self._run_s(query, cut_s))
+        known = self._measured.get((query, planned.key))
+        if known is not None and known.is_run and known.cut_s == math.inf:
+            seconds = min(seconds, known.seconds)
+        bound_s = cut_s if seconds >= cut_s else math.inf
+        self._measured[query, planned.key] = _Measured(seconds, bound_s)
+        return seconds
 
     def _run_s(self, query: Query, cut_s: float) -> float:
         return max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
-
-
-def _planned(plan: Mapping[str, Any], visible: frozenset[str]) -> Planned:
-    tree = plan["Plan"]
-    used = frozenset(str(node["Index Name"]) for node in walk(tree) if "Index Name" in node)
-    cost = max(float(tree["Total Cost"]), _LEAST_COST)
-    return Planned(digest(_without_guesses(tree)), cost, used, visible, tree)
 
 
 def _without_guesses(node: Mapping[str, Any]) -> dict[str, Json]:

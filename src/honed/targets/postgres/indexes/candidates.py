@@ -97,8 +97,10 @@ def wide_candidates(
         forms = [base] + [replace(base, where=" AND ".join(access.fixed))] * bool(access.fixed)
         for form in forms:
             covering = _covering(form, access, shape)
-            found.update(dict.fromkeys([form] * bool(form.where) + [covering] * bool(covering)))
-    return [definition for definition in found if definition and not exists(definition, shape)]
+            found.update(
+                {each: None for each in (form, covering) if each is not None and each != base}
+            )
+    return [definition for definition in found if not exists(definition, shape)]
 
 
 def merged(promises: Mapping[IndexDefinition, float]) -> dict[IndexDefinition, float]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import sqlglot
@@ -60,7 +60,7 @@ class Condition:
     fixed: tuple[tuple[str, str], ...] = ()
 
 
-def parse(text: str, aliases: Collection[str]) -> exp.Expression | None:
+def parse(text: str, aliases: Collection[str]) -> exp.Expr | None:
     """Return the tree of an expression as EXPLAIN writes it, None where it cannot be read.
 
     Where a plan has one relation, EXPLAIN leaves its name out; here it is put back.
@@ -76,7 +76,7 @@ def parse(text: str, aliases: Collection[str]) -> exp.Expression | None:
     return tree
 
 
-def columns_of(tree: exp.Expression, aliases: Collection[str]) -> frozenset[tuple[str, str]]:
+def columns_of(tree: exp.Expr, aliases: Collection[str]) -> frozenset[tuple[str, str]]:
     """Return the columns in ``tree`` that belong to one of ``aliases``, as (alias, column)."""
     return frozenset(
         (column.table, column.name)
@@ -120,7 +120,7 @@ def plain_expression(text: str) -> str:
     return text if tree is None else _without_alias(tree.unnest())
 
 
-def _conjuncts(tree: exp.Expression) -> Iterator[exp.Expression]:
+def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
     tree = tree.unnest()
     if isinstance(tree, exp.And):
         yield from _conjuncts(tree.left)
@@ -129,27 +129,33 @@ def _conjuncts(tree: exp.Expression) -> Iterator[exp.Expression]:
         yield tree
 
 
-def _predicates(part: exp.Expression, aliases: Collection[str]) -> Iterator[Predicate]:
+def _predicates(part: exp.Expr, aliases: Collection[str]) -> Iterator[Predicate]:
     if isinstance(part, exp.Or):
         for branch in (part.left, part.right):
             for inner in _conjuncts(branch):
                 for found in _predicates(inner, aliases):
-                    yield Predicate(found.alias, found.key, found.comparison, found.partner, True)
+                    yield replace(found, is_alternative=True)
         return
     comparison = _comparison(part)
     if comparison is None:
         return
+    for key, value in _sides(part, comparison):
+        yield from _compared(key, value, comparison, aliases)
+
+
+def _sides(part: exp.Expr, comparison: Comparison) -> Iterator[tuple[exp.Expr, exp.Expr | None]]:
+    """Yield what an index could hold, with what it would be searched for."""
     if isinstance(part, exp.MatchAgainst):
-        yield from _compared(part.expressions[0], part.this, comparison, aliases)
+        yield part.expressions[0], part.this
     elif isinstance(part, exp.Binary):
-        yield from _compared(part.left, part.right, comparison, aliases)
+        yield part.left, part.right
         if comparison in {Comparison.EQUAL, Comparison.RANGE}:
-            yield from _compared(part.right, part.left, comparison, aliases)
+            yield part.right, part.left
     else:
-        yield from _compared(part.this, None, comparison, aliases)
+        yield part.this, None
 
 
-def _comparison(part: exp.Expression) -> Comparison | None:
+def _comparison(part: exp.Expr) -> Comparison | None:
     if part.args.get("negate"):
         return None
     if isinstance(part, _RANGES):
@@ -166,8 +172,8 @@ def _comparison(part: exp.Expression) -> Comparison | None:
 
 
 def _compared(
-    key: exp.Expression,
-    value: exp.Expression | None,
+    key: exp.Expr,
+    value: exp.Expr | None,
     comparison: Comparison,
     aliases: Collection[str],
 ) -> Iterator[Predicate]:
@@ -184,17 +190,18 @@ def _compared(
 
 
 def _equality(
-    part: exp.Expression, aliases: Collection[str]
+    part: exp.Expr, aliases: Collection[str]
 ) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
     if not isinstance(part, exp.EQ):
         return
-    sides = [_side(side, aliases) for side in (part.left, part.right)]
-    ends = [(side[0], side[1].text) for side in sides if side and not side[1].is_expression]
-    if len(ends) == 2 and ends[0][0] != ends[1][0]:
-        yield ends[0], ends[1]
+    left, right = (_side(side, aliases) for side in (part.left, part.right))
+    if left is None or right is None or left[0] == right[0]:
+        return
+    if not left[1].is_expression and not right[1].is_expression:
+        yield (left[0], left[1].text), (right[0], right[1].text)
 
 
-def _side(tree: exp.Expression, aliases: Collection[str]) -> tuple[str, Key] | None:
+def _side(tree: exp.Expr, aliases: Collection[str]) -> tuple[str, Key] | None:
     """Return alias and key where ``tree`` is something that an index of one relation can hold."""
     tree = _bare(tree)
     if isinstance(tree, exp.Column):
@@ -205,7 +212,7 @@ def _side(tree: exp.Expression, aliases: Collection[str]) -> tuple[str, Key] | N
     return next(iter(used)), Key(_without_alias(tree), is_expression=True)
 
 
-def _bare(tree: exp.Expression) -> exp.Expression:
+def _bare(tree: exp.Expr) -> exp.Expr:
     tree = tree.unnest()
     if isinstance(tree, exp.Cast) and tree.to.this in _RELABELLED:
         inner = tree.this.unnest()
@@ -213,7 +220,7 @@ def _bare(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _is_immutable(tree: exp.Expression) -> bool:
+def _is_immutable(tree: exp.Expr) -> bool:
     """Return whether ``tree`` is made of columns, constants and functions of a short list.
 
     A clone refuses to build what is not immutable after all, and such a candidate is left out.
@@ -226,7 +233,7 @@ def _is_immutable(tree: exp.Expression) -> bool:
     ) and not tree.find(exp.Parameter, exp.Placeholder, exp.Subquery)
 
 
-def _fixed(part: exp.Expression, aliases: Collection[str]) -> Iterator[tuple[str, str]]:
+def _fixed(part: exp.Expr, aliases: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield ``part`` where it compares columns of one relation with nothing but each other."""
     used = columns_of(part, aliases)
     others = [column for column in part.find_all(exp.Column) if column.table not in aliases]
@@ -237,8 +244,8 @@ def _fixed(part: exp.Expression, aliases: Collection[str]) -> Iterator[tuple[str
     yield next(iter(used))[0], _without_alias(part)
 
 
-def _without_alias(tree: exp.Expression) -> str:
-    def bare(node: exp.Expression) -> exp.Expression:
+def _without_alias(tree: exp.Expr) -> str:
+    def bare(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Paren) and isinstance(node.this, exp.Column):
             node = node.this
         if isinstance(node, exp.Column):

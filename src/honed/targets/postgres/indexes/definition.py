@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, LiteralString, cast
+from typing import Any
 
 from psycopg import sql
 
 from honed.core.canonical import Json, digest
+from honed.core.step import Step
 
 #: PostgreSQL cuts longer names (NAMEDATALEN - 1 bytes).
 _MAX_NAME_BYTES = 63
@@ -20,6 +21,7 @@ _INSPECT = sql.SQL(
     " ELSE 'partial' END FROM pg_catalog.pg_index i"
     " WHERE i.indexrelid = to_regclass({name})), 'absent')"
 )
+_IS_GONE = sql.SQL("SELECT CASE WHEN to_regclass({name}) IS NULL THEN 'done' ELSE 'absent' END")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,21 +85,24 @@ class IndexDefinition:
         return _text(head.format(sql.Identifier(self.name)) + self._body())
 
     @property
-    def drop_sql(self) -> str:
-        """DROP INDEX for production: readers and writers go on; not inside a transaction."""
-        return drop_sql(self.schema, self.name)
-
-    @property
-    def inspect_sql(self) -> str:
-        """A query that says ``absent``, ``done`` or ``partial`` (invalid after a failed build)."""
-        return inspect_sql(self.schema, self.name)
-
-    @property
     def summary(self) -> str:
         """What it is on, for a person: ``orders (o_custkey) INCLUDE (o_orderdate)``."""
         keys = ", ".join(key.text + " DESC" * key.descending for key in self.keys)
         include = f" INCLUDE ({', '.join(self.include)})" if self.include else ""
         return f"{self.table} ({keys}){include}" + (f" WHERE {self.where}" if self.where else "")
+
+    def step(self) -> Step:
+        """Return the step that builds it in production while readers and writers go on.
+
+        ``inspect`` says ``partial`` of an invalid index, which a failed build leaves behind.
+        """
+        return Step(
+            f"build the index {self.name} on {self.summary}",
+            do=(self.create_sql,),
+            undo=(drop_sql(self.schema, self.name),),
+            inspect=_inspect_sql(self.schema, self.name),
+            in_transaction=False,
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return the definition as plain JSON."""
@@ -133,10 +138,15 @@ def drop_sql(schema: str, name: str) -> str:
     return _text(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index))
 
 
-def inspect_sql(schema: str, name: str) -> str:
-    """Return a query that says whether index ``schema.name`` is absent, done or partial."""
+def _inspect_sql(schema: str, name: str) -> str:
     qualified = _text(sql.Identifier(schema, name))
     return _text(_INSPECT.format(name=sql.Literal(qualified)))
+
+
+def gone_sql(schema: str, name: str) -> str:
+    """Return a query that says ``done`` when index ``schema.name`` is gone, else ``absent``."""
+    qualified = _text(sql.Identifier(schema, name))
+    return _text(_IS_GONE.format(name=sql.Literal(qualified)))
 
 
 def _key_sql(key: Key) -> sql.Composable:
@@ -149,7 +159,7 @@ def _key_sql(key: Key) -> sql.Composable:
 
 def _raw(text: str) -> sql.SQL:
     # PostgreSQL's own words, read from its plans; never what a user typed.
-    return sql.SQL(cast(LiteralString, text))
+    return sql.SQL(text)
 
 
 def _text(composed: sql.Composable) -> str:

@@ -20,8 +20,11 @@ from honed.targets.postgres.indexes.candidates import (
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.selection import Prices, connected, select
 
-#: Shares of the search's time after which no more candidates of a sort are built.
-_NARROW_UNTIL, _WIDE_UNTIL = 0.4, 0.65
+#: Shares of the search's time after which no more statements are run without candidates, and no
+#: more narrow and no more wide candidates are built.
+_OPEN_UNTIL, _NARROW_UNTIL, _WIDE_UNTIL = 0.3, 0.4, 0.65
+#: Candidates that are built at once, between two looks at the clock.
+_BATCH = 4
 #: Share of the time that choosing may take however late it begins: many built candidates of which
 #: none was measured are worth less than few that were.
 _CHOOSING = 0.5
@@ -62,6 +65,8 @@ class SearchResult:
     examined: Mapping[str, Json]
     #: CPU seconds of each statement without new indexes, mean over its examples.
     base_s: Mapping[str, float]
+    #: CPU seconds after which a statement was cut.
+    cut_s: float
 
 
 def search(bench: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int) -> SearchResult:
@@ -70,7 +75,7 @@ def search(bench: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int) -
     Anytime: what there was no time for is told in ``examined``.
     """
     began = time.monotonic()
-    bench.open()
+    bench.open(until=began + _OPEN_UNTIL * (bench.deadline - began))
     workshop = _Workshop(bench, shapes, prices, began)
     promising = workshop.promising()
     bench.deadline = max(bench.deadline, time.monotonic() + _CHOOSING * (bench.deadline - began))
@@ -80,6 +85,7 @@ def search(bench: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int) -
         tuple(sorted(sets, key=lambda each: each.log_ratio)),
         workshop.examined(),
         _by_statement((query, bench.base_s(query)) for query in bench.queries),
+        bench.cut_s,
     )
 
 
@@ -145,16 +151,17 @@ class _Workshop:
     def _build(self, promises: Iterable[tuple[IndexDefinition, float]], until: float) -> None:
         """Build candidates until the time is up, those that promise most for their work first."""
         total: defaultdict[IndexDefinition, float] = defaultdict(float)
-        for candidate, promise in promises:
-            total[candidate] += promise
+        for candidate, share in promises:
+            total[candidate] += share
         promise = merged({each: p for each, p in total.items() if each.name not in self.known})
         new = [each for each in promise if promise[each] > self._prices.each]
+        new.sort(key=lambda each: (-promise[each] / self._work(each), each))
         self._thought_of += len(new)
-        for candidate in sorted(new, key=lambda each: (-promise[each] / self._work(each), each)):
+        for batch in (new[at : at + _BATCH] for at in range(0, len(new), _BATCH)):
             if time.monotonic() > until:
                 return
-            self.known[candidate.name] = candidate
-            self._bench.build(candidate)
+            self.known.update((candidate.name, candidate) for candidate in batch)
+            self._bench.build(batch)
 
     def _work(self, candidate: IndexDefinition) -> float:
         shape = self._shapes[candidate.schema, candidate.table]

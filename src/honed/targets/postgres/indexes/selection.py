@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from honed.targets.postgres.indexes.bench import Bench, Planned, Query
+from honed.targets.postgres.indexes.definition import IndexDefinition
 
 #: A statement may cost this much more before its slowness counts, as a factor: noise of one run.
 TOLERATED = 1.05
@@ -27,15 +28,15 @@ class Prices:
     """
 
     #: For being there: one more thing to plan with, to vacuum and to understand.
-    each: float = 0.005
+    each: float = 0.02
     #: For each byte.
     per_byte: float = 0.0
-    #: For the writes to its table, by candidate: added CPU as a share of the workload's.
-    writes: Callable[[str], float] = lambda _: 0.0
+    #: For the writes to its table: added CPU as a share of the workload's.
+    writes: Callable[[IndexDefinition], float] = field(default=lambda _: 0.0)
 
-    def of(self, name: str, size_bytes: int) -> float:
-        """Return the price of candidate ``name``."""
-        return self.each + self.per_byte * size_bytes + self.writes(name)
+    def of(self, definition: IndexDefinition, size_bytes: int) -> float:
+        """Return the price of one index."""
+        return self.each + self.per_byte * size_bytes + self.writes(definition)
 
 
 def select(
@@ -77,12 +78,15 @@ def value(bench: Bench, query: Query, seconds: float) -> float:
 
 
 def objective(bench: Bench, chosen: Collection[str], prices: Prices) -> float:
-    """Return the mean logarithm of cost ratios under ``chosen``, with its prices; less is better."""
-    price = sum(prices.of(name, bench.size_bytes(name)) for name in chosen)
-    return price + sum(
+    """Return the mean logarithm of cost ratios under ``chosen`` plus its prices; less is better."""
+    return sum(_price(bench, name, prices) for name in chosen) + sum(
         value(bench, query, bench.seconds(query, bench.plan(query, chosen)))
         for query in bench.queries
     )
+
+
+def _price(bench: Bench, name: str, prices: Prices) -> float:
+    return prices.of(bench.definition(name), bench.size_bytes(name))
 
 
 def connected(bench: Bench, chosen: frozenset[str]) -> list[frozenset[str]]:
@@ -119,9 +123,8 @@ def _touched(
 
 def _joined(groups: list[frozenset[str]], names: frozenset[str]) -> list[frozenset[str]]:
     touched = [group for group in groups if group & names]
-    if len(touched) < 2:
-        return groups
-    return [group for group in groups if not group & names] + [frozenset().union(*touched)]
+    alone = [group for group in groups if not group & names]
+    return [*alone, frozenset().union(*touched)] if touched else groups
 
 
 @dataclass(slots=True)
@@ -143,7 +146,7 @@ class _Elimination:
 
     def refresh(self, name: str, *, measure: bool) -> None:
         """Compute what ``name`` is worth now."""
-        worth = -self.prices.of(name, self.bench.size_bytes(name))
+        worth = -_price(self.bench, name, self.prices)
         is_measured = True
         for query, planned in self.plans.items():
             if name not in planned.used:

@@ -1,0 +1,1 @@
+"""Kinds: one file each, one way to improve one sort of target."""

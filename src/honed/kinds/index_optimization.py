@@ -1,0 +1,170 @@
+"""Builds the indexes that serve the whole workload best, and drops what failed builds left.
+
+## What it does
+
+It reads the plans of the workload's statements, thinks of indexes that could serve them
+(multi-column, covering, partial, on expressions), builds those on a clone and measures there which
+set of them is worth its price: the bytes, and the writes to each of its tables. Indexes that touch
+each other's statements are one claim, and are tried, applied and undone together. An index that
+exists already, or that is the beginning of one that does, is not proposed. An invalid index that a
+failed build of honed's left behind is built again if it is still wanted, else dropped.
+
+## Why it helps
+
+Without the right index a statement reads rows that it does not need. Each index must serve the
+workload, not one statement: a third of what advisors recommend statement by statement brings
+nothing, and some of it makes other statements slower.
+
+## Risk and rollback
+
+Indexes are built and dropped CONCURRENTLY: readers and writers go on. An index costs disk and makes
+each write to its table dearer; both are in the claim. The undo drops the index; what remains of a
+build that failed half-way is recognised and dropped. A table of which an expression is indexed is
+analyzed afterwards, which nothing takes back. Partitioned tables are left alone, and statements
+that write are only counted, not sped up.
+
+## How it is measured
+
+In the trial: CPU seconds of each statement, replayed on clones with and without the indexes;
+statements weigh the same, so that the objective is the geometric mean; none may become more than
+10 % slower. In production: milliseconds per call of each statement whose plan the indexes change.
+What a dropped leftover brings is measured in CPU microseconds of each written row.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from honed.core.canonical import digest
+from honed.core.finding import INVALID_INDEX, REGRESSION, SLOW_STATEMENT, Finding, FindingType
+from honed.core.hypothesis import Hypothesis
+from honed.core.kind import Kind
+from honed.core.risk import Risk
+from honed.core.step import Step
+from honed.core.trial import Trial
+from honed.targets.postgres.indexes.advise import advise
+from honed.targets.postgres.indexes.definition import IndexDefinition
+from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
+from honed.targets.postgres.indexes.search import IndexSet, SearchResult
+from honed.targets.postgres.statement_trial import statement_trial
+from honed.targets.postgres.target import PostgresTarget
+
+#: A set that promises less is not worth a trial; the trial's own smallest worthwhile gain.
+_WORTHWHILE = 0.02
+#: Cost after / cost before from which a claim has a priority, best first.
+_PRIORITIES = ((0.5, 5), (0.8, 4), (1.0, 3))
+#: What a leftover is taken to cost of a write until its trial has measured it.
+_LEFTOVER_SHARE = 0.1
+_LEFTOVER_PRIORITY = 3
+
+
+class IndexOptimization(Kind[PostgresTarget]):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "index_optimization"
+    sort: ClassVar[str] = "postgres"
+    risk: ClassVar[Risk] = Risk(level=2)
+    wants: ClassVar[frozenset[FindingType]] = frozenset({SLOW_STATEMENT, REGRESSION, INVALID_INDEX})
+
+    def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
+        """Yield one claim for each connected set of indexes, then one for each leftover."""
+        wanted: set[str] = set()
+        if any(finding.type != INVALID_INDEX for finding in findings):
+            result = advise(target)
+            for found in result.sets:
+                if found.log_ratio < math.log1p(-_WORTHWHILE):
+                    wanted |= {definition.name for definition in found.definitions}
+                    yield _build_claim(found, result, findings)
+        if any(finding.type == INVALID_INDEX for finding in findings):
+            for leftover, finding in find_leftovers(findings, target.catalog()).items():
+                if leftover.name not in wanted:
+                    yield _drop_claim(leftover, finding)
+
+    def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
+        """Return one step for each index, and one ANALYZE for each table with a new expression."""
+        if "leftover" in hypothesis.parameters:
+            return [Leftover.from_json(_parameters(hypothesis)["leftover"]).step()]
+        definitions = _definitions(hypothesis)
+        analyzed = sorted({each.relation for each in definitions if each.has_expression})
+        return [each.step() for each in definitions] + [
+            Step(f"let the planner know the new expressions of {table}", do=(f"ANALYZE {table}",))
+            for table in analyzed
+        ]
+
+    def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
+        """Return the replay of the workload with and without the indexes."""
+        if "leftover" in hypothesis.parameters:
+            return LeftoverTrial.of(Leftover.from_json(_parameters(hypothesis)["leftover"]), target)
+        return statement_trial(
+            target,
+            base_s=_parameters(hypothesis)["base_s"],
+            changed=_changed(hypothesis),
+            cut_s=_parameters(hypothesis)["cut_s"],
+        )
+
+    def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
+        """Return milliseconds per call by statement id, of those whose plan the indexes change."""
+        costs = target.statement_costs()
+        return {
+            each: costs[each].exec_ms_per_call for each in _changed(hypothesis) if each in costs
+        }
+
+
+def _build_claim(found: IndexSet, result: SearchResult, findings: Sequence[Finding]) -> Hypothesis:
+    definitions = [each.to_json() for each in found.definitions]
+    ratio = math.exp(found.log_ratio)
+    changed = {gain.statement_id for gain in found.gains}
+    return Hypothesis(
+        kind=IndexOptimization.name,
+        subject=digest(definitions),
+        claim=_words(found, ratio),
+        priority=next(priority for limit, priority in _PRIORITIES if ratio < limit),
+        risk=IndexOptimization.risk.level,
+        predicted_log_ratio=found.log_ratio,
+        parameters={
+            "definitions": definitions,
+            "size_bytes": found.size_bytes,
+            "statements": [asdict(gain) for gain in found.gains],
+            "base_s": dict(result.base_s),
+            "cut_s": result.cut_s,
+            "examined": dict(result.examined),
+        },
+        finding_ids=tuple(each.finding_id for each in findings if each.subject in changed),
+    )
+
+
+def _words(found: IndexSet, ratio: float) -> str:
+    size = f"{found.size_bytes / 1e6:.1f} MB"
+    what = "; ".join(definition.summary for definition in found.definitions)
+    count = len(found.definitions)
+    noun = "an index" if count == 1 else f"{count} indexes that belong together"
+    return f"{noun} ({size}) brings the workload's cost per statement to {ratio:.0%}: {what}"
+
+
+def _drop_claim(leftover: Leftover, finding: Finding) -> Hypothesis:
+    return Hypothesis(
+        kind=IndexOptimization.name,
+        subject=f"leftover {finding.subject}",
+        claim=f"dropping the half-built index {leftover.name} spares the writers of "
+        f"{leftover.table} what nobody can use",
+        priority=_LEFTOVER_PRIORITY,
+        risk=1,
+        predicted_log_ratio=math.log1p(-_LEFTOVER_SHARE),
+        parameters={"leftover": leftover.to_json()},
+        finding_ids=(finding.finding_id,),
+    )
+
+
+def _definitions(hypothesis: Hypothesis) -> list[IndexDefinition]:
+    return [IndexDefinition.from_json(each) for each in _parameters(hypothesis)["definitions"]]
+
+
+def _changed(hypothesis: Hypothesis) -> list[str]:
+    """Return the statements whose plan the indexes change; of a leftover none."""
+    gains = _parameters(hypothesis).get("statements", ())
+    return [gain["statement_id"] for gain in gains]
+
+
+def _parameters(hypothesis: Hypothesis) -> Mapping[str, Any]:
+    return hypothesis.parameters

@@ -1,0 +1,86 @@
+"""Advice: which indexes a target should try, found on a clone of it."""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+from honed.targets.postgres.indexes.bench import Bench, Query
+from honed.targets.postgres.indexes.laboratory import CloneLaboratory
+from honed.targets.postgres.indexes.pricing import budget_left_bytes, prices_of
+from honed.targets.postgres.indexes.search import SearchResult, search
+from honed.targets.postgres.indexes.shapes import read_shapes
+from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.workload import WorkloadStatement
+
+#: Statements that a search looks at, the most expensive first, and examples of each.
+MOST_STATEMENTS, MOST_EXAMPLES = 100, 2
+#: A search takes so many seconds, or as long as so many passes over the workload ...
+_LEAST_SECONDS, _PASSES = 20.0, 8.0
+#: ... but no more than this share of the longest trial.
+_SHARE_OF_TRIAL = 0.25
+#: Statements are cut at so many times their median cost, within these bounds, seconds.
+_CUT_FACTOR, _LEAST_CUT_S, _MOST_CUT_S = 4.0, 1.0, 10.0
+
+
+def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchResult:
+    """Return the sets of indexes that serve the target's whole workload best.
+
+    Nothing is changed in production: candidates are built, planned with and measured on a clone.
+    The target's lab is refreshed first.
+
+    Args:
+        target: whose workload and catalog.
+
+        seconds: time for the search itself; by default 20 seconds, or eight times what the
+            workload takes to run once, but no more than a quarter of the longest trial.
+    """
+    workload, catalog = target.workload(), target.catalog()
+    statements = workload.replayable[:MOST_STATEMENTS]
+    if not statements:
+        return SearchResult((), {"queries": 0}, {}, _LEAST_CUT_S)
+    cut_s = choose_cut_s(statements)
+    given_s = seconds or _seconds(statements, cut_s, target.settings.trial_budget_s)
+    budget_bytes = budget_left_bytes(catalog, target.settings.storage_budget_mb)
+    target.lab.refresh()
+    with (
+        target.lab.clone("search") as clone,
+        MeteredSession(clone, cut_s=cut_s) as session,
+    ):
+        bench = Bench(
+            CloneLaboratory(clone, session),
+            _queries(statements),
+            cut_s=cut_s,
+            deadline=time.monotonic() + given_s,
+        )
+        prices = prices_of(workload, catalog, budget_bytes)
+        return search(bench, read_shapes(catalog), prices, budget_bytes=budget_bytes)
+
+
+def choose_cut_s(statements: Sequence[WorkloadStatement]) -> float:
+    """Return the CPU seconds after which a statement of the workload is cut.
+
+    High enough for most statements to end, low enough for the few endless ones not to eat the
+    time of the others.
+    """
+    typical_s = median(statement.mean_ms for statement in statements) / 1000
+    return min(_MOST_CUT_S, max(_LEAST_CUT_S, _CUT_FACTOR * typical_s))
+
+
+def _seconds(statements: Sequence[WorkloadStatement], cut_s: float, trial_s: float) -> float:
+    one_pass_s = sum(min(cut_s, statement.mean_ms / 1000) for statement in statements)
+    return max(_LEAST_SECONDS, min(_PASSES * one_pass_s, _SHARE_OF_TRIAL * trial_s))
+
+
+def _queries(statements: Sequence[WorkloadStatement]) -> list[Query]:
+    return [
+        Query(
+            statement.statement_id,
+            example,
+            weight=1.0 / len(statements) / len(examples),
+            production_s=statement.mean_ms / 1000,
+        )
+        for statement in statements
+        for examples in [statement.examples[:MOST_EXAMPLES]]
+        for example in examples
+    ]

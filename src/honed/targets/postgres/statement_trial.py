@@ -1,0 +1,77 @@
+"""The trial of a change that is to make statements cheaper: the workload, replayed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from honed.core.canonical import Json
+from honed.core.trial import TrialDesign, Unit
+from honed.errors import EvaluatorFailed
+from honed.targets.postgres.replay import METRIC, ReplayStatement, ReplayTrial, repeats_of
+from honed.targets.postgres.target import PostgresTarget
+
+#: A trial of the whole workload must fit so many times into its time, else only what changes
+#: is replayed: then there is room for pairs that surprise.
+_ROOM = 1.5
+
+
+def statement_trial(
+    target: PostgresTarget,
+    *,
+    base_s: Mapping[str, float],
+    changed: Collection[str],
+    cut_s: float,
+    notes: Mapping[str, Json] | None = None,
+) -> ReplayTrial:
+    """Return the replay of the workload's statements, each with equal weight.
+
+    With equal weights the objective is the geometric mean of the statements' cost ratios. Every
+    statement of ``base_s`` is replayed where the time allows it, so that none becomes slower
+    unseen; else those whose plan changes: the others do the same as before.
+
+    Args:
+        target: its workload gives the examples; its lab is refreshed.
+
+        base_s: CPU seconds of each statement as it is, by statement id.
+
+        changed: statements whose plan the change concerns.
+
+        cut_s: CPU seconds after which a statement is cut.
+
+        notes: recorded with the trial.
+
+    Raises:
+        EvaluatorFailed: no statement of ``base_s`` can be replayed any more.
+    """
+    known = {each.statement_id: each for each in target.workload().replayable}
+    statements = [ReplayStatement.of(known[each]) for each in base_s if each in known]
+    units = tuple(_unit(each, base_s[each.name], cut_s) for each in statements)
+    design = TrialDesign(
+        units=units,
+        metric=METRIC,
+        alpha=target.settings.alpha,
+        time_budget_s=target.settings.trial_budget_s,
+    )
+    if _seconds(design, base_s) * _ROOM > design.time_budget_s:
+        design = replace(design, units=tuple(each for each in units if each.name in changed))
+    if not design.units:
+        msg = "none of the statements that the claim is about can be replayed"
+        raise EvaluatorFailed(msg)
+    target.lab.refresh()
+    return ReplayTrial(
+        lab=target.lab,
+        statements=tuple(statements),
+        design=design,
+        cut_s=cut_s,
+        cut=frozenset(name for name, seconds in base_s.items() if seconds >= cut_s),
+        notes=notes or {},
+    )
+
+
+def _unit(statement: ReplayStatement, seconds: float, cut_s: float) -> Unit:
+    return Unit(statement.name, repeats=1 if seconds >= cut_s else repeats_of(statement, seconds))
+
+
+def _seconds(design: TrialDesign, base_s: Mapping[str, float]) -> float:
+    """Return what the shortest trial takes if the change changes nothing."""
+    block_s = sum(base_s[unit.name] * (unit.repeats + design.washout) for unit in design.units)
+    return 2 * design.min_pairs * block_s
