@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from statistics import median
 
 import pytest
@@ -13,7 +14,7 @@ from honed.errors import EvaluatorFailed
 from honed.storage.db import Connection
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
-from honed.targets.postgres.metering import CpuMeter, MeteredSession
+from honed.targets.postgres.metering import CpuMeter, MeteredSession, Run
 from honed.targets.postgres.replay import (
     METRIC,
     ReplayArm,
@@ -22,6 +23,9 @@ from honed.targets.postgres.replay import (
     RowCounts,
     calibrate,
 )
+from honed.targets.postgres.worlds import OwnDatabases, Side
+
+MakeArms = Callable[..., dict[Side, ReplayArm]]
 
 BUSY_S = 0.2
 #: Uses the processor for so long, by its own count, however busy the machine is.
@@ -48,9 +52,33 @@ def session(clone: Clone) -> Iterator[MeteredSession]:
         yield made
 
 
-def arm_on(session: MeteredSession, *statements: ReplayStatement, cut_s: float = 1.0) -> ReplayArm:
-    by_name = {item.name: item for item in statements}
-    return ReplayArm(session, by_name, cut_s=cut_s, row_counts=RowCounts(session), cuts={})
+@pytest.fixture
+def make_arms() -> Iterator[MakeArms]:
+    """Return a maker of arms on clones; their sessions are closed at the end."""
+    with ExitStack() as stack:
+
+        def make(
+            clones: Mapping[Side, Clone], *statements: ReplayStatement, cut_s: float = 1.0
+        ) -> dict[Side, ReplayArm]:
+            worlds = stack.enter_context(closing(OwnDatabases(clones, cut_s=cut_s)))
+            row_counts = RowCounts(worlds)
+            by_name = {item.name: item for item in statements}
+            return {
+                side: ReplayArm(worlds, side, by_name, row_counts=row_counts, cuts={})
+                for side in clones
+            }
+
+        yield make
+
+
+@pytest.fixture
+def make_arm(clone: Clone, make_arms: MakeArms) -> Callable[..., ReplayArm]:
+    """Return a maker of one arm on the clone."""
+
+    def make(*statements: ReplayStatement, cut_s: float = 1.0) -> ReplayArm:
+        return make_arms({Side.BASELINE: clone}, *statements, cut_s=cut_s)[Side.BASELINE]
+
+    return make
 
 
 def test_the_meter_agrees_with_a_busy_loop() -> None:
@@ -94,9 +122,11 @@ def test_rows_are_counted_though_none_is_sent(session: MeteredSession) -> None:
 
 
 @pytest.mark.parametrize("statement", [ENDLESS, WAITING])
-def test_a_cut_statement_costs_exactly_the_cut(clone: Clone, statement: str) -> None:
+def test_a_cut_statement_costs_exactly_the_cut(
+    clone: Clone, statement: str, make_arm: Callable[..., ReplayArm]
+) -> None:
     with MeteredSession(clone, cut_s=0.05) as session:
-        assert arm_on(session, ReplayStatement("q", (statement,)), cut_s=0.05).run("q") == 0.05
+        assert make_arm(ReplayStatement("q", (statement,)), cut_s=0.05).run("q") == 0.05
         run = session.run(statement)
         assert run.is_cut
         assert run.cost_s == 0.05
@@ -104,12 +134,20 @@ def test_a_cut_statement_costs_exactly_the_cut(clone: Clone, statement: str) -> 
         assert session.run(DATE).rows == 43
 
 
-def test_a_statement_cut_twice_is_not_run_again(clone: Clone) -> None:
-    with MeteredSession(clone, cut_s=0.05) as session:
-        arm = arm_on(session, ReplayStatement("q", (ENDLESS,)), cut_s=0.05)
-        assert [arm.run("q") for _ in range(2)] == [0.05, 0.05]
-        session.close()
-        assert arm.run("q") == 0.05
+def test_a_statement_cut_twice_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch, make_arm: Callable[..., ReplayArm]
+) -> None:
+    ran: list[str] = []
+    run = MeteredSession.run
+
+    def note_and_run(session: MeteredSession, statement: str) -> Run:
+        ran.append(statement)
+        return run(session, statement)
+
+    monkeypatch.setattr(MeteredSession, "run", note_and_run)
+    arm = make_arm(ReplayStatement("q", (ENDLESS,)), cut_s=0.05)
+    assert [arm.run("q") for _ in range(4)] == [0.05] * 4
+    assert ran == [ENDLESS, ENDLESS]
 
 
 def test_the_plan_is_that_of_the_plain_statement(session: MeteredSession) -> None:
@@ -143,55 +181,52 @@ def test_statements_that_write_fail_and_write_nothing(
     assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
 
 
-def test_a_failing_statement_is_named(session: MeteredSession) -> None:
-    arm = arm_on(session, ReplayStatement("odd", ("SELECT 1 / 0",)))
+def test_a_failing_statement_is_named(make_arm: Callable[..., ReplayArm]) -> None:
+    arm = make_arm(ReplayStatement("odd", ("SELECT 1 / 0",)))
     with pytest.raises(EvaluatorFailed, match=r"statement odd: .*division by zero"):
         arm.run("odd")
 
 
-def test_a_unit_costs_the_mean_of_its_examples(session: MeteredSession) -> None:
+def test_a_unit_costs_the_mean_of_its_examples(make_arm: Callable[..., ReplayArm]) -> None:
     cheap, dear = "SELECT 1", "SELECT count(*) FROM generate_series(1, 300000)"
-    arm = arm_on(session, ReplayStatement("mixed", (cheap, dear)), ReplayStatement("dear", (dear,)))
+    arm = make_arm(ReplayStatement("mixed", (cheap, dear)), ReplayStatement("dear", (dear,)))
     mixed, alone = (median(arm.run(unit) for _ in range(7)) for unit in ("mixed", "dear"))
     assert mixed == pytest.approx(alone / 2, rel=0.35)
 
 
 def test_an_arm_that_returns_other_rows_has_failed(
-    module_lab: Lab, session: MeteredSession
+    module_lab: Lab, clone: Clone, make_arms: MakeArms
 ) -> None:
     statement = ReplayStatement("q", ("SELECT * FROM nothing",))
-    row_counts = RowCounts(session)
-    with module_lab.clone("filled") as other, MeteredSession(other, cut_s=1.0) as changed:
+    with module_lab.clone("filled") as other:
         other.run("INSERT INTO nothing VALUES (1)")
-        arms = [
-            ReplayArm(item, {"q": statement}, cut_s=1.0, row_counts=row_counts, cuts={})
-            for item in (session, changed)
-        ]
-        arms[0].run("q")
+        arms = make_arms({Side.BASELINE: clone, Side.CANDIDATE: other}, statement)
+        arms[Side.BASELINE].run("q")
         with pytest.raises(EvaluatorFailed, match="returns 1 rows, on the baseline 0"):
-            arms[1].run("q")
+            arms[Side.CANDIDATE].run("q")
 
 
 def test_nobody_is_accused_of_rows_that_move_by_themselves(
-    module_lab: Lab, session: MeteredSession
+    module_lab: Lab, clone: Clone, make_arms: MakeArms
 ) -> None:
     moving = "SELECT * FROM generate_series(1, (1000000 * random())::int)"
-    statement = ReplayStatement("q", (moving,))
-    row_counts = RowCounts(session)
-    with module_lab.clone("same") as other, MeteredSession(other, cut_s=1.0) as twin:
-        for item in (session, twin, session, twin):
-            arm = ReplayArm(item, {"q": statement}, cut_s=1.0, row_counts=row_counts, cuts={})
-            assert arm.run("q") > 0
+    with module_lab.clone("same") as twin:
+        arms = make_arms(
+            {Side.BASELINE: clone, Side.CANDIDATE: twin}, ReplayStatement("q", (moving,))
+        )
+        for _ in range(2):
+            assert min(arm.run("q") for arm in arms.values()) > 0
 
 
 def test_a_server_that_went_away_is_an_evaluator_that_failed(
-    clone: Clone, session: MeteredSession
+    clone: Clone, make_arm: Callable[..., ReplayArm]
 ) -> None:
-    arm = arm_on(session, ReplayStatement("q", (COUNT,)))
+    arm = make_arm(ReplayStatement("q", (COUNT,)))
     arm.run("q")
-    pid = session._connection.info.backend_pid
     with clone.shadow.connect() as admin:
-        admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        admin.execute("""
+            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+             WHERE usename = 'honed_reader'""")
     with pytest.raises(EvaluatorFailed):
         arm.run("q")
 
@@ -218,29 +253,37 @@ def test_calibration_repeats_short_statements_and_leaves_odd_ones_out(clone: Clo
     assert 0 < found.costs["short"] < found.costs["long"] < 0.3
 
 
-def test_a_trial_builds_only_in_the_candidate_and_leaves_nothing_behind(module_lab: Lab) -> None:
+BY_AMOUNT = Step(
+    "index",
+    ('CREATE INDEX CONCURRENTLY by_amount ON "Shop"."Order" (amount)',),
+    in_transaction=False,
+)
+ANALYSE = Step("analyse", ('ANALYZE "Shop"."Order"',))
+
+
+@pytest.mark.parametrize(
+    ("steps", "worlds"), [([BY_AMOUNT], "OneDatabase"), ([BY_AMOUNT, ANALYSE], "OwnDatabases")]
+)
+def test_only_the_candidate_has_what_the_steps_built(
+    module_lab: Lab, steps: list[Step], worlds: str
+) -> None:
     statements = (ReplayStatement("amount", (AMOUNT,)), ReplayStatement("date", (DATE,)))
     units = (Unit("amount"), Unit("date"))
     trial = ReplayTrial(module_lab, statements, TrialDesign(units=units, metric=METRIC), cut_s=1.0)
-    step = Step(
-        "index",
-        ('CREATE INDEX CONCURRENTLY by_amount ON "Shop"."Order" (amount)',),
-        in_transaction=False,
-    )
-    with trial.open([step]) as arms:
+    with trial.open(steps) as arms:
+        assert arms.facts["worlds"] == worlds
         assert isinstance(arms.facts["index_bytes"], int)
         assert arms.facts["index_bytes"] > 0
         assert arms.facts["built_index_bytes"] == {"by_amount": arms.facts["index_bytes"]}
-        costs = {
-            name: median(arm.run("amount") for _ in range(9))
-            for name, arm in (
-                ("baseline", arms.baseline),
-                ("candidate", arms.candidate),
-                ("control", arms.control),
-            )
-        }
-    assert costs["candidate"] < 0.7 * costs["baseline"]
-    assert costs["control"] == pytest.approx(costs["baseline"], rel=0.5)
+        costs: dict[Side, list[float]] = {side: [] for side in Side}
+        for _ in range(5):
+            for side in Side:
+                arm = getattr(arms, side.value)
+                arm.run("amount")
+                costs[side] += [arm.run("amount") for _ in range(3)]
+    baseline, candidate, control = (median(costs[side]) for side in Side)
+    assert candidate < 0.7 * baseline
+    assert control == pytest.approx(baseline, rel=0.35)
     with module_lab.clone("after") as clone:
         clones = clone.query("SELECT count(*) AS n FROM pg_database WHERE datname LIKE 'clone%'")
         assert clones == [{"n": 1}]

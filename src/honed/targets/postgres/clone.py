@@ -163,9 +163,10 @@ class Clone:
         return self._take_in(seconds)
 
     def show(self, names: Collection[str]) -> None:
-        """Make exactly ``names`` of the added candidates visible to the planner.
+        """Make exactly ``names`` of the added candidates exist, for planner and writers.
 
-        Indexes that production has are visible, except those of the last ``hide``.
+        Indexes that production has exist, except those of the last ``hide``. A hidden index does
+        not learn of rows written meanwhile: write only what is rolled back.
         """
         wanted = {name for name in names if name in self._candidates}
         self._flip({self._candidates[name] for name in self._shown - wanted}, is_visible=False)
@@ -173,10 +174,7 @@ class Clone:
         self._shown = wanted
 
     def hide(self, names: Collection[str]) -> None:
-        """Make all of production's indexes visible to the planner but ``names``.
-
-        It says what the planner would do without them. They are still kept up to date by writes.
-        """
+        """Make all of production's indexes exist but ``names``; see ``show``."""
         wanted = set(names)
         oids = {
             row["name"]: row["oid"]
@@ -186,6 +184,12 @@ class Clone:
         self._flip({oids[name] for name in self._hidden - wanted}, is_visible=True)
         self._flip({oids[name] for name in wanted - self._hidden if name in oids}, is_visible=False)
         self._hidden = wanted & oids.keys()
+
+    def adopt(self, names: Collection[str]) -> None:
+        """Treat the indexes ``names``, which steps built here, as candidates; they are visible."""
+        oids = {row["name"]: row["oid"] for row in self._index_rows() if row["name"] in names}
+        self._candidates.update(oids)
+        self._shown |= oids.keys()
 
     def indexes(self) -> dict[str, int]:
         """Return the bytes of every index, by name; on a sampled table as in production."""

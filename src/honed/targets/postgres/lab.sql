@@ -173,10 +173,16 @@ SELECT a.attname AS name
  ORDER BY a.attnum;
 
 -- set_visibility --
--- An index that is not valid is no choice for the planner; its contents stay as they are.
-UPDATE pg_index
-   SET indisvalid = %(is_visible)s::bool
- WHERE indexrelid = ANY (%(oids)s::oid[]);
+-- To planner and writers an index that is not live is none. Sessions learn it by the table's change.
+WITH flipped AS (
+    UPDATE pg_index
+       SET indislive = %(is_visible)s::bool
+     WHERE indexrelid = ANY (%(oids)s::oid[])
+    RETURNING indrelid
+)
+UPDATE pg_class
+   SET relhasindex = relhasindex
+ WHERE oid IN (SELECT indrelid FROM flipped);
 
 -- list_known_settings --
 -- The names of settings that this server knows.
@@ -201,6 +207,10 @@ INSERT INTO lab_copy (marker) VALUES (%(marker)s::jsonb);
 -- delete_marker --
 -- From here on the copy is not to be used.
 DELETE FROM lab_copy;
+
+-- empty_buffers --
+-- Drop every page from the server's buffers, so that it gets another place when it is read again.
+SELECT buffers_evicted FROM pg_buffercache_evict_all();
 
 -- list_leftovers --
 -- Databases of labs whose process is gone: no session of that name is there.

@@ -82,7 +82,7 @@ class MeteredSession:
 
     def __init__(self, clone: Clone, *, cut_s: float) -> None:
         self._clone = clone
-        self._cut_s = cut_s
+        self.cut_s = cut_s
         settings = {
             "default_transaction_read_only": "on",
             "cursor_tuple_fraction": "1.0",
@@ -128,7 +128,7 @@ class MeteredSession:
             EvaluatorFailed: it failed, or the server went away.
             DiskFull: there is no room for its temporary files.
         """
-        limit_s = min(cut_s or self._cut_s, self._cut_s)
+        limit_s = min(cut_s or self.cut_s, self.cut_s)
         with self._clone.shadow.errors("replaying"):
             self._connection.execute("BEGIN READ ONLY")
             started = self._meter.read_s()

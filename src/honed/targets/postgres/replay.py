@@ -1,9 +1,10 @@
 """Replay: what the statements of a workload cost on one clone and on another, in CPU seconds."""
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -15,6 +16,7 @@ from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.workload import WorkloadStatement
+from honed.targets.postgres.worlds import OneDatabase, OwnDatabases, Side, Worlds
 
 #: What one number of a replay is.
 METRIC = "backend_cpu_s"
@@ -27,6 +29,7 @@ _BLOCK_CPU_S = 0.02
 _MOST_REPEATS = 15
 #: Below what the clock can tell; also keeps logarithms finite.
 _LEAST_COST_S = 1e-6
+_CREATES_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,13 @@ class RowCounts:
     both sides before anybody is accused, and no more if the baseline disagrees with itself.
     """
 
-    def __init__(self, baseline: MeteredSession) -> None:
-        self._baseline = baseline
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds = worlds
         self._seen: dict[tuple[str, str], int] = {}
         self._moving: set[tuple[str, str]] = set()
 
-    def check(self, unit: str, example: str, rows: int, session: MeteredSession) -> None:
-        """Return if ``rows`` is right.
+    def check(self, unit: str, example: str, rows: int, side: Side) -> None:
+        """Return if ``rows`` is what ``example`` returns on ``side`` and should.
 
         Raises:
             EvaluatorFailed: the statement returns another number of rows than on the baseline.
@@ -82,7 +85,7 @@ class RowCounts:
         if key in self._moving or self._seen.setdefault(key, rows) == rows:
             return
         before, mine, after = (
-            side.run(example) for side in (self._baseline, session, self._baseline)
+            self._worlds.enter(world).run(example) for world in (Side.BASELINE, side, Side.BASELINE)
         )
         if before.is_cut or mine.is_cut or after.is_cut or before.rows != after.rows:
             self._moving.add(key)
@@ -94,40 +97,40 @@ class RowCounts:
 
 
 class ReplayArm:
-    """One clone's side of a replay; implements ``honed.core.trial.Arm``.
+    """One side of a replay; implements ``honed.core.trial.Arm``.
 
     Args:
-        session: where statements run.
+        worlds: where statements run; shared by the arms of one trial.
+
+        side: which of the worlds this is.
 
         statements: by unit.
 
-        cut_s: what a cut statement costs; as in ``session``.
-
         row_counts: shared by the arms of one trial.
 
-        cuts: how often each example was cut; shared by arms whose clones are equal.
+        cuts: how often each example was cut; shared by the arms whose worlds are equal.
     """
 
     def __init__(
         self,
-        session: MeteredSession,
+        worlds: Worlds,
+        side: Side,
         statements: Mapping[str, ReplayStatement],
         *,
-        cut_s: float,
         row_counts: RowCounts,
         cuts: dict[str, int],
     ) -> None:
-        self._session = session
+        self._worlds = worlds
+        self._side = side
         self._statements = statements
-        self._cut_s = cut_s
         self._row_counts = row_counts
         self._cuts = cuts
 
     def run(self, unit: str) -> float:
         """Run each example of ``unit`` once and return their mean CPU seconds.
 
-        A cut example costs exactly the cut. After two cuts in a row it is not run again on this
-        clone or an equal one: nothing on them changes.
+        A cut example costs exactly the cut. After two cuts in a row it is not run again in this
+        world or an equal one: nothing in them changes.
 
         Raises:
             EvaluatorFailed: the statement failed, or the server went away.
@@ -136,18 +139,19 @@ class ReplayArm:
         return fmean(self._cost(unit, example) for example in self._statements[unit].examples)
 
     def _cost(self, unit: str, example: str) -> float:
+        session = self._worlds.enter(self._side)
         if self._cuts.get(example, 0) >= _CERTAIN_CUTS:
-            return self._cut_s
+            return session.cut_s
         try:
-            run = self._session.run(example)
+            run = session.run(example)
         except EvaluatorFailed as error:
             msg = f"statement {unit}: {error}"
             raise EvaluatorFailed(msg) from error
         if run.is_cut:
             self._cuts[example] = self._cuts.get(example, 0) + 1
-            return self._cut_s
+            return session.cut_s
         self._cuts[example] = 0
-        self._row_counts.check(unit, example, run.rows, self._session)
+        self._row_counts.check(unit, example, run.rows, self._side)
         return max(run.cost_s, _LEAST_COST_S)
 
 
@@ -200,7 +204,12 @@ def repeats_of(statement: ReplayStatement, cost_s: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReplayTrial:
-    """The workload replayed on clones with and without the steps; implements ``Trial``."""
+    """The workload replayed with and without the steps; implements ``Trial``.
+
+    Steps that only create indexes are tried on one clone, on which the indexes are shown and
+    hidden. For others each world is a clone of its own; see ``worlds`` for what that costs. The
+    design's washout should be 1 or more.
+    """
 
     #: Where the clones come from; refreshed already.
     lab: Lab
@@ -217,40 +226,54 @@ class ReplayTrial:
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
-        """Build three clones, carry out ``steps`` in one, warm them all and hand them out.
+        """Build the worlds, carry out ``steps`` in one, warm them and hand them out.
 
         Raises:
             EvaluatorFailed: a step or a statement failed.
             DiskFull: there is no room for the clones or for what the steps build.
         """
         with ExitStack() as stack:
-            baseline, candidate, control = (
-                stack.enter_context(self.lab.clone(label))
-                for label in ("baseline", "candidate", "control")
-            )
-            facts = self._build(candidate, steps)
-            sessions = [
-                stack.enter_context(MeteredSession(clone, cut_s=self.cut_s))
-                for clone in (baseline, candidate, control)
-            ]
-            arms = self._arms(sessions)
-            self._warm(arms)
-            facts["metric_is_cpu"] = sessions[0].is_cpu
-            yield Arms(baseline=arms[0], candidate=arms[1], control=arms[2], facts=facts)
+            candidate = stack.enter_context(self.lab.clone(Side.CANDIDATE.value))
+            built, facts = self._build(candidate, steps)
+            worlds: Worlds
+            if _only_create_indexes(steps):
+                candidate.adopt(built)
+                worlds = OneDatabase(candidate, built, cut_s=self.cut_s)
+            else:
+                clones = {
+                    side: stack.enter_context(self.lab.clone(side.value))
+                    for side in (Side.BASELINE, Side.CONTROL)
+                }
+                worlds = OwnDatabases({**clones, Side.CANDIDATE: candidate}, cut_s=self.cut_s)
+            with closing(worlds):
+                arms = self._arms(worlds)
+                self._warm(arms)
+                facts["metric_is_cpu"] = worlds.enter(Side.BASELINE).is_cpu
+                facts["worlds"] = type(worlds).__name__
+                yield Arms(
+                    baseline=arms[Side.BASELINE],
+                    candidate=arms[Side.CANDIDATE],
+                    control=arms[Side.CONTROL],
+                    facts=facts,
+                )
 
-    def _build(self, candidate: Clone, steps: Sequence[Step]) -> dict[str, Json]:
+    def _build(
+        self, candidate: Clone, steps: Sequence[Step]
+    ) -> tuple[dict[str, int], dict[str, Json]]:
+        """Carry out the steps; return the bytes of the indexes that they built, and the facts."""
         before = candidate.indexes()
         started = time.monotonic()
         candidate.carry_out(steps)
         build_s = time.monotonic() - started
         candidate.grow_indexes(candidate.indexes().keys() - before.keys())
-        built = {name: size for name, size in candidate.indexes().items() if name not in before}
+        after = candidate.indexes()
+        built = {name: size for name, size in after.items() if name not in before}
         copied = self.lab.copied()
-        return {
+        return built, {
             "build_s": build_s,
             "built_index_bytes": built,
             "index_bytes": sum(built.values()),
-            "dropped_indexes": sorted(before.keys() - candidate.indexes().keys()),
+            "dropped_indexes": sorted(before.keys() - after.keys()),
             "server_version": candidate.shadow.version,
             "cut_s": self.cut_s,
             "copy_taken_at": copied.taken_at.isoformat(),
@@ -259,20 +282,30 @@ class ReplayTrial:
             **self.notes,
         }
 
-    def _arms(self, sessions: Sequence[MeteredSession]) -> list[ReplayArm]:
+    def _arms(self, worlds: Worlds) -> dict[Side, ReplayArm]:
         statements = {item.name: item for item in self.statements}
-        row_counts = RowCounts(sessions[0])
-        as_it_was: dict[str, int] = {
+        row_counts = RowCounts(worlds)
+        without = {
             example: 1
             for name in self.cut & statements.keys()
             for example in statements[name].examples
         }
-        return [
-            ReplayArm(session, statements, cut_s=self.cut_s, row_counts=row_counts, cuts=cuts)
-            for session, cuts in zip(sessions, (as_it_was, {}, as_it_was), strict=True)
-        ]
+        cuts: Mapping[Side, dict[str, int]] = {
+            Side.BASELINE: without,
+            Side.CANDIDATE: {},
+            Side.CONTROL: without,
+        }
+        return {
+            side: ReplayArm(worlds, side, statements, row_counts=row_counts, cuts=cuts[side])
+            for side in Side
+        }
 
-    def _warm(self, arms: Sequence[ReplayArm]) -> None:
-        for unit in self.design.units:
-            for arm in arms:
-                arm.run(unit.name)
+    def _warm(self, arms: Mapping[Side, ReplayArm]) -> None:
+        """Run everything once with and without the steps: read pages, find what is cut."""
+        for side in (Side.BASELINE, Side.CANDIDATE):
+            for unit in self.design.units:
+                arms[side].run(unit.name)
+
+
+def _only_create_indexes(steps: Sequence[Step]) -> bool:
+    return all(_CREATES_INDEX.match(statement) for step in steps for statement in step.do)

@@ -37,8 +37,9 @@ COPY = "copy"
 COPYING = "copying"
 
 _CREATE_MARKER = "CREATE TABLE IF NOT EXISTS lab_copy (marker jsonb NOT NULL)"
-#: Programs of this version restore statistics, and keep them when an index is built.
-_FIRST_WITH_STATISTICS = 180000
+_CREATE_BUFFERCACHE = "CREATE EXTENSION IF NOT EXISTS pg_buffercache"
+#: Restores statistics, keeps them when an index is built, and can empty its buffers.
+_VERSION_18 = 180000
 _MEGABYTE = 1024 * 1024
 #: With less than this the disk counts as full: a segment of the write-ahead log has 16 MB.
 _LITTLE_SPACE_BYTES = 17 * _MEGABYTE
@@ -74,7 +75,7 @@ class Shadow:
     @property
     def restores_statistics(self) -> bool:
         """Whether production's statistics can be carried over."""
-        return self.version >= _FIRST_WITH_STATISTICS
+        return self.version >= _VERSION_18
 
     @property
     def session(self) -> Connection:
@@ -108,6 +109,8 @@ class Shadow:
         with self.errors("the shadow server was set up"):
             self._create_roles()
             self.session.execute(_CREATE_MARKER)
+            with contextlib.suppress(psycopg.NotSupportedError, psycopg.errors.UndefinedFile):
+                self.session.execute(_CREATE_BUFFERCACHE)
             self.drop_leftovers()
 
     def stop(self) -> None:
@@ -251,6 +254,11 @@ class Shadow:
         """Drop clones whose process is gone."""
         for row in self.rows("list_leftovers"):
             self.drop(row["name"])
+
+    def empty_buffers(self) -> None:
+        """Drop every page from the server's buffers, where PostgreSQL 18 or later can do that."""
+        if self.version >= _VERSION_18:
+            self.rows("empty_buffers")
 
     def use_settings(self, settings: Mapping[str, str]) -> None:
         """Give ``settings`` to every later connection of the owner and of the reader.
