@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 comma := ,
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check reference format clean
 
 # A database that is slow, and honed that makes it faster, proves it and takes it back.
 demo: .venv/.demo
@@ -22,6 +22,11 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate src
+	$(BIN)/python -m honed.testing.reference --check
+
+# Make docs/reference again after a command, setting, error, kind or SQL function has changed.
+reference: .venv/.dev
+	$(BIN)/python -m honed.testing.reference
 
 format: .venv/.dev
 	$(BIN)/ruff format .

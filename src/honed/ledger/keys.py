@@ -149,7 +149,8 @@ def _read(path: Path) -> Ed25519PrivateKey:
         pem = path.read_bytes()
     except OSError as error:
         msg = f"the ledger's key {path} cannot be read: {error.strerror}"
-        raise ConfigurationError(msg, hint="check the path and its permissions") from error
+        hint = "honed makes it when it first runs; to check from elsewhere, give the public key"
+        raise ConfigurationError(msg, hint=hint) from error
     if mode & 0o077:
         msg = f"others may read the ledger's key {path} (mode {mode:04o})"
         raise ConfigurationError(msg, hint=f"chmod 600 {path}; whoever read it can sign as honed")

@@ -278,3 +278,27 @@ SELECT honed.run_cycle(
          target_area => %(target_area)s::text,
          lookback => %(lookback)s::interval
        ) AS cycle_id;
+
+-- stop --
+-- Let nothing more be changed.
+SELECT honed.stop(%(reason)s::text);
+
+-- start --
+-- Allow changes again.
+SELECT honed.start();
+
+-- list_queues --
+-- Each queue: what is due, since when the longest waits, what is being done, what was given up.
+SELECT queue, depth, delayed, coalesce(extract(epoch FROM oldest), 0)::double precision AS oldest_s,
+       doing, failed
+  FROM honed.queue_health
+ ORDER BY queue;
+
+-- count_states --
+-- How many improvements of targets that are still there are in each state.
+SELECT improvement.state, count(*) AS improvements
+  FROM honed.improvement
+  JOIN honed.target USING (target_id)
+ WHERE target.removed_at IS NULL
+ GROUP BY improvement.state
+ ORDER BY improvement.state;

@@ -18,7 +18,7 @@ _CELL_CHARACTERS = 72
 
 def print_json(value: object) -> None:
     """Print ``value`` as indented JSON; dataclasses, times and enums become plain."""
-    click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
 
 
 def print_rows(titles: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
@@ -97,12 +97,12 @@ def _cell(value: object) -> str:
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    plain = _plain(value)
-    if plain is None:
+    simple = plain(value)
+    if simple is None:
         return ""
-    if isinstance(plain, float):
-        return f"{plain:.4g}"
-    return _safe(plain) if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    if isinstance(simple, float):
+        return f"{simple:.4g}"
+    return _safe(simple) if isinstance(simple, str) else json.dumps(simple, ensure_ascii=False)
 
 
 def _safe(text: str) -> str:
@@ -113,21 +113,21 @@ def _safe(text: str) -> str:
     )
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can say
+def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can say
     """Return ``value`` as what JSON can say."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
-        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+        return {field.name: plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         # JSON has no word for infinity.
         return value if math.isfinite(value) else None
-    for sort, plain in _PLAIN.items():
+    for sort, simplified in _PLAIN.items():
         if isinstance(value, sort):
-            return plain(value)
+            return simplified(value)
     return value
 
 

@@ -31,9 +31,13 @@ class Place(NamedTuple):
 
 COMMANDS = {
     "config": Place("config:config", "Look at the configuration."),
-    "cycle": Place("cycle:cycle", "Look at one target now, and tell what happens."),
+    "cycle": Place("cycle:cycle", "Take one turn of the loop now, and tell it live."),
     "deadletter": Place("deadletter:deadletter", "Settle messages that are no longer tried."),
-    "demo": Place("demo:demo", "Watch honed make a slow database faster, and take it back."),
+    "demo": Place(
+        "demo:demo",
+        "Show the whole loop on TPC-H: found, proven, approved, applied, watched, kept,"
+        " rolled back.",
+    ),
     "doctor": Place("doctor:doctor", "Check everything that honed needs, and say what to do."),
     "finding": Place("finding:finding", "Show what honed has seen that could be better."),
     "improvement": Place("improvement:improvement", "Show improvements, and decide about them."),

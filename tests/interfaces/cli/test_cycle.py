@@ -1,0 +1,128 @@
+"""`honed cycle`, `honed run` and `honed worker`: the loop from the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from honed.storage.db import Database
+from honed.testing.commandline import CommandLine
+
+
+@pytest.fixture
+def quiet_url(empty_database: Callable[[], str]) -> str:
+    """Return the URL of a database that honed can read, and in which nothing is to be found."""
+    url = empty_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+    return url
+
+
+def cycles(store: Database) -> list[dict[str, object]]:
+    with store.transaction() as conn:
+        return conn.execute("SELECT * FROM honed.cycle ORDER BY cycle_id").fetchall()
+
+
+def test_a_turn_on_the_only_target_is_a_dry_run(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    report = cli.json("cycle")
+    assert report["cycle"]["target"] == "shop"
+    assert report["cycle"]["phase"] == "finished"
+    assert report["improvements"] == []
+    assert cycles(store)[0]["dry_run"] is True
+
+
+def test_a_turn_may_follow_at_once_although_a_timer_waits(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    first, second = (cli("cycle", "shop") for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "nothing to improve was found" in second.stdout
+    assert [row["phase"] for row in cycles(store)] == [
+        "finished",
+        "superseded",
+        "finished",
+        "waiting",
+    ]
+
+
+def test_options_are_those_of_the_cycle_alone(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    done = cli(
+        "cycle", "shop", "--apply", "--max-changes", "3", "--no-require-approval",
+        "--target-area", "quality", "--lookback", "1.5", "--debug",
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert "the autonomy is observe, so this is a dry run" in done.stderr
+    assert '"event": "CycleStarted"' in done.stderr
+    cycle = cycles(store)[0]
+    assert (cycle["dry_run"], cycle["max_changes"], cycle["require_approval"]) == (False, 3, False)
+    assert (cycle["target_area"], str(cycle["lookback"])) == ("quality", "1:30:00")
+    policy = cli.json("status")["policy"]
+    assert (policy["max_changes_per_run"], policy["require_human_approval"]) == (1, True)
+
+
+def test_which_target_must_be_clear(cli: CommandLine, quiet_url: str) -> None:
+    assert "there is no target to look at" in cli.refusal("cycle")
+    for name in ("shop", "stock"):
+        cli.text("target", "add", name, "--url", quiet_url)
+    assert "one of shop, stock" in cli.refusal("cycle")
+    assert "there is no target nope" in cli.refusal("cycle", "nope")
+    assert "not in the range" in cli.refusal("cycle", "shop", "--lookback", "0")
+    assert "is not one of" in cli.refusal("cycle", "shop", "--target-area", "beauty")
+
+
+def test_a_target_that_is_away_is_one_line_not_a_traceback(cli: CommandLine) -> None:
+    cli.env["HONED_MAX_ATTEMPTS"] = "1"
+    cli.text("target", "add", "shop", "--url", "postgresql:///shop?host=/nowhere")
+    done = cli("cycle", "shop")
+    assert done.exit_code == 1
+    assert "honed: cycle 1 failed: " in done.stderr
+    assert "hint: `honed deadletter list`" in done.stderr
+
+
+def test_a_worker_ends_when_nothing_is_due(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        conn.execute("SELECT honed.run_cycle('shop')")
+    done = cli("worker", "--until-idle", "--json")
+    assert done.exit_code == 0
+    told = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert told == ["CycleStarted", "CycleEnded"]
+    assert cycles(store)[0]["phase"] == "finished"
+
+
+def test_the_daemon_begins_a_cycle_and_ends_when_told(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with subprocess.Popen(
+        [sys.executable, "-m", "honed", "run", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **cli.env},
+    ) as daemon:
+        assert daemon.stdout is not None
+        told = []
+        for line in daemon.stdout:
+            told.append(json.loads(line)["event"])
+            if told[-1] == "CycleEnded":
+                break
+        daemon.send_signal(signal.SIGTERM)
+        _, said = daemon.communicate(timeout=60)
+    assert told == ["CycleStarted", "CycleEnded"]
+    assert (daemon.returncode, said) == (0, "honed runs; Ctrl-C ends it\n")
+    assert cycles(store)[0]["phase"] == "finished"
