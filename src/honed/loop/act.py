@@ -94,7 +94,12 @@ def apply(work: Work) -> None:
         improvement_id=work.improvement_id,
     )
     move = Move(
-        State.WATCHING, changes, next_message=watch, delay_s=work.parts.settings.sample_interval_s
+        State.WATCHING,
+        changes,
+        # What the target is from now on: the next change of the cycle is not told that it drifted.
+        detail={"target_fingerprint": work.target().fingerprint()},
+        next_message=watch,
+        delay_s=work.parts.settings.sample_interval_s,
     )
     work.move(move)
     work.parts.tell(Applied(work.improvement_id))

@@ -8,7 +8,7 @@ from honed.improvement.transition import Move, transition
 from honed.jobs.queue import defer
 from honed.loop.cycle import get_cycle, may_change
 from honed.loop.events import Decided
-from honed.loop.work import Work, end_cycle
+from honed.loop.work import Work, end_cycle, wake_next
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -50,13 +50,15 @@ def begin(work: Work) -> None:
     Raises:
         ConfigurationError: the target has no acting URL.
     """
-    work.parts.acting_url(work.improvement.target_id)
+    improvement = work.improvement
+    work.parts.acting_url(improvement.target_id)
     content = _content_now(work)
     fence = work.context.fence
     with work.parts.store.transaction() as conn:
         after = settle(conn, work.parts.signer, work.improvement_id, content=content, fence=fence)
         if after.state is not State.APPROVED:
             defer(conn, work.end_cycle())
+            wake_next(conn, improvement.target_id)
         elif _is_its_turn(conn, after):
             move = Move(State.APPLYING, next_message=work.act())
             transition(conn, work.parts.signer, work.improvement_id, move, fence=fence)
@@ -66,9 +68,18 @@ def begin(work: Work) -> None:
 
 
 def _content_now(work: Work) -> Content:
+    """Return what an approval must name now.
+
+    A change of the same cycle is no drift: their claims were tried on one state of the target and
+    do not touch each other's statements, and each began on a state that was no drift either.
+    """
     improvement = work.improvement
     undo = work.parts.undo(improvement.kind, improvement.steps)
-    return Content(undo, work.target().fingerprint())
+    fingerprint = work.target().fingerprint()
+    with work.parts.store.transaction() as conn:
+        left = {"cycle_id": improvement.cycle_id, "fingerprint": fingerprint}
+        is_own_doing = conn.execute(_QUERIES["left_by_own_change"], left).fetchone() is not None
+    return Content(undo, improvement.target_fingerprint if is_own_doing else fingerprint)
 
 
 def _is_its_turn(conn: Connection, improvement: Improvement) -> bool:

@@ -156,6 +156,17 @@ SELECT improvement_id
  ORDER BY improvement_id
  LIMIT 1;
 
+-- left_by_own_change --
+-- A change of the same cycle that stands, and after which the target was as it is now.
+SELECT improvement.improvement_id
+  FROM honed.improvement
+  JOIN honed.improvement_event AS event ON event.improvement_id = improvement.improvement_id
+ WHERE improvement.cycle_id = %(cycle_id)s
+   AND improvement.state IN ('watching', 'kept')
+   AND event.to_state = 'watching'
+   AND event.detail ->> 'target_fingerprint' = %(fingerprint)s
+ LIMIT 1;
+
 -- next_approved --
 -- The approved improvement of a target that has waited longest.
 SELECT improvement_id
