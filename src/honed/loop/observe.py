@@ -23,6 +23,9 @@ from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
 
+#: A shorter series has no usual to be unusual against: of 20 points, median and MAD still move by
+#: a fifth of a standard deviation.
+MIN_POINTS = 20
 #: Anomalous points that one analysis names; it counts all of them.
 MAX_NAMED = 100
 
@@ -78,7 +81,7 @@ def detect(
     """Return the points that some detector finds unusual, and the error of each that failed."""
     found: list[Anomaly] = []
     failures: dict[str, str] = {}
-    every = [each for each in series if each.values]
+    every = [each for each in series if len(each.values) >= MIN_POINTS]
     for name, detector in detectors.items():
         try:
             with asking(name):
