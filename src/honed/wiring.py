@@ -23,7 +23,7 @@ from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
-from honed.loop.parts import Parts
+from honed.loop.parts import Parts, check_switch
 from honed.storage.store import Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
@@ -107,8 +107,11 @@ class App:
         Raises:
             UnknownTarget: there is no such target.
             WrongState: a cycle of this target is about to begin already.
+            Stopped: honed was told to stop.
         """
         self.target(target)
+        with self.parts.store.transaction() as conn:
+            check_switch(conn)
         with self.store.database("honed_operator").transaction() as conn:
             cycle_id = request(conn, target, options)
         return self.finish(cycle_id)

@@ -126,3 +126,41 @@ def test_the_daemon_begins_a_cycle_and_ends_when_told(
     assert told == ["CycleStarted", "CycleEnded"]
     assert (daemon.returncode, said) == (0, "honed runs; Ctrl-C ends it\n")
     assert cycles(store)[0]["phase"] == "finished"
+
+
+def test_while_honed_is_stopped_a_turn_is_refused(cli: CommandLine, quiet_url: str) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    cli.text("stop", "--reason", "the pager rings")
+    refusal = cli.refusal("cycle", "shop")
+    assert refusal.startswith("postgres told honed to stop: the pager rings | `honed start`")
+
+
+def test_a_turn_that_is_interrupted_says_who_goes_on(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        # Another cycle of the target is at work, so this one waits for it.
+        conn.execute(
+            """
+            INSERT INTO honed.cycle (target_id, phase)
+            SELECT target_id, 'acting' FROM honed.target
+            """
+        )
+    with subprocess.Popen(
+        [sys.executable, "-m", "honed", "cycle", "shop"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **cli.env},
+    ) as turn:
+        assert turn.stdout is not None
+        first = turn.stdout.readline()
+        turn.send_signal(signal.SIGINT)
+        _, said = turn.communicate(timeout=60)
+    assert "analyze waits cycle 1 of this target is at work" in first
+    assert turn.returncode == 1
+    assert said.splitlines() == [
+        "honed: cycle 2 is waiting and was left",
+        "  hint: `honed run` or `honed worker` goes on with it",
+    ]

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from honed.config import Settings
+from honed.ledger.keys import Signer
 from honed.testing.commandline import CommandLine
 
 
@@ -24,6 +26,7 @@ def test_a_machine_with_everything_passes(
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION pg_stat_statements")
     cli.text("target", "add", "shop", "--url", url, "--act-url", url)
+    cli.env["HONED_CHECKPOINT_FILE"] = "/mnt/elsewhere/checkpoints"
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/bwrap")
     assert {check["status"] for check in checks(cli).values()} == {"ok"}
     assert "ok   store: PostgreSQL" in cli.text("doctor")
@@ -34,7 +37,11 @@ def test_what_is_missing_is_named_with_what_to_do(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
     cli.text("target", "add", "shop", "--url", empty_database())
+    cli.text("stop", "--reason", "the pager rings")
     found = checks(cli)
+    assert found["switch"]["status"] == "warn"
+    assert "the pager rings" in found["switch"]["seen"]
+    assert "checkpoint_file" in found["checkpoints"]["fix"]
     assert found["sandbox"]["status"] == "warn"
     assert "install bubblewrap" in found["sandbox"]["fix"]
     assert found["target shop"]["status"] == "fail"
@@ -56,3 +63,14 @@ def test_wrong_programs_are_found(cli: CommandLine, tmp_path: Path) -> None:
     check = checks(cli)["postgresql programs"]
     assert check["status"] == "fail"
     assert "postgres_bin" in check["fix"]
+
+
+def test_a_key_that_others_may_read_is_found(cli: CommandLine, honed_home: Path) -> None:
+    assert checks(cli)["ledger key"]["status"] == "ok"
+    key_file = Settings(home=honed_home).key_file
+    Signer.load_or_create(key_file)
+    assert checks(cli)["ledger key"]["status"] == "ok"
+    key_file.chmod(0o644)
+    check = checks(cli)["ledger key"]
+    assert check["status"] == "fail"
+    assert "chmod 600" in check["fix"]

@@ -75,6 +75,8 @@ def _here(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _sandbox()
     yield _cpu_times()
+    yield _guarded("ledger key", _key, settings)
+    yield _checkpoints(settings)
 
 
 def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
@@ -139,6 +141,26 @@ def _cpu_times() -> Check:
     )
 
 
+def _key(settings: Settings) -> Check:
+    from honed.ledger.keys import Signer
+
+    if not settings.key_file.exists():
+        return Check(
+            "ledger key", Status.OK, f"honed makes it when it first runs: {settings.key_file}"
+        )
+    key_id = Signer.load(settings.key_file).key_id
+    return Check("ledger key", Status.OK, f"{key_id[:16]}, in {settings.key_file}")
+
+
+def _checkpoints(settings: Settings) -> Check:
+    if settings.checkpoint_file is not None:
+        return Check("checkpoints", Status.OK, f"in {settings.checkpoint_file}")
+    seen = "none are kept, so nobody would see it if the end of the record were cut off"
+    return Check(
+        "checkpoints", Status.WARN, seen, "set checkpoint_file to a path outside the store"
+    )
+
+
 def _store(store: Store) -> Check:
     from honed.storage.description import describe
 
@@ -151,9 +173,16 @@ def _store(store: Store) -> Check:
 
 def _work(store: Store) -> Iterator[Check]:
     from honed.jobs.deadletters import dead_letters
+    from honed.loop.switch import read_switch
 
     with store.owner.transaction() as conn:
         letters = dead_letters(conn)
+        switch = read_switch(conn)
+    if switch.stopped:
+        seen = f"{switch.changed_by} told honed to stop: {switch.reason}"
+        yield Check("switch", Status.WARN, seen, "`honed start` allows changes again")
+    else:
+        yield Check("switch", Status.OK, "changes are allowed")
     if letters:
         fix = "`honed deadletter list` tells why; replay or discard each"
         yield Check("dead letters", Status.WARN, f"{len(letters)} wait for a person", fix)

@@ -1,6 +1,7 @@
 """`honed improvement`: what was claimed, proven and decided, and the decisions of a person."""
 
 import getpass
+import os
 import sys
 
 import click
@@ -9,9 +10,9 @@ from honed.approval.decisions import approve, reject, roll_back
 from honed.core.verdict import State
 from honed.errors import ConfigurationError, WrongState
 from honed.improvement.record import Improvement, improvements
-from honed.interfaces.cli.improvement_page import print_dossier, print_request
+from honed.interfaces.cli.improvement_page import print_dossier, print_request, undo_of
 from honed.interfaces.cli.opening import asking
-from honed.interfaces.cli.output import percent, print_json, print_rows
+from honed.interfaces.cli.output import percent, plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.loop.dossier import read_dossier
 
@@ -64,10 +65,11 @@ def show(invocation: Invocation, improvement_id: int) -> None:
     """
     with asking(invocation) as conn:
         dossier = read_dossier(conn, improvement_id)
+    undo = undo_of(dossier.improvement)
     if invocation.as_json:
-        print_json(dossier)
+        print_json({**plain(dossier), "undo": undo})
         return
-    print_dossier(dossier)
+    print_dossier(dossier, undo)
 
 
 @improvement.command("approve")
@@ -89,12 +91,12 @@ def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: b
     if digest and not _is_digest(digest):
         msg = f"a digest has {_DIGEST_DIGITS} hexadecimal digits, not {digest!r}"
         raise click.BadParameter(msg, param_hint="'--digest'")
-    if not yes and is_terminal:
-        digest = _ask(invocation, improvement_id, digest)
+    if is_terminal:
+        digest = _shown(invocation, improvement_id, digest)
+        if not yes:
+            click.confirm("Do this?", abort=True, err=True)
     with asking(invocation) as conn:
-        if not digest:
-            digest = read_dossier(conn, improvement_id).improvement.digest
-        approval_id = approve(conn, improvement_id, digest, acting_for=getpass.getuser())
+        approval_id = approve(conn, improvement_id, digest, acting_for=_person())
     _say(invocation, improvement_id, approval_id, "approved")
 
 
@@ -105,7 +107,7 @@ def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: b
 def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Say no to an improvement that waits, or that is approved and not begun."""
     with asking(invocation) as conn:
-        approval_id = reject(conn, improvement_id, reason, acting_for=getpass.getuser())
+        approval_id = reject(conn, improvement_id, reason, acting_for=_person())
     _say(invocation, improvement_id, approval_id, "rejected")
 
 
@@ -116,23 +118,30 @@ def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None
 def rollback(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Take an applied change back by its own undo; a worker does it."""
     with asking(invocation) as conn:
-        approval_id = roll_back(conn, improvement_id, reason, acting_for=getpass.getuser())
+        approval_id = roll_back(conn, improvement_id, reason, acting_for=_person())
     _say(invocation, improvement_id, approval_id, "to be rolled back")
 
 
-def _ask(invocation: Invocation, improvement_id: int, digest: str) -> str:
-    """Show what would be done, ask a person for it, and return the digest of what was shown."""
+def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
+    """Show a person what would be done, and return the digest that is to be approved."""
     with asking(invocation) as conn:
         dossier = read_dossier(conn, improvement_id)
     shown = dossier.improvement
     if shown.state is not State.AWAITING_APPROVAL:
         msg = f"improvement {improvement_id} does not wait for an approval: it is {shown.state}"
         raise WrongState(msg)
-    print_request(dossier)
+    print_request(dossier, undo_of(shown))
     if digest and digest.lower() != shown.digest:
         click.echo(f"you gave the digest {digest}, which is not that of what is shown", err=True)
-    click.confirm("Do this?", abort=True, err=True)
     return digest or shown.digest
+
+
+def _person() -> str:
+    """Return who this is on this machine; the login at the store is recorded beside it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _say(invocation: Invocation, improvement_id: int, approval_id: int, what: str) -> None:

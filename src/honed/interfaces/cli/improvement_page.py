@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from honed.core.step import Step
+from honed.core.kind import Kind
+from honed.core.plugins import discover
+from honed.core.step import Step, inverses
 from honed.experiments.record import StoredTrial
 from honed.improvement.record import Improvement
 from honed.interfaces.cli.output import (
@@ -22,22 +24,33 @@ from honed.loop.dossier import Dossier
 _STATEMENT_CHARACTERS = 60
 
 
-def print_dossier(dossier: Dossier) -> None:
+def undo_of(improvement: Improvement) -> list[Step]:
+    """Return what takes an improvement back, as its kind says; of a kind that is gone: last first.
+
+    This is the undo that the digest covers.
+    """
+    kinds = discover("honed.kinds", Kind)  # type: ignore[type-abstract]  # the family's base
+    if improvement.kind not in kinds:
+        return inverses(improvement.steps)
+    return kinds[improvement.kind].rollback(improvement.steps)
+
+
+def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
     """Print everything about one improvement."""
     _print_claim(dossier.improvement)
     _print_trial(dossier.trial)
-    _print_steps(dossier.improvement.steps)
+    _print_steps(dossier.improvement.steps, undo)
     _print_decisions(dossier)
     _print_effects(dossier)
     _print_watch(dossier)
     _print_history(dossier)
 
 
-def print_request(dossier: Dossier) -> None:
+def print_request(dossier: Dossier, undo: Sequence[Step]) -> None:
     """Print what a person needs to decide: the claim, its proof, what is done and undone."""
     _print_claim(dossier.improvement)
     _print_trial(dossier.trial)
-    _print_steps(dossier.improvement.steps)
+    _print_steps(dossier.improvement.steps, undo)
     click.echo()
 
 
@@ -115,15 +128,17 @@ def _comparison_row(name: str, comparison: Mapping[str, Any]) -> tuple[object, .
     return (name, "", comparison["pairs"], percent(comparison["effect"]), interval, "")
 
 
-def _print_steps(steps: Sequence[Step]) -> None:
-    for number, step in enumerate(steps, 1):
-        print_heading(f"step {number}: {step.description}")
-        for verb, statements in (("do", step.do), ("undo", step.undo)):
-            for statement in statements:
-                click.echo(f"  {verb}:")
-                print_text(f"{statement};", indent=4)
-        if not step.undo:
-            click.echo("  undo: nothing, it leaves nothing behind")
+def _print_steps(steps: Sequence[Step], undo: Sequence[Step]) -> None:
+    for heading, each in (("what is done", steps), ("what takes it back", undo)):
+        if not each:
+            continue
+        print_heading(heading)
+        for number, step in enumerate(each, 1):
+            print_text(f"{number}. {step.description}", indent=2)
+            for statement in step.do:
+                print_text(f"{statement};", indent=6)
+            if not step.do:
+                print_text("(nothing to take back)", indent=6)
 
 
 def _print_decisions(dossier: Dossier) -> None:

@@ -46,6 +46,8 @@ class Narration:
             disable=not console.is_terminal,
         )
         self._bars: dict[int, TaskID] = {}
+        #: What was said to wait, last.
+        self._waiting = ""
         #: Seconds from the start to the first proven improvement; None: none yet.
         self.first_proof_s: float | None = None
 
@@ -88,9 +90,7 @@ class Narration:
     def _(self, event: events.Proposed) -> None:
         claim = escape(event.hypothesis.claim)
         predicted = percent(event.hypothesis.predicted_log_ratio)
-        self.say(
-            f"[magenta]hypothesis {event.improvement_id}[/] {claim} (predicted {predicted})"
-        )
+        self.say(f"[magenta]hypothesis {event.improvement_id}[/] {claim} (predicted {predicted})")
 
     @on_event.register
     def _(self, event: events.TrialStarted) -> None:
@@ -157,9 +157,19 @@ class Narration:
         self.say(f"[bold red]FAILED {event.improvement_id}[/] {escape(event.error)}")
 
     @on_event.register
+    def _(self, event: events.Parked) -> None:
+        said = f"[yellow]{event.task} waits[/] {escape(event.reason)}"
+        # It is tried again every few seconds, and says the same each time.
+        if said != self._waiting:
+            self._waiting = said
+            self.say(said)
+
+    @on_event.register
     def _(self, event: events.CycleEnded) -> None:
         minutes = event.next_delay_s / 60
-        self.say(f"[dim]cycle {event.cycle_id} is over; the next would begin in {minutes:.0f} min[/]")
+        self.say(
+            f"[dim]cycle {event.cycle_id} is over; the next would begin in {minutes:.0f} min[/]"
+        )
 
     def _open_bar(self, key: int, description: str, total: int) -> None:
         self._close_bar(key)

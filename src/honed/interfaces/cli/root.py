@@ -199,6 +199,9 @@ def _say_unexpected(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Say in one line what nobody foresaw; where it happened only with --verbose."""
+    if issubclass(kind, KeyboardInterrupt):
+        click.echo("honed: aborted", err=True)
+        return
     if logging.getLogger("honed").isEnabledFor(logging.DEBUG):
         sys.__excepthook__(kind, error, trace)
         return

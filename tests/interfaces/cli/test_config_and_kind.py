@@ -1,0 +1,52 @@
+"""`honed config` and `honed kind`: every setting with its origin, every kind with its page."""
+
+import pytest
+
+from honed.config import Settings
+from honed.core.kind import Kind
+from honed.core.plugins import discover
+from honed.testing.commandline import CommandLine
+
+
+def test_every_setting_is_shown_with_its_origin(cli: CommandLine) -> None:
+    cli.env["HONED_AUTONOMY"] = "supervised"
+    shown = {each["setting"]: each for each in cli.json("config", "show")}
+    assert set(shown) == set(Settings.model_fields)
+    assert (shown["autonomy"]["value"], shown["autonomy"]["origin"]) == (
+        "supervised",
+        "HONED_AUTONOMY",
+    )
+    assert shown["alpha"]["origin"] == "default"
+    assert all(each["meaning"] for each in shown.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secretword@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u@h/db?password=secretword&x=1", "postgresql://u@h/db?password=***&x=1"),
+        ("host=h password='secret word' user=u", "host=h password=*** user=u"),
+        ("postgresql://u@h:5432/db", "postgresql://u@h:5432/db"),
+    ],
+)
+def test_a_password_is_never_shown(cli: CommandLine, url: str, shown: str) -> None:
+    cli.env["HONED_STORE_URL"] = url
+    values = {each["setting"]: each["value"] for each in cli.json("config", "show")}
+    assert values["store_url"] == shown
+    assert "secret" not in cli.text("config", "show")
+
+
+def test_every_kind_is_listed_and_has_its_page(cli: CommandLine) -> None:
+    kinds = discover("honed.kinds", Kind)  # type: ignore[type-abstract]  # the family's base
+    assert [each["kind"] for each in cli.json("kind", "list")] == list(kinds)
+    for name in kinds:
+        assert name in cli.text("kind", "list")
+        page = cli.text("kind", "show", name)
+        for heading in ("What it does", "Why it helps", "Risk and rollback", "How it is measured"):
+            assert f"## {heading}" in page
+        assert cli.json("kind", "show", name)["page"] == page.removesuffix("\n")
+
+
+def test_a_kind_that_is_not_there_is_refused(cli: CommandLine) -> None:
+    refusal = cli.refusal("kind", "show", "nope")
+    assert refusal == "there is no kind called 'nope' | `honed kind list` shows what is installed"
