@@ -21,7 +21,7 @@ PAGE_VIEWS = 200_000
 #: Runs of each query before and after, of which the median counts.
 _RUNS = 3
 #: Pause of the traffic between two rounds.
-_PAUSE_S = 0.2
+_PAUSE_S = 0.1
 #: Readings of production before the cycle: the watch needs something to compare with.
 _READINGS = 9
 #: Changes that the cycle may apply.
@@ -66,9 +66,9 @@ def _settings(script: Script) -> Settings:
         autonomy=Autonomy.SUPERVISED if script.ask else Autonomy.FULL,
         require_human_approval=script.ask is not None,
         max_changes_per_run=_MAX_CHANGES,
-        sample_interval_s=1.5,
+        sample_interval_s=2.0,
         watch_intervals=8,
-        trial_budget_s=120.0,
+        trial_budget_s=60.0,
         seed=script.seed,
         checkpoint_file=script.folder / "honed" / "checkpoints",
     )

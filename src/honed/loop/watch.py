@@ -173,12 +173,18 @@ class _Comparison:
         for stretch in after:
             if known is not None and stretch.start < known:
                 continue
-            base = self.before[ordinal % len(self.before)]
             costs = self._measure(stretch)
-            base_costs = self._measure(base) if costs else {}
-            if costs.keys() & base_costs.keys():
-                yield Pair(ordinal, base, stretch, base_costs, costs)
-                ordinal += 1
+            for base in self._bases_from(ordinal) if costs else ():
+                base_costs = self._measure(base)
+                if costs.keys() & base_costs.keys():
+                    yield Pair(ordinal, base, stretch, base_costs, costs)
+                    ordinal += 1
+                    break
+
+    def _bases_from(self, ordinal: int) -> Iterator[Interval]:
+        """Yield the stretches before, beginning with the one whose turn it is."""
+        for offset in range(len(self.before)):
+            yield self.before[(ordinal + offset) % len(self.before)]
 
     def _measure(self, interval: Interval) -> dict[str, float]:
         with asking(self.kind.name):
