@@ -7,6 +7,7 @@ import pytest
 from honed.core.step import Step
 from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.write_cost import write_cost
 
 CITY = """SELECT * FROM "Shop".customer WHERE city = 'city 7'"""
 DATE = """SELECT * FROM "Shop"."Order" WHERE ordered_on = '2025-03-01'"""
@@ -42,6 +43,25 @@ def test_hidden_candidates_change_no_plan(clone: Clone) -> None:
     before = clone.explain(CITY)
     clone.add([BY_CITY])
     assert clone.explain(CITY) == before
+
+
+def test_a_hidden_candidate_can_be_shown_after_an_analysis_without_it(clone: Clone) -> None:
+    clone.add([Candidate("by_value", "CREATE INDEX by_value ON nothing (value)")])
+    clone.run("ANALYZE nothing")
+    clone.show({"by_value"})
+    assert clone.query("SELECT relhasindex AS has FROM pg_class WHERE relname = 'nothing'") == [
+        {"has": True}
+    ]
+
+
+def test_a_hidden_candidate_is_not_paid_for_by_writers(clone: Clone) -> None:
+    built = clone.add([BY_CITY, BY_BOTH])
+    hidden = write_cost(clone, '"Shop".customer', rows=500)
+    clone.show(built)
+    shown = write_cost(clone, '"Shop".customer', rows=500)
+    assert hidden is not None
+    assert shown is not None
+    assert shown.insert_wal_bytes > hidden.insert_wal_bytes + 100
 
 
 def test_sizes_of_candidates_are_those_of_their_files(clone: Clone) -> None:

@@ -181,7 +181,7 @@ WITH flipped AS (
     RETURNING indrelid
 )
 UPDATE pg_class
-   SET relhasindex = relhasindex
+   SET relhasindex = relhasindex OR %(is_visible)s::bool
  WHERE oid IN (SELECT indrelid FROM flipped);
 
 -- list_known_settings --
@@ -207,10 +207,6 @@ INSERT INTO lab_copy (marker) VALUES (%(marker)s::jsonb);
 -- delete_marker --
 -- From here on the copy is not to be used.
 DELETE FROM lab_copy;
-
--- empty_buffers --
--- Drop every page from the server's buffers, so that it gets another place when it is read again.
-SELECT buffers_evicted FROM pg_buffercache_evict_all();
 
 -- list_leftovers --
 -- Databases of labs whose process is gone: no session of that name is there.

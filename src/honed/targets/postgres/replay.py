@@ -207,8 +207,8 @@ class ReplayTrial:
     """The workload replayed with and without the steps; implements ``Trial``.
 
     Steps that only create indexes are tried on one clone, on which the indexes are shown and
-    hidden. For others each world is a clone of its own; see ``worlds`` for what that costs. The
-    design's washout should be 1 or more.
+    hidden. For others each world is a clone of its own, and pages are read again after each change
+    of world: the design's washout must be 1 or more then. See ``worlds``.
     """
 
     #: Where the clones come from; refreshed already.
@@ -236,7 +236,7 @@ class ReplayTrial:
             candidate = stack.enter_context(self.lab.clone(Side.CANDIDATE.value))
             built, facts = self._build(candidate, steps)
             worlds: Worlds
-            if _only_create_indexes(steps):
+            if only_create_indexes(steps):
                 candidate.adopt(built)
                 worlds = OneDatabase(candidate, built, cut_s=self.cut_s)
             else:
@@ -307,5 +307,6 @@ class ReplayTrial:
                 arms[side].run(unit.name)
 
 
-def _only_create_indexes(steps: Sequence[Step]) -> bool:
+def only_create_indexes(steps: Sequence[Step]) -> bool:
+    """Return whether ``steps`` are tried in one database, so that a trial needs no washout."""
     return all(_CREATES_INDEX.match(statement) for step in steps for statement in step.do)

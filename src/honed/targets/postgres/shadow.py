@@ -38,6 +38,7 @@ COPYING = "copying"
 
 _CREATE_MARKER = "CREATE TABLE IF NOT EXISTS lab_copy (marker jsonb NOT NULL)"
 _CREATE_BUFFERCACHE = "CREATE EXTENSION IF NOT EXISTS pg_buffercache"
+_EMPTY_BUFFERS = "SELECT FROM pg_buffercache_evict_all()"
 #: Restores statistics, keeps them when an index is built, and can empty its buffers.
 _VERSION_18 = 180000
 _MEGABYTE = 1024 * 1024
@@ -258,7 +259,8 @@ class Shadow:
     def empty_buffers(self) -> None:
         """Drop every page from the server's buffers, where PostgreSQL 18 or later can do that."""
         if self.version >= _VERSION_18:
-            self.rows("empty_buffers")
+            with self.errors("emptying the buffers"):
+                self.session.execute(_EMPTY_BUFFERS)
 
     def use_settings(self, settings: Mapping[str, str]) -> None:
         """Give ``settings`` to every later connection of the owner and of the reader.

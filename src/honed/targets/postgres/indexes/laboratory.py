@@ -1,12 +1,28 @@
 """A clone as a laboratory: candidates are built, planned with and timed on it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from honed.core.canonical import Json
 from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.indexes.bench import Laboratory
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.whatif import Built
+
+
+def analyze_expressions(
+    clone: Clone, laboratory: Laboratory, new: Sequence[IndexDefinition]
+) -> None:
+    """Let the planner know the values of the expressions of ``new`` indexes.
+
+    It knows nothing of them before their table is analyzed, which takes notice of visible indexes
+    only. A clone of a sample has production's statistics, which must not be overwritten.
+    """
+    expressive = [each for each in new if each.has_expression]
+    if expressive and not clone.is_sampled:
+        laboratory.show([each.name for each in expressive])
+        clone.run(*(f"ANALYZE {name}" for name in sorted({each.relation for each in expressive})))
+        laboratory.show(())
 
 
 class CloneLaboratory:
@@ -25,11 +41,7 @@ class CloneLaboratory:
     def add(self, candidates: Collection[IndexDefinition]) -> Mapping[str, Built]:
         """Build ``candidates`` unseen by the planner; one that cannot be built is left out."""
         built = self._clone.add(candidates)
-        if not self._clone.is_sampled:
-            # The planner knows nothing of an expression before its index is analyzed. The clone
-            # of a sample has production's statistics, which must not be overwritten.
-            new = {each.relation for each in candidates if each.has_expression}
-            self._clone.run(*(f"ANALYZE {relation}" for relation in sorted(new)))
+        analyze_expressions(self._clone, self, [each for each in candidates if each.name in built])
         return built
 
     def show(self, names: Collection[str]) -> None:
