@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from honed.approval.decisions import approve, decisions, reject
-from honed.approval.policy import write_policy
+from honed.approval.policy import current_policy, write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
@@ -108,10 +108,12 @@ class App:
             UnknownTarget: there is no such target.
             WrongState: a cycle of this target is about to begin already.
             Stopped: honed was told to stop.
+            TargetUnavailable: the target does not answer.
         """
-        self.target(target)
         with self.parts.store.transaction() as conn:
             check_switch(conn)
+        # A target that was just added has no history yet, and one that is away is said so at once.
+        self.target(target).sample()
         with self.store.database("honed_operator").transaction() as conn:
             cycle_id = request(conn, target, options)
         return self.finish(cycle_id)
@@ -221,12 +223,21 @@ def _ignore(_: Event) -> None:
 
 
 @contextmanager
-def open_app(settings: Settings, *, on_event: OnEvent = _ignore) -> Iterator[App]:
-    """Hand out a working honed with the policy of ``settings``, and close it at the end.
+def open_app(
+    settings: Settings, *, on_event: OnEvent = _ignore, writes_policy: bool = True
+) -> Iterator[App]:
+    """Hand out a working honed, and close it at the end.
+
+    Args:
+        settings: of this process.
+
+        on_event: told of everything that happens.
+
+        writes_policy: whether the settings become the policy in force; needs the store's owner.
 
     Raises:
         StoreUnavailable: honed's own database does not answer.
-        StoreOutdated: it has another schema.
+        StoreOutdated: it has another schema, or no policy yet.
         ServerFailed: the embedded server does not start.
     """
     # They log tracebacks of their own when a store restarts; the worker says it in one line.
@@ -235,7 +246,10 @@ def open_app(settings: Settings, *, on_event: OnEvent = _ignore) -> Iterator[App
     store = open_store(settings)
     try:
         with store.owner.transaction() as conn:
-            write_policy(conn, settings)
+            if writes_policy:
+                write_policy(conn, settings)
+            else:
+                current_policy(conn)
         app = App(settings, store, on_event)
     except BaseException:
         store.close()

@@ -1,5 +1,6 @@
 """The dossier of an improvement: everything that is known of it, for whoever shows it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from honed.approval.decisions import Decision, decisions
@@ -8,6 +9,9 @@ from honed.improvement.record import Event, Improvement, events, get
 from honed.loop.effects import Effect, effects_of
 from honed.loop.watch import Pair, stored_pairs
 from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,8 @@ class Dossier:
     """Everything that is known of one improvement, as of one moment."""
 
     improvement: Improvement
+    #: The target's name.
+    target: str
     #: The last trial that came to an end; None: none has.
     trial: StoredTrial | None
     #: What was decided, oldest first; so are the others.
@@ -23,6 +29,8 @@ class Dossier:
     #: Production before and after the change.
     watch: tuple[Pair, ...]
     events: tuple[Event, ...]
+    #: Texts of the measured units that are statements, by unit.
+    texts: Mapping[str, str]
 
 
 def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
@@ -31,11 +39,30 @@ def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
     Raises:
         UnknownImprovement: there is none with this id.
     """
+    improvement = get(conn, improvement_id)
+    trial = load_last_trial(conn, improvement_id)
+    watch = stored_pairs(conn, improvement_id)
+    units = {unit.name for unit in trial.design.units} if trial else set()
+    units.update(*(pair.after for pair in watch))
     return Dossier(
-        improvement=get(conn, improvement_id),
-        trial=load_last_trial(conn, improvement_id),
+        improvement=improvement,
+        target=_target_name(conn, improvement.target_id),
+        trial=trial,
         decisions=tuple(decisions(conn, improvement_id)),
         effects=tuple(effects_of(conn, improvement_id)),
-        watch=tuple(stored_pairs(conn, improvement_id)),
+        watch=tuple(watch),
         events=tuple(events(conn, improvement_id)),
+        texts=_texts(conn, improvement.target_id, units),
     )
+
+
+def _target_name(conn: Connection, target_id: int) -> str:
+    (row,) = conn.execute(_QUERIES["get_target_name"], {"target_id": target_id})
+    name: str = row["name"]
+    return name
+
+
+def _texts(conn: Connection, target_id: int, units: Iterable[str]) -> dict[str, str]:
+    wanted = {"target_id": target_id, "statement_ids": sorted(units)}
+    rows = conn.execute(_QUERIES["list_texts"], wanted)
+    return {row["statement_id"]: row["text"] for row in rows}

@@ -313,3 +313,14 @@ SELECT improvement.state, count(*) AS improvements
  WHERE target.removed_at IS NULL
  GROUP BY improvement.state
  ORDER BY improvement.state;
+
+-- get_target_name --
+-- What a target is called, also after it was removed.
+SELECT name FROM honed.target WHERE target_id = %(target_id)s;
+
+-- list_texts --
+-- The texts of statements of a target.
+SELECT statement_id, text
+  FROM honed.statement
+ WHERE target_id = %(target_id)s
+   AND statement_id = ANY (%(statement_ids)s::text[]);

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from honed.approval.policy import write_policy
+from honed.config import Settings
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 
@@ -82,25 +84,69 @@ def test_which_target_must_be_clear(cli: CommandLine, quiet_url: str) -> None:
     assert "is not one of" in cli.refusal("cycle", "shop", "--target-area", "beauty")
 
 
-def test_a_target_that_is_away_is_one_line_not_a_traceback(cli: CommandLine) -> None:
-    cli.env["HONED_MAX_ATTEMPTS"] = "1"
+def test_the_first_turn_knows_what_production_asked_before(
+    cli: CommandLine, quiet_url: str
+) -> None:
+    with psycopg.connect(quiet_url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE part AS SELECT generate_series(1, 20000) AS size")
+        for size in range(5):
+            conn.execute("SELECT count(*) FROM part WHERE size > %s", (size,))
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    assert cli("cycle", "shop", "--target-area", "features").exit_code == 0
+    titles = [each["title"] for each in cli.json("finding", "list")]
+    assert any("from part where size" in title.lower() for title in titles)
+
+
+def test_a_target_that_is_away_is_said_at_once(cli: CommandLine, store: Database) -> None:
     cli.text("target", "add", "shop", "--url", "postgresql:///shop?host=/nowhere")
+    assert "/nowhere" in cli.refusal("cycle", "shop")
+    assert cycles(store) == []
+
+
+def test_a_cycle_that_failed_says_why(cli: CommandLine, store: Database, quiet_url: str) -> None:
+    cli.env["HONED_MAX_ATTEMPTS"] = "1"
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        conn.execute("REVOKE INSERT ON honed.analysis FROM honed_daemon")
     done = cli("cycle", "shop")
     assert done.exit_code == 1
-    assert "honed: cycle 1 failed: " in done.stderr
-    assert "hint: `honed deadletter list`" in done.stderr
+    said, hint = done.stderr.splitlines()[-2:]
+    assert said.startswith("honed: cycle 1 failed: dead letter 1: ")
+    assert "permission denied for table analysis" in said
+    assert hint == "  hint: `honed deadletter list` tells what was given up"
 
 
 def test_a_worker_ends_when_nothing_is_due(
     cli: CommandLine, store: Database, quiet_url: str
 ) -> None:
     cli.text("target", "add", "shop", "--url", quiet_url)
+    assert "the store has no policy yet" in cli.refusal("worker", "--until-idle")
     with store.transaction() as conn:
+        write_policy(conn, Settings())
         conn.execute("SELECT honed.run_cycle('shop')")
     done = cli("worker", "--until-idle", "--json")
     assert done.exit_code == 0
     told = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert told == ["CycleStarted", "CycleEnded"]
+    assert cycles(store)[0]["phase"] == "finished"
+
+
+def test_a_worker_needs_no_more_than_the_daemons_role(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with psycopg.connect(store.url, autocommit=True) as conn:
+        with store.transaction() as own:
+            write_policy(own, Settings())
+        conn.execute("SELECT honed.run_cycle('shop')")
+        conn.execute("CREATE ROLE dora_of_cli LOGIN")
+        conn.execute("GRANT honed_daemon TO dora_of_cli")
+        cli.env["HONED_STORE_URL"] = store.url.replace("postgres@", "dora_of_cli@")
+        try:
+            done = cli("worker", "--until-idle")
+        finally:
+            conn.execute("DROP ROLE dora_of_cli")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert cycles(store)[0]["phase"] == "finished"
 
 

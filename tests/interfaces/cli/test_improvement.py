@@ -180,6 +180,13 @@ def test_the_trial_is_shown_with_an_interval_for_each_statement(
         design, effects={"q1": -0.7, "q2": -0.1}, noise=Noise(environment=0.02, spikes=0), seed=7
     )
     with store.transaction() as conn:
+        conn.execute(
+            """
+            INSERT INTO honed.statement (target_id, statement_id, text, sort)
+            VALUES (%s, 'q1', E'SELECT *\n  FROM part', 'select')
+            """,
+            (waiting.target_id,),
+        )
         trial_id = start_trial(conn, improvement_id=waiting.improvement_id, design=design, seed=3)
         result = run_trial(trial, [], seed=3, record=lambda block: add_block(conn, trial_id, block))
         finish_trial(conn, trial_id, result)
@@ -187,6 +194,7 @@ def test_the_trial_is_shown_with_an_interval_for_each_statement(
     assert f"trial {trial_id}: {result.verdict.value}" in lines
     assert result.judgement.reason in lines
     rows = {line.split("\t")[0]: line.split("\t") for line in lines if "\t" in line}
+    rows["q1"] = rows["SELECT * FROM part"]
     for unit in result.judgement.units:
         assert rows[unit.unit][3] == percent(unit.effect)
         assert rows[unit.unit][4] == f"{percent(unit.low)} to {percent(unit.high)}"

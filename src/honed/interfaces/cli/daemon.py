@@ -27,9 +27,11 @@ def run(invocation: Invocation) -> None:
 def worker(invocation: Invocation, *, until_idle: bool) -> None:
     """Handle messages of the queues; run as many as you like.
 
-    Workers on any machine share the queues of one store; they begin no cycles and take no
-    readings. With --json each event is one line of JSON.
+    Workers on any machine share the queues of one store. They begin no cycles, take no readings
+    and do not touch the policy, so a login that is a member of honed_daemon is enough. With --json
+    each event is one line of JSON.
     """
     telling = printed() if invocation.as_json else narrated()
-    with telling as on_event, open_app(invocation.settings(), on_event=on_event) as app:
+    settings = invocation.settings()
+    with telling as on_event, open_app(settings, on_event=on_event, writes_policy=False) as app:
         app.run_worker(until_idle=until_idle)

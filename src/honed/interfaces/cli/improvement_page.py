@@ -8,7 +8,7 @@ import click
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.step import Step, inverses
-from honed.experiments.record import StoredTrial
+from honed.core.trial import TrialDesign
 from honed.improvement.record import Improvement
 from honed.interfaces.cli.output import (
     percent,
@@ -22,6 +22,12 @@ from honed.interfaces.cli.output import (
 from honed.loop.dossier import Dossier
 
 _STATEMENT_CHARACTERS = 60
+#: What a judgement compares as a whole, by what it is called here.
+_COMPARISONS = {
+    "all, weighted": "objective",
+    "total cost": "total_cost",
+    "A/A control": "control",
+}
 
 
 def undo_of(improvement: Improvement) -> list[Step]:
@@ -37,8 +43,8 @@ def undo_of(improvement: Improvement) -> list[Step]:
 
 def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
     """Print everything about one improvement."""
-    _print_claim(dossier.improvement)
-    _print_trial(dossier.trial)
+    _print_claim(dossier)
+    _print_trial(dossier)
     _print_steps(dossier.improvement.steps, undo)
     _print_decisions(dossier)
     _print_effects(dossier)
@@ -48,13 +54,14 @@ def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
 
 def print_request(dossier: Dossier, undo: Sequence[Step]) -> None:
     """Print what a person needs to decide: the claim, its proof, what is done and undone."""
-    _print_claim(dossier.improvement)
-    _print_trial(dossier.trial)
+    _print_claim(dossier)
+    _print_trial(dossier)
     _print_steps(dossier.improvement.steps, undo)
     click.echo()
 
 
-def _print_claim(improvement: Improvement) -> None:
+def _print_claim(dossier: Dossier) -> None:
+    improvement = dossier.improvement
     click.secho(f"improvement {improvement.improvement_id}: {improvement.state.value}", bold=True)
     print_text(improvement.hypothesis.claim)
     click.echo()
@@ -64,7 +71,7 @@ def _print_claim(improvement: Improvement) -> None:
         {
             "kind": improvement.kind,
             "subject": improvement.subject,
-            "target": improvement.target_id,
+            "target": dossier.target,
             "cycle": improvement.cycle_id or None,
             "priority": f"{improvement.priority} of 5",
             "risk": f"{improvement.risk} of 10{danger}",
@@ -80,7 +87,8 @@ def _print_claim(improvement: Improvement) -> None:
     )
 
 
-def _print_trial(trial: StoredTrial | None) -> None:
+def _print_trial(dossier: Dossier) -> None:
+    trial = dossier.trial
     if trial is None:
         return
     print_heading(f"trial {trial.trial_id}: {trial.verdict.value if trial.verdict else 'running'}")
@@ -94,33 +102,32 @@ def _print_trial(trial: StoredTrial | None) -> None:
             "seed": trial.seed,
         }
     )
-    if not judgement:
-        return
-    weights = {unit.name: unit.weight for unit in trial.design.units}
-    rows = [_unit_row(unit, weights) for unit in judgement["units"]]
-    rows += [
-        _comparison_row(name, judgement[key])
-        for name, key in (
-            ("all, weighted", "objective"),
-            ("total cost", "total_cost"),
-            ("A/A control", "control"),
+    if judgement:
+        click.echo()
+        _print_judgement(dossier, trial.design, judgement)
+
+
+def _print_judgement(dossier: Dossier, design: TrialDesign, judgement: Mapping[str, Any]) -> None:
+    weights = {unit.name: unit.weight for unit in design.units}
+    rows: list[tuple[object, ...]] = [
+        (
+            _text_of(dossier, unit["unit"]),
+            weights.get(unit["unit"]),
+            unit["pairs"],
+            percent(unit["effect"]),
+            percent_interval(unit["low"], unit["high"]),
+            unit["guardrail"],
         )
-        if judgement.get(key)
+        for unit in judgement["units"]
     ]
+    rows += [_comparison_row(name, judgement[key]) for name, key in _COMPARISONS.items()]
     titles = ("statement", "weight", "pairs", "effect", "interval", "guardrail")
-    click.echo()
     print_rows(titles, rows, empty="")
 
 
-def _unit_row(unit: Mapping[str, Any], weights: Mapping[str, float]) -> tuple[object, ...]:
-    return (
-        shortened(unit["unit"], _STATEMENT_CHARACTERS),
-        weights.get(unit["unit"]),
-        unit["pairs"],
-        percent(unit["effect"]),
-        percent_interval(unit["low"], unit["high"]),
-        unit["guardrail"],
-    )
+def _text_of(dossier: Dossier, unit: str) -> str:
+    """Return the text of a statement that was measured, on one line; of others, their name."""
+    return shortened(" ".join(dossier.texts.get(unit, unit).split()), _STATEMENT_CHARACTERS)
 
 
 def _comparison_row(name: str, comparison: Mapping[str, Any]) -> tuple[object, ...]:
@@ -184,9 +191,15 @@ def _print_watch(dossier: Dossier) -> None:
     if not dossier.watch:
         return
     print_heading("watch: production before and after")
-    titles = ("before", "after", "unit", "cost before", "cost after")
+    titles = ("before", "after", "statement", "cost before", "cost after")
     rows = [
-        (pair.before_at.start, pair.after_at.start, unit, pair.before.get(unit), pair.after[unit])
+        (
+            pair.before_at.start,
+            pair.after_at.start,
+            _text_of(dossier, unit),
+            pair.before.get(unit),
+            pair.after[unit],
+        )
         for pair in dossier.watch
         for unit in sorted(pair.after)
     ]

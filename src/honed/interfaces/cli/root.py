@@ -205,9 +205,8 @@ def _say_unexpected(
     if logging.getLogger("honed").isEnabledFor(logging.DEBUG):
         sys.__excepthook__(kind, error, trace)
         return
-    first = next(iter(str(error).splitlines()), "")
     hint = "this is a defect of honed: report it with what --verbose shows"
-    _say(error, f"unexpected {kind.__name__}: {first}", hint, as_json=False)
+    _say(error, f"unexpected {kind.__name__}: {error}", hint, as_json=False)
 
 
 def _say(error: BaseException, message: str, hint: str, *, as_json: bool) -> None:
@@ -215,6 +214,7 @@ def _say(error: BaseException, message: str, hint: str, *, as_json: bool) -> Non
         said = {"error": type(error).__name__, "message": message, "hint": hint}
         click.echo(json.dumps(said), err=True)
         return
-    click.echo(f"honed: {message}", err=True)
+    # A server's words may have several lines.
+    click.echo(f"honed: {' '.join(message.split())}", err=True)
     if hint:
         click.echo(f"  hint: {hint}", err=True)
