@@ -19,6 +19,9 @@ class Unit:
     weight: float = 1.0
     #: Executions of which one block takes the median.
     repeats: int = 1
+    #: Whether one execution takes so long that what the other arm left in the caches does not show
+    #: in it: then nothing of it needs to be dropped.
+    needs_washout: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
     """Return the verdict on ``steps``, measured in the worlds that ``trial`` opens.
 
     Pairs of adjacent blocks, baseline and candidate, in an order drawn anew for each pair. A block
-    runs each unit ``washout`` times without counting and then ``repeats`` times, of which the
-    median counts. A share of the pairs compares the baseline with its own copy. The judge is asked
+    runs each unit ``washout`` times without counting, if it needs that, and then ``repeats`` times,
+    of which the median counts. A share of the pairs compares the baseline with its own copy. The judge is asked
     after every pair. Once the objective is decided, only units whose guardrail is undecided go on.
 
     Args:
@@ -200,7 +200,7 @@ def _cost(arm: Arm, unit: Unit, washout: int) -> float:
     Every block begins with it, also one that follows a block of the same arm: otherwise the second
     block of a pair would start colder than the first.
     """
-    for _ in range(washout):
+    for _ in range(washout if unit.needs_washout else 0):
         arm.run(unit.name)
     return statistics.median(
         checked_cost(unit.name, arm.run(unit.name)) for _ in range(unit.repeats)

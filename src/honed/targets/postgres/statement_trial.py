@@ -9,9 +9,23 @@ from honed.errors import EvaluatorFailed
 from honed.targets.postgres.replay import METRIC, ReplayStatement, ReplayTrial, repeats_of
 from honed.targets.postgres.target import PostgresTarget
 
+#: Logarithm of a gain that is worth a change if one statement has it: a third less cost.
+_OF_ONE_STATEMENT = 0.45
+#: Filling the processor's caches from memory takes about a millisecond, a thirtieth of this, and
+#: both arms pay it in every block.
+_WARM_AT_ONCE_S = 0.03
 #: A trial of the whole workload must fit so many times into its time, else only what changes
 #: is replayed: then there is room for pairs that surprise.
 _ROOM = 1.5
+
+
+def worthwhile(statements: int) -> float:
+    """Return the smallest mean gain over ``statements`` that is worth a change, as a share.
+
+    2 % as in every trial, or less where so many statements are replayed that not even a third
+    less cost of one of them would come to that.
+    """
+    return min(TrialDesign((), METRIC).worthwhile, _OF_ONE_STATEMENT / max(1, statements))
 
 
 def statement_trial(
@@ -53,6 +67,7 @@ def statement_trial(
     )
     if _seconds(design, base_s) * _ROOM > design.time_budget_s:
         design = replace(design, units=tuple(each for each in units if each.name in changed))
+    design = replace(design, worthwhile=worthwhile(len(design.units)))
     if not design.units:
         msg = "none of the statements that the claim is about can be replayed"
         raise EvaluatorFailed(msg)
@@ -68,10 +83,17 @@ def statement_trial(
 
 
 def _unit(statement: ReplayStatement, seconds: float, cut_s: float) -> Unit:
-    return Unit(statement.name, repeats=1 if seconds >= cut_s else repeats_of(statement, seconds))
+    return Unit(
+        statement.name,
+        repeats=1 if seconds >= cut_s else repeats_of(statement, seconds),
+        needs_washout=seconds < _WARM_AT_ONCE_S,
+    )
 
 
 def _seconds(design: TrialDesign, base_s: Mapping[str, float]) -> float:
     """Return what the shortest trial takes if the change changes nothing."""
-    block_s = sum(base_s[unit.name] * (unit.repeats + design.washout) for unit in design.units)
+    block_s = sum(
+        base_s[unit.name] * (unit.repeats + (design.washout if unit.needs_washout else 0))
+        for unit in design.units
+    )
     return 2 * design.min_pairs * block_s
