@@ -3,6 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import ClassVar
 
 from pydantic import Field, ValidationError
@@ -114,11 +115,18 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise ConfigurationError("; ".join(lines)) from error
+        lines = [_complaint(str(item["loc"][0]), item["msg"]) for item in error.errors()]
+        hint = "correct it there; docs/reference/settings.md tells what each setting may be"
+        raise ConfigurationError("; ".join(lines), hint=hint) from error
+    except TOMLDecodeError as error:
+        msg = f"honed.toml is not TOML: {error}"
+        raise ConfigurationError(msg, hint="correct it, or move it away") from error
+
+
+def _complaint(name: str, what: str) -> str:
+    variable = f"HONED_{name.upper()}"
+    where = variable if variable in os.environ else "honed.toml or the command line"
+    return f"{name} ({where}): {what}"
 
 
 def origins(settings: Settings) -> dict[str, str]:

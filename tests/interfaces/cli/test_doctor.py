@@ -74,3 +74,11 @@ def test_a_key_that_others_may_read_is_found(cli: CommandLine, honed_home: Path)
     check = checks(cli)["ledger key"]
     assert check["status"] == "fail"
     assert "chmod 600" in check["fix"]
+
+
+def test_a_misspelt_variable_is_found(cli: CommandLine) -> None:
+    cli.env |= {"HONED_TARGET_SHOP_PASSWORD": "x"}
+    assert checks(cli)["environment"]["status"] == "ok"
+    cli.env["HONED_AUTONMY"] = "full"
+    check = checks(cli)["environment"]
+    assert (check["status"], check["fix"]) == ("warn", "is it HONED_AUTONOMY?")

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from honed.interfaces.cli.root import COMMANDS, honed
+from honed.testing.commandline import CommandLine
 
 #: Packages that are slow to import, and that a question for help has no need of.
 HEAVY = ("numpy", "psycopg", "pydantic", "rich", "scipy", "sklearn", "sqlglot", "procrastinate")
@@ -81,7 +82,25 @@ def test_a_wrong_command_line_is_one_line_and_one_hint(arguments: tuple[str, ...
 def test_a_wrong_setting_is_one_line_and_one_hint() -> None:
     done = run("config", "show", HONED_ALPHA="7")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "honed: alpha: Input should be less than 0.5"
+    assert (
+        done.stderr.splitlines()[0] == "honed: alpha (HONED_ALPHA): Input should be less than 0.5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("alhpa = 0.1", "alhpa (honed.toml or the command line): Extra inputs are not permitted"),
+        ("alpha = 7", "alpha (honed.toml or the command line): Input should be less than 0.5"),
+        ("alpha = ", "honed.toml is not TOML: "),
+    ],
+)
+def test_a_wrong_file_of_settings_is_one_line_and_one_hint(
+    toml: str, words: str, cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "honed.toml").write_text(toml)
+    monkeypatch.chdir(tmp_path)
+    assert cli.refusal("config", "show").startswith(words)
 
 
 def test_verbose_shows_where_an_error_happened() -> None:

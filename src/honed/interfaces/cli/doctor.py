@@ -1,5 +1,7 @@
 """`honed doctor`: what honed needs, what of it is here, and what to do about the rest."""
 
+import difflib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from honed.targets.registry import TargetRecord
 _PROGRAMS = ("postgres", "initdb", "pg_dump", "pg_restore")
 #: A trial holds a copy of the target and three clones of it: baseline, candidate and control.
 _COPIES = 4
+#: Variables with the password of a target.
+_OF_A_TARGET = "HONED_TARGET_"
 #: Below it even honed's own store is in danger.
 _LEAST_FREE_MB = 500
 
@@ -71,6 +75,7 @@ def doctor(context: click.Context) -> None:
 
 def _here(settings: Settings) -> Iterator[Check]:
     """Yield what can be seen on this machine."""
+    yield _variables()
     yield _guarded("postgresql programs", _programs, settings)
     yield _disk(settings)
     yield _sandbox()
@@ -107,6 +112,21 @@ def _programs(settings: Settings) -> Check:
     status = Status.OK if done.returncode == 0 else Status.FAIL
     fix = "" if status is Status.OK else "set postgres_bin to programs that run here"
     return Check("postgresql programs", status, f"{said}, in {folder}", fix)
+
+
+def _variables() -> Check:
+    """Look for misspelt settings; the settings themselves pass over what they do not know."""
+    known = {f"HONED_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("HONED_") and name not in known and not name.startswith(_OF_A_TARGET)
+    )
+    if not unknown:
+        return Check("environment", Status.OK, "every HONED_ variable is a setting")
+    close = difflib.get_close_matches(unknown[0], known, 1)
+    fix = f"is it {close[0]}?" if close else "`honed config show` lists the settings"
+    return Check("environment", Status.WARN, f"{', '.join(unknown)}: no such setting", fix)
 
 
 def _disk(settings: Settings) -> Check:
