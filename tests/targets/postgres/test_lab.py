@@ -375,7 +375,7 @@ def small_disk(honed_home: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_is_named(shop: Any, small_disk: Path) -> None:
+def test_a_full_disk_is_named_and_given_back(shop: Any, small_disk: Path) -> None:
     shop.run(
         "CREATE TABLE large AS"
         " SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 60000) n"
@@ -384,5 +384,12 @@ def test_a_full_disk_is_named(shop: Any, small_disk: Path) -> None:
     try:
         with pytest.raises(DiskFull):
             lab.refresh()
+        shop.run("DROP TABLE large")
+        assert lab.refresh().rows == 35000
+        large = "CREATE TABLE large AS SELECT repeat('x', 900) FROM generate_series(1, 60000)"
+        with pytest.raises(DiskFull), lab.clone("full") as clone:
+            clone.run(large)
+        with lab.clone("empty") as clone:
+            assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
     finally:
         lab.close()

@@ -140,7 +140,7 @@ class Copying:
 
     def _fill(self, relations: Sequence[Relation], sampled: Mapping[str, float]) -> int:
         self._create_extensions()
-        options = ("--schema-only", "--format=custom", "--compress=none")
+        options = ("--schema-only", "--format=custom", "--compress=0")
         with dumped(self._production, self._shadow, self._snapshot, *options) as dump:
             self._missing += dump.restore("pre-data", COPYING)
             rows = RowCopy(self._production, self._shadow, self._snapshot, sampled=sampled)
