@@ -77,7 +77,7 @@ def test_a_key_that_others_may_read_is_found(cli: CommandLine, honed_home: Path)
 
 
 def test_a_misspelt_variable_is_found(cli: CommandLine) -> None:
-    cli.env |= {"HONED_TARGET_SHOP_PASSWORD": "x"}
+    cli.env.update({"HONED_TARGET_SHOP_PASSWORD": "x"})
     assert checks(cli)["environment"]["status"] == "ok"
     cli.env["HONED_AUTONMY"] = "full"
     check = checks(cli)["environment"]
