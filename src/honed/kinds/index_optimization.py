@@ -47,11 +47,11 @@ from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
 from honed.targets.postgres.indexes.search import IndexSet, SearchResult
-from honed.targets.postgres.statement_trial import statement_trial
+from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
 
-#: A set that promises less is not worth a trial; the trial's own smallest worthwhile gain.
-_WORTHWHILE = 0.02
+#: A set must promise so many times what its trial calls worthwhile: the trial has noise.
+_PROMISED = 2.0
 #: Cost after / cost before from which a claim has a priority, best first.
 _PRIORITIES = ((0.5, 5), (0.8, 4), (1.0, 3))
 #: What a leftover is taken to cost of a write until its trial has measured it.
@@ -73,7 +73,7 @@ class IndexOptimization(Kind[PostgresTarget]):
         if any(finding.type != INVALID_INDEX for finding in findings):
             result = advise(target)
             for found in result.sets:
-                if found.log_ratio < math.log1p(-_WORTHWHILE):
+                if found.log_ratio < -_PROMISED * worthwhile(len(result.base_s)):
                     wanted |= {definition.name for definition in found.definitions}
                     yield _build_claim(found, result, findings)
         if any(finding.type == INVALID_INDEX for finding in findings):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,6 +26,9 @@ _SURELY_CUT = 3.0
 _LEAST_COST = 1e-3
 #: Logarithms of costs nearer than this say nothing about a slope; steeper slopes are noise.
 _SAME_COST, _STEEPEST = 0.05, 2.0
+#: Neighbours are taken to slow us down by no more than this factor; and what is taken to be seen
+#: of an idle machine before anything was run, seconds, so that the first runs do not decide it.
+_SLOWEST, _SEEN_FIRST_S = 3.0, 0.2
 #: No run costs less, CPU seconds: below, the clock's own cost is what is measured.
 _FLOOR_S = 1e-5
 
@@ -94,6 +97,26 @@ class _Measured:
     is_run: bool = True
 
 
+@dataclass(slots=True)
+class _Clock:
+    """Time since the beginning, as it would have passed on a machine without neighbours."""
+
+    budget_s: float
+    _began: float = field(default_factory=time.monotonic)
+    _cpu_s: float = _SEEN_FIRST_S
+    _wall_s: float = _SEEN_FIRST_S
+
+    @property
+    def elapsed_s(self) -> float:
+        pace = min(_SLOWEST, max(1.0, self._wall_s / self._cpu_s))
+        return (time.monotonic() - self._began) / pace
+
+    def saw(self, *, cpu_s: float, wall_s: float) -> None:
+        """Learn from one run how much of the time a process gets."""
+        self._cpu_s += cpu_s
+        self._wall_s += wall_s
+
+
 class Bench:
     """Plans and CPU seconds of queries on one clone, each asked for only once.
 
@@ -108,16 +131,16 @@ class Bench:
 
         cut_s: a run is cut after it and then costs exactly that.
 
-        deadline: ``time.monotonic()`` after which nothing more is run; plans are then guessed
-            from the planner's costs.
+        budget_s: seconds from now after which nothing more is run; costs are then guessed from
+            the planner's. Time that neighbours on the machine took away does not count.
     """
 
     def __init__(
-        self, laboratory: Laboratory, queries: Sequence[Query], *, cut_s: float, deadline: float
+        self, laboratory: Laboratory, queries: Sequence[Query], *, cut_s: float, budget_s: float
     ) -> None:
         self._laboratory = laboratory
         self.cut_s = cut_s
-        self.deadline = deadline
+        self._clock = _Clock(budget_s)
         self.queries = list(queries)
         #: Queries that cannot be planned or run, and why.
         self.left_out: dict[Query, str] = {}
@@ -129,7 +152,21 @@ class Bench:
     @property
     def is_late(self) -> bool:
         """Whether the time is up."""
-        return time.monotonic() > self.deadline
+        return self.is_past(1.0)
+
+    def is_past(self, share: float) -> bool:
+        """Return whether ``share`` of the time is up."""
+        return self._clock.elapsed_s > share * self._clock.budget_s
+
+    def give(self, share: float) -> None:
+        """See to it that from now on there is at least ``share`` of the budget left."""
+        least_s = self._clock.elapsed_s + share * self._clock.budget_s
+        self._clock.budget_s = max(self._clock.budget_s, least_s)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the beginning, without those that neighbours took away."""
+        return self._clock.elapsed_s
 
     @property
     def built(self) -> frozenset[str]:
@@ -140,15 +177,33 @@ class Bench:
         """Plan and run every query without candidates; what fails is left out, with its reason.
 
         Args:
-            until: ``time.monotonic()`` after which queries are only planned; what one call costs
-                in production then stands for its cost.
+            until: share of the time after which queries are only planned; what one call costs in
+                production then stands for its cost.
         """
+        self._open_each(lambda query, planned: self._measure_base(query, planned, until))
+
+    def open_like(self, other: "Bench") -> None:
+        """Plan every query without candidates, and believe ``other`` what it costs to run."""
+        self.queries = list(other.queries)
+        self._open_each(
+            lambda query, planned: self._keep(query, planned, _Measured(other.base_s(query)))
+        )
+
+    def _open_each(self, measure: Callable[[Query, Planned], None]) -> None:
         for query in list(self.queries):
             try:
-                self._open(query, is_late=time.monotonic() > until)
+                planned = self._explain(query, frozenset())
+                measure(query, planned)
             except (EvaluatorFailed, StatementCut) as error:
                 self.queries.remove(query)
                 self.left_out[query] = str(error)
+                continue
+            self._plans[query, frozenset()] = planned
+            self._tables[query] = frozenset(
+                (str(node["Schema"]), str(node["Relation Name"]))
+                for node in walk(planned.tree)
+                if "Relation Name" in node
+            )
 
     def build(self, candidates: Collection[IndexDefinition]) -> None:
         """Build ``candidates`` on the clone; those that cannot be built are left out."""
@@ -246,31 +301,22 @@ class Bench:
         """Return the logarithm of the cost of ``planned`` over the baseline's."""
         return math.log(self.seconds(query, planned) / self.base_s(query))
 
-    def measure_again(self, query: Query, planned: Planned, runs: int) -> float:
-        """Return and keep the median CPU seconds of ``runs`` new runs and what was known."""
-        known = self._measured.get((query, planned.key))
-        times = [known.seconds] if known and known.is_run else []
+    def measure_again(self, query: Query, planned: Planned) -> float:
+        """Run ``query`` once more with this plan; return and keep the least that it ever took."""
         self._laboratory.show(planned.visible)
-        times += [self._run_s(query, self.cut_s) for _ in range(runs)]
-        median_s = sorted(times)[len(times) // 2]
-        self._measured[query, planned.key] = _Measured(median_s)
-        return median_s
+        return self._learn(query, planned, self._run_s(query, self.cut_s), self.cut_s)
 
-    def _open(self, query: Query, *, is_late: bool) -> None:
-        planned = self._explain(query, frozenset())
-        self._plans[query, frozenset()] = planned
-        self._tables[query] = frozenset(
-            (str(node["Schema"]), str(node["Relation Name"]))
-            for node in walk(planned.tree)
-            if "Relation Name" in node
-        )
-        key = (query, planned.key)
+    def _measure_base(self, query: Query, planned: Planned, until: float) -> None:
         if query.production_s > _SURELY_CUT * self.cut_s:
-            self._measured[key] = _Measured(self.cut_s)
-        elif is_late and query.production_s:
-            self._measured[key] = _Measured(min(self.cut_s, query.production_s), is_run=False)
+            self._keep(query, planned, _Measured(self.cut_s))
+        elif query.production_s and self.is_past(until):
+            known_s = min(self.cut_s, query.production_s)
+            self._keep(query, planned, _Measured(known_s, is_run=False))
         else:
             self._measure(query, planned, self.cut_s)
+
+    def _keep(self, query: Query, planned: Planned, measured: _Measured) -> None:
+        self._measured[query, planned.key] = measured
 
     def _explain(self, query: Query, visible: frozenset[str]) -> Planned:
         self._laboratory.show(visible)
@@ -289,21 +335,27 @@ class Bench:
         return frozenset(name for name, each in definitions if (each.schema, each.table) in tables)
 
     def _measure(self, query: Query, planned: Planned, cut_s: float) -> float:
-        """Run ``query``, short ones more than once; keep the least of that and what was known."""
+        """Run ``query``, short ones more than once; return and keep the least that it ever took."""
         self._laboratory.show(planned.visible)
         seconds = self._run_s(query, cut_s)
         for limit_s in _REPEAT_BELOW_S:
             if seconds < limit_s:
                 seconds = min(seconds, self._run_s(query, cut_s))
+        return self._learn(query, planned, seconds, cut_s)
+
+    def _learn(self, query: Query, planned: Planned, seconds: float, cut_s: float) -> float:
+        # Whatever disturbs a run makes it dearer, so the least of all that ended counts.
         known = self._measured.get((query, planned.key))
         if known is not None and known.is_run and known.cut_s == math.inf:
             seconds = min(seconds, known.seconds)
-        bound_s = cut_s if seconds >= cut_s else math.inf
-        self._measured[query, planned.key] = _Measured(seconds, bound_s)
+        self._keep(query, planned, _Measured(seconds, cut_s if seconds >= cut_s else math.inf))
         return seconds
 
     def _run_s(self, query: Query, cut_s: float) -> float:
-        return max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
+        began = time.monotonic()
+        seconds = max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
+        self._clock.saw(cpu_s=seconds, wall_s=time.monotonic() - began)
+        return seconds
 
 
 def _without_guesses(node: Mapping[str, Any]) -> dict[str, Json]:

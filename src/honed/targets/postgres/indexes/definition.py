@@ -76,13 +76,13 @@ class IndexDefinition:
     @property
     def build_sql(self) -> str:
         """CREATE INDEX for a clone: blocks writers, and is faster for it."""
-        return _text(sql.SQL("CREATE INDEX {} ").format(sql.Identifier(self.name)) + self._body())
+        return self.build_sql_on(self.schema)
 
     @property
     def create_sql(self) -> str:
         """CREATE INDEX for production: writers go on; not inside a transaction."""
         head = sql.SQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ")
-        return _text(head.format(sql.Identifier(self.name)) + self._body())
+        return _text(head.format(sql.Identifier(self.name)) + self._body(self.schema))
 
     @property
     def summary(self) -> str:
@@ -115,8 +115,13 @@ class IndexDefinition:
         keys = tuple(Key(**key) for key in value["keys"])
         return cls(**{**value, "keys": keys, "include": tuple(value["include"])})
 
-    def _body(self) -> sql.Composed:
-        table = sql.Identifier(self.schema, self.table)
+    def build_sql_on(self, schema: str) -> str:
+        """Return CREATE INDEX, with the same name, for the table of its name in ``schema``."""
+        head = sql.SQL("CREATE INDEX {} ").format(sql.Identifier(self.name))
+        return _text(head + self._body(schema))
+
+    def _body(self, schema: str) -> sql.Composed:
+        table = sql.Identifier(schema, self.table)
         return sql.SQL("ON {} USING {} {}").format(
             table, sql.Identifier(self.method), self._shape()
         )

@@ -16,7 +16,7 @@ from honed.targets.postgres.workload import Workload
 #: statements: 0.45 is a third less cost.
 _EACH, _EACH_OF_FEW = 0.02, 0.45
 #: What a full storage budget costs the objective ...
-_PRICE_OF_BUDGET = 0.05
+_PRICE_OF_BUDGET = 0.1
 #: ... or indexes of this share of the data's bytes, if that is less.
 _DATA_SHARE = 1 / 3
 #: CPU microseconds that one more index costs each row that is written. Measured with eight more

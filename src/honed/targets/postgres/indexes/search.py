@@ -1,10 +1,9 @@
 """The search: from the plans of a workload to the sets of indexes that are worth trying."""
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from honed.core.canonical import Json
@@ -18,16 +17,18 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.selection import Prices, connected, select
+from honed.targets.postgres.indexes.selection import Prices, connected, reduce_set, select
 
-#: Shares of the search's time after which no more statements are run without candidates, and no
-#: more narrow and no more wide candidates are built.
-_OPEN_UNTIL, _NARROW_UNTIL, _WIDE_UNTIL = 0.3, 0.4, 0.65
-#: Candidates that are built at once, between two looks at the clock.
-_BATCH = 4
+#: Shares of the search's time after which no more statements are run without candidates, no more
+#: candidates are thought of, and none is built.
+_OPEN_UNTIL, _IMAGINE_UNTIL, _BUILD_UNTIL = 0.3, 0.45, 0.65
 #: Share of the time that choosing may take however late it begins: many built candidates of which
 #: none was measured are worth less than few that were.
-_CHOOSING = 0.5
+_CHOOSING = 0.4
+#: Candidates that are built at once, between two looks at the clock.
+_BATCH = 4
+#: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
+_LENIENT = 0.25
 #: Share of a statement's cost that is taken to be left even if one of its tables were free.
 _LEAST_LEFT = 0.02
 
@@ -50,7 +51,7 @@ class IndexSet:
 
     definitions: tuple[IndexDefinition, ...]
     size_bytes: int
-    #: Weighted mean over the whole workload of log(cost after / cost before).
+    #: Mean over all statements of log(cost after / cost before).
     log_ratio: float
     #: Of every statement whose plan changes.
     gains: tuple[StatementGain, ...]
@@ -69,61 +70,92 @@ class SearchResult:
     cut_s: float
 
 
-def search(bench: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int) -> SearchResult:
-    """Return the sets of indexes that serve the bench's queries best, most useful first.
+def search(
+    imagined: Bench, real: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int
+) -> SearchResult:
+    """Return the sets of indexes that serve the benches' queries best, most useful first.
 
-    Anytime: what there was no time for is told in ``examined``.
+    Every candidate is imagined; those that the planner likes are built, and chosen by what they
+    are measured to do. Anytime: what there was no time for is told in ``examined``.
+
+    Args:
+        imagined: where candidates cost nothing to make, and nothing can be run.
+
+        real: where they are built and run, for the same queries.
+
+        shapes: the tables.
+
+        prices: what indexes must bring.
+
+        budget_bytes: what all of them may take.
     """
-    began = time.monotonic()
-    bench.open(until=began + _OPEN_UNTIL * (bench.deadline - began))
-    workshop = _Workshop(bench, shapes, prices, began)
-    promising = workshop.promising()
-    bench.deadline = max(bench.deadline, time.monotonic() + _CHOOSING * (bench.deadline - began))
-    chosen = select(bench, promising, prices, budget_bytes=budget_bytes)
-    sets = [_index_set(bench, group, workshop.known) for group in connected(bench, chosen)]
+    real.open(until=_OPEN_UNTIL)
+    imagined.open_like(real)
+    workshop = _Workshop(imagined, real, shapes, prices)
+    workshop.imagine()
+    liked = workshop.liked(budget_bytes)
+    workshop.build(liked)
+    real.give(_CHOOSING)
+    chosen = select(real, real.built, prices, budget_bytes=budget_bytes)
+    sets = [_index_set(real, group) for group in connected(real, chosen)]
     return SearchResult(
         tuple(sorted(sets, key=lambda each: each.log_ratio)),
-        workshop.examined(),
-        _by_statement((query, bench.base_s(query)) for query in bench.queries),
-        bench.cut_s,
+        {**workshop.examined(), "wanted": len(liked), "seconds": round(real.elapsed_s, 1)},
+        _by_statement((query, real.base_s(query)) for query in real.queries),
+        real.cut_s,
     )
 
 
 class _Workshop:
-    """Thinks of candidates and has them built, as long as there is time."""
+    """Thinks of candidates, imagines them, and has the good ones built."""
 
-    def __init__(self, bench: Bench, shapes: Shapes, prices: Prices, began: float) -> None:
-        self._bench = bench
+    def __init__(self, imagined: Bench, real: Bench, shapes: Shapes, prices: Prices) -> None:
+        self._imagined = imagined
+        self._real = real
         self._shapes = shapes
         self._prices = prices
-        self._began = began
         self._accesses: dict[Query, dict[Access, None]] = {}
-        self._thought_of = 0
-        self.known: dict[str, IndexDefinition] = {}
+        self._promise: dict[IndexDefinition, float] = {}
 
-    def promising(self) -> frozenset[str]:
-        """Return the built candidates that some query's plan uses when it may choose freely."""
+    def imagine(self) -> None:
+        """Imagine candidates for the plans as they are, then for those that become possible."""
         self._look(())
-        self._build(self._narrow(), self._until(_NARROW_UNTIL))
-        self._look(self._bench.built)
-        self._build(chain(self._narrow(), self._wide()), self._until(_WIDE_UNTIL))
-        return self._used()
+        self._add(self._narrow())
+        self._look(self._imagined.built)
+        self._add(chain(self._narrow(), self._wide()))
 
-    def examined(self) -> Mapping[str, Json]:
+    def liked(self, budget_bytes: int) -> list[IndexDefinition]:
+        """Return what the planner would use, the candidates that it would miss most first."""
+        bench, used = self._imagined, self._used()
+        prices = replace(self._prices, scale=self._prices.scale * _LENIENT)
+        core = reduce_set(bench, used, prices, budget_bytes=round(budget_bytes / _LENIENT))
+        definitions = [bench.definition(name) for name in used]
+        return sorted(
+            definitions, key=lambda each: (each.name not in core, -self._density(each), each)
+        )
+
+    def build(self, definitions: Sequence[IndexDefinition]) -> None:
+        """Build ``definitions`` in their order, until there is no more time for it."""
+        for at in range(0, len(definitions), _BATCH):
+            if self._real.is_past(_BUILD_UNTIL):
+                return
+            self._real.build(definitions[at : at + _BATCH])
+
+    def examined(self) -> dict[str, Json]:
         """Return counts of what was looked at and what was not."""
+        left_out = {query.statement_id: why for query, why in self._real.left_out.items()}
         return {
-            "candidates": self._thought_of,
-            "built": len(self._bench.built),
-            "not_built": self._thought_of - len(self._bench.built),
-            "queries": len(self._bench.queries),
-            "left_out": {q.statement_id: why for q, why in self._bench.left_out.items()},
-            "ran_out_of_time": self._bench.is_late,
-            "seconds": round(time.monotonic() - self._began, 1),
+            "thought_of": len(self._promise),
+            "imagined": len(self._imagined.built),
+            "built": len(self._real.built),
+            "queries": len(self._real.queries),
+            "left_out": left_out,
+            "ran_out_of_time": self._real.is_late,
         }
 
     def _look(self, visible: Collection[str]) -> None:
-        for query in self._bench.queries:
-            plan = self._bench.plan(query, visible)
+        for query in self._imagined.queries:
+            plan = self._imagined.plan(query, visible)
             found = self._accesses.setdefault(query, {})
             found.update(dict.fromkeys(read_accesses(plan.tree)))
 
@@ -133,10 +165,10 @@ class _Workshop:
                 yield candidate, promise
 
     def _wide(self) -> Iterator[tuple[IndexDefinition, float]]:
-        built = self._bench.built
+        built = self._imagined.built
         for query, access, promise in self._promises():
-            used = self._bench.plan(query, built).used & built
-            liked = (self.known[name] for name in sorted(used))
+            used = self._imagined.plan(query, built).used & built
+            liked = (self._imagined.definition(name) for name in sorted(used))
             bases = dict.fromkeys([*base_candidates(access, self._shapes), *liked])
             for candidate in wide_candidates(access, list(bases), self._shapes):
                 yield candidate, promise
@@ -148,59 +180,47 @@ class _Workshop:
                 left = max(_LEAST_LEFT, 1.0 - access.share)
                 yield query, access, -query.weight * math.log(left)
 
-    def _build(self, promises: Iterable[tuple[IndexDefinition, float]], until: float) -> None:
-        """Build candidates until the time is up, those that promise most for their work first."""
+    def _add(self, promises: Iterable[tuple[IndexDefinition, float]]) -> None:
         total: defaultdict[IndexDefinition, float] = defaultdict(float)
-        for candidate, share in promises:
-            total[candidate] += share
-        promise = merged({each: p for each, p in total.items() if each.name not in self.known})
-        new = [each for each in promise if promise[each] > self._prices.each]
-        new.sort(key=lambda each: (-promise[each] / self._work(each), each))
-        self._thought_of += len(new)
-        for batch in (new[at : at + _BATCH] for at in range(0, len(new), _BATCH)):
-            if time.monotonic() > until:
-                return
-            self.known.update((candidate.name, candidate) for candidate in batch)
-            self._bench.build(batch)
+        for candidate, promise in promises:
+            total[candidate] += promise
+        new = merged({each: total[each] for each in total if each not in self._promise})
+        self._promise |= new
+        if not self._real.is_past(_IMAGINE_UNTIL):
+            self._imagined.build([each for each in new if new[each] > self._prices.each])
 
-    def _work(self, candidate: IndexDefinition) -> float:
+    def _density(self, candidate: IndexDefinition) -> float:
+        """Return what a candidate promises for the work of building it."""
         shape = self._shapes[candidate.schema, candidate.table]
-        return 1000.0 + shape.rows * (16.0 + shape.width(candidate.columns))
+        work = 1000.0 + shape.rows * (16.0 + shape.width(candidate.columns))
+        return self._promise.get(candidate, 0.0) / work
 
     def _used(self) -> frozenset[str]:
         """Return what plans use of all candidates, of the narrow and of the complete ones."""
-        every = self._bench.built
-        narrow = {name for name in every if not self.known[name].include}
-        whole = {name for name in every if not self.known[name].where}
+        bench, every = self._imagined, self._imagined.built
+        narrow = {name for name in every if not bench.definition(name).include}
+        whole = {name for name in every if not bench.definition(name).where}
         used: set[str] = set()
-        for query in self._bench.queries:
+        for query in bench.queries:
             for visible in (every, narrow, whole, narrow & whole):
-                used |= self._bench.plan(query, visible).used & every
+                used |= bench.plan(query, visible).used & every
         return frozenset(used)
 
-    def _until(self, share: float) -> float:
-        return self._began + share * (self._bench.deadline - self._began)
 
-
-def _index_set(
-    bench: Bench, names: frozenset[str], known: Mapping[str, IndexDefinition]
-) -> IndexSet:
-    changed = [
-        (query, before, after)
-        for query in bench.queries
-        for before, after in [(bench.plan(query, ()), bench.plan(query, names))]
-        if before.key != after.key
-    ]
-    after_s = _by_statement((query, bench.seconds(query, after)) for query, _, after in changed)
-    before_s = _by_statement((query, bench.base_s(query)) for query, _, _ in changed)
-    guessed = {q.statement_id for q, _, after in changed if not bench.is_measured(q, after)}
+def _index_set(bench: Bench, names: frozenset[str]) -> IndexSet:
+    plans = [(query, bench.plan(query, ()), bench.plan(query, names)) for query in bench.queries]
+    changed = {q.statement_id for q, before, after in plans if before.key != after.key}
+    before_s = _by_statement((query, bench.base_s(query)) for query, _, _ in plans)
+    after_s = _by_statement((query, bench.seconds(query, after)) for query, _, after in plans)
+    guessed = {q.statement_id for q, _, after in plans if not bench.is_measured(q, after)}
     return IndexSet(
-        tuple(sorted(known[name] for name in names)),
+        tuple(sorted(bench.definition(name) for name in names)),
         sum(bench.size_bytes(name) for name in names),
-        sum(query.weight * bench.log_ratio(query, after) for query, _, after in changed),
+        sum(math.log(after_s[each] / before_s[each]) for each in changed) / len(before_s),
         tuple(
             StatementGain(each, before_s[each], after_s[each], each not in guessed)
             for each in before_s
+            if each in changed
         ),
     )
 

@@ -15,7 +15,7 @@ _SLOWER_PRICE = 5.0
 _DEAR = 2.0
 #: Changes that are tried to spare statements that a set harms.
 _REPAIRS = 4
-#: Runs of each plan when a set is confirmed; the median counts.
+#: Runs of each plan when a set is confirmed.
 _CONFIRMING_RUNS = 2
 
 
@@ -33,10 +33,12 @@ class Prices:
     per_byte: float = 0.0
     #: For the writes to its table: added CPU as a share of the workload's.
     writes: Callable[[IndexDefinition], float] = field(default=lambda _: 0.0)
+    #: All of it times this.
+    scale: float = 1.0
 
     def of(self, definition: IndexDefinition, size_bytes: int) -> float:
         """Return the price of one index."""
-        return self.each + self.per_byte * size_bytes + self.writes(definition)
+        return self.scale * (self.each + self.per_byte * size_bytes + self.writes(definition))
 
 
 def select(
@@ -44,16 +46,40 @@ def select(
 ) -> frozenset[str]:
     """Return the candidates of ``universe`` that are worth their price together.
 
-    Backward elimination on measured plans: beginning with all of them, the one whose absence
-    costs least goes, until each that is left is worth its price and all of them fit into
-    ``budget_bytes``. Indexes that only pay together stay together, which a forward choice of one
-    index at a time would miss. The result is a local optimum, not the best set.
+    Backward elimination on measured plans, then the chosen ones are measured again, and what
+    would harm a statement is repaired. The result is a local optimum, not the best set.
     """
-    chosen = _eliminate(bench, frozenset(universe), prices, budget_bytes)
+    chosen = reduce_set(bench, frozenset(universe), prices, budget_bytes=budget_bytes)
     if not bench.is_late:
         confirm(bench, chosen)
-        chosen = _eliminate(bench, chosen, prices, budget_bytes)
+        chosen = reduce_set(bench, chosen, prices, budget_bytes=budget_bytes)
     return _without_harm(bench, chosen, prices)
+
+
+def reduce_set(
+    bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
+) -> frozenset[str]:
+    """Return what is left of ``universe`` once every candidate is worth its price.
+
+    Beginning with all of them, the one whose absence costs least goes, until each that is left
+    is worth its price and all of them fit into ``budget_bytes``. Indexes that only pay together
+    stay together, which a forward choice of one index at a time would miss.
+    """
+    plans = {query: bench.plan(query, universe) for query in bench.queries}
+    state = _Elimination(bench, prices, universe, plans)
+    for name in sorted(universe):
+        state.refresh(name, measure=False)
+    while state.chosen:
+        weakest = state.weakest()
+        if state.worth[weakest] <= 0.0:
+            state.remove(weakest)
+        elif state.measure_all():
+            continue
+        elif sum(bench.size_bytes(name) for name in state.chosen) > budget_bytes:
+            state.remove(_least_for_its_bytes(state))
+        else:
+            break
+    return state.chosen
 
 
 def confirm(bench: Bench, chosen: Collection[str]) -> None:
@@ -64,11 +90,15 @@ def confirm(bench: Bench, chosen: Collection[str]) -> None:
     """
     for query in bench.queries:
         before, after = bench.plan(query, ()), bench.plan(query, chosen)
-        if before.key == after.key or bench.is_late:
-            continue
+        if before.key != after.key and not bench.is_late:
+            _compare(bench, query, after)
+
+
+def _compare(bench: Bench, query: Query, planned: Planned) -> None:
+    for _ in range(_CONFIRMING_RUNS):
         if not bench.was_cut(query):
-            bench.measure_again(query, before, _CONFIRMING_RUNS)
-        bench.measure_again(query, after, _CONFIRMING_RUNS)
+            bench.measure_again(query, bench.plan(query, ()))
+        bench.measure_again(query, planned)
 
 
 def value(bench: Bench, query: Query, seconds: float) -> float:
@@ -189,26 +219,6 @@ class _Elimination:
             self.refresh(other, measure=False)
 
 
-def _eliminate(
-    bench: Bench, universe: frozenset[str], prices: Prices, budget_bytes: int
-) -> frozenset[str]:
-    plans = {query: bench.plan(query, universe) for query in bench.queries}
-    state = _Elimination(bench, prices, universe, plans)
-    for name in sorted(universe):
-        state.refresh(name, measure=False)
-    while state.chosen:
-        weakest = state.weakest()
-        if state.worth[weakest] <= 0.0:
-            state.remove(weakest)
-        elif state.measure_all():
-            continue
-        elif sum(bench.size_bytes(name) for name in state.chosen) > budget_bytes:
-            state.remove(_least_for_its_bytes(state))
-        else:
-            break
-    return state.chosen
-
-
 def _least_for_its_bytes(state: _Elimination) -> str:
     return min(
         state.chosen,
@@ -230,25 +240,26 @@ def _without_harm(bench: Bench, chosen: frozenset[str], prices: Prices) -> froze
         ways = [chosen - {name} for name in bench.plan(query, chosen).used & chosen]
         if repair < _REPAIRS and not bench.is_late:
             ways += [chosen | {name} for name in bench.built - chosen]
-            ways = [way for way in ways if _helps(bench, query, way)] or ways[: len(chosen)]
+            ways = [
+                way for way in ways if not _is_slower(bench, query, bench.plan(query, way))
+            ] or ways
         chosen = min(ways, key=lambda way: (objective(bench, way, prices), sorted(way)))
     return chosen
 
 
-def _helps(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
-    return bench.seconds(query, bench.plan(query, chosen)) <= TOLERATED * bench.base_s(query)
-
-
 def _is_harmed(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
-    before, after = bench.plan(query, ()), bench.plan(query, chosen)
-    if not bench.is_measured(query, after) or not after.used & chosen:
+    planned = bench.plan(query, chosen)
+    if not bench.is_measured(query, planned) or not planned.used & chosen:
         return False
-    if bench.seconds(query, after) <= TOLERATED * bench.base_s(query):
+    if not _is_slower(bench, query, planned):
         return False
     # One look proves no harm: of many statements, some always look slower.
-    for planned in (before, after):
-        bench.measure_again(query, planned, _CONFIRMING_RUNS)
-    return bench.seconds(query, after) > TOLERATED * bench.base_s(query)
+    _compare(bench, query, planned)
+    return _is_slower(bench, query, planned)
+
+
+def _is_slower(bench: Bench, query: Query, planned: Planned) -> bool:
+    return bench.seconds(query, planned) > TOLERATED * bench.base_s(query)
 
 
 __all__ = ["TOLERATED", "Prices", "confirm", "connected", "objective", "select", "value"]
