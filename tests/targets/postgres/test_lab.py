@@ -116,6 +116,16 @@ def test_planner_settings_of_production_hold_in_clones(shop: Any, make_lab: Make
         assert parallel == [{"max_parallel_workers_per_gather": "0"}]
 
 
+def test_names_are_looked_up_where_the_application_does(shop: Any, honed_home: Path) -> None:
+    path = '"Shop", public'
+    settings = Settings(home=honed_home)
+    lab = Lab(1, shop.observe_url, home=honed_home, settings=settings, search_path=path)
+    with lab.clone("path") as clone:
+        assert clone.query("SELECT count(*) AS n FROM customer") == [{"n": 3000}]
+        clone.run("CREATE INDEX ON customer (country)")
+    lab.close()
+
+
 def test_production_is_only_read(shop: Any, make_lab: MakeLab) -> None:
     superuser = type(shop)(shop.url, shop.url)
     lab = make_lab(superuser)
