@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     lookback_hours: float = Field(24.0, gt=0, description="How far back a cycle looks.")
     cycle_interval_s: int = Field(900, ge=1, description="A cycle starts at least this often.")
     sample_interval_s: float = Field(60.0, gt=0, description="Pause between two readings.")
+    glance_interval_s: float = Field(
+        1.0, gt=0, description="Pause between two looks at what is running, for real examples."
+    )
     watch_intervals: int = Field(
         20, ge=8, description="Readings that an applied change is watched."
     )

@@ -60,6 +60,9 @@ class Target(Protocol):
     def sample(self) -> None:
         """Read the target's counters once into honed's own history."""
 
+    def glance(self) -> None:
+        """Look once at what is running, for examples; cheap enough for every second."""
+
     def observe(self, lookback: timedelta) -> Observation:
         """Return what there is to find in the last ``lookback``."""
 

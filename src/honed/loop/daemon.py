@@ -54,7 +54,8 @@ class Keeper:
     def __enter__(self) -> Self:
         self._ending.clear()
         duties: list[tuple[Callable[[], None], float]] = [
-            (self.read_targets, self._parts.settings.sample_interval_s)
+            (self.read_targets, self._parts.settings.sample_interval_s),
+            (self.glance_at_targets, self._parts.settings.glance_interval_s),
         ]
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
@@ -76,6 +77,15 @@ class Keeper:
                 target.sample()
             except HonedError as error:
                 _LOG.warning("target %s was not read: %s", target.name, error)
+
+    def glance_at_targets(self) -> None:
+        """Look once at what runs on every target."""
+        for target in self._targets():
+            try:
+                target.glance()
+            except HonedError as error:
+                # The next reading says it aloud.
+                _LOG.debug("target %s could not be glanced at: %s", target.name, error)
 
     def begin_due(self) -> None:
         """Let a cycle begin for each target whose time has come, and end approvals that expired."""

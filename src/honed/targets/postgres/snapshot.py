@@ -64,15 +64,20 @@ def read_snapshot(connection: Connection, known: frozenset[str]) -> Snapshot:
     texts = connection.execute(
         in_schema("read_texts", server.schema), {"statement_ids": unknown}
     ).fetchall()
-    seen = connection.execute(CATALOG_QUERIES["read_activity"], own).fetchall()
     tables = connection.execute(CATALOG_QUERIES["read_table_writes"], {})
     return Snapshot(
         **resets,
         statements=statements,
         tables=table_readings(tables),
-        seen=tuple(Seen(**row) for row in seen),
+        seen=read_seen(connection, server.own_role),
         texts={row["statement_id"]: row["text"] for row in texts},
     )
+
+
+def read_seen(connection: Connection, own_role: int | None) -> tuple[Seen, ...]:
+    """Return what clients run now, or ran last; the statements of ``own_role`` are left out."""
+    rows = connection.execute(CATALOG_QUERIES["read_activity"], {"own_role": own_role})
+    return tuple(Seen(**row) for row in rows)
 
 
 def statement_readings(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Reading]:

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from honed.errors import UnknownTarget
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 from honed.targets.postgres.counters import STATEMENT_COUNTERS, Counters, Reading, add, growth
-from honed.targets.postgres.snapshot import Key, Snapshot, statement_readings, table_readings
+from honed.targets.postgres.snapshot import Key, Seen, Snapshot, statement_readings, table_readings
 from honed.targets.postgres.texts import StatementText
 
 QUERIES = load_queries("honed.targets.postgres")
@@ -54,7 +55,10 @@ class Recorder:
         if store.execute(QUERIES["lock_target"], self._key()).fetchone() is None:
             msg = f"the target {target_id} was removed"
             raise UnknownTarget(msg)
-        self._last = self._load()
+
+    @cached_property
+    def _last(self) -> _Last:
+        return self._load()
 
     @property
     def known(self) -> frozenset[str]:
@@ -68,7 +72,7 @@ class Recorder:
         self._save_counters(snapshot)
         self._save_texts(snapshot)
         counted = self._workload_ids({*statements, *(seen.statement_id for seen in snapshot.seen)})
-        self._save_examples(snapshot, counted)
+        self._save_examples(snapshot.seen, counted)
         running = self._running(snapshot, counted)
         grown = {key: value for key, value in statements.items() if key in counted}
         if grown or tables or running:
@@ -167,10 +171,14 @@ class Recorder:
         rows = self._store.execute(QUERIES["list_statement_sorts"], self._key())
         return {row["statement_id"]: row["sort"] for row in rows}
 
-    def _save_examples(self, snapshot: Snapshot, counted: set[str]) -> None:
+    def save_seen(self, seen: Sequence[Seen]) -> None:
+        """Keep the texts of known statements that were seen running, as examples."""
+        self._save_examples(seen, self._workload_ids(each.statement_id for each in seen))
+
+    def _save_examples(self, seen_now: Sequence[Seen], counted: set[str]) -> None:
         real = {
             (seen.statement_id, seen.text)
-            for seen in snapshot.seen
+            for seen in seen_now
             if seen.statement_id in counted
             and not seen.is_cut
             and len(seen.text) <= LONGEST_EXAMPLE

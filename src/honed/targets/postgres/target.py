@@ -14,8 +14,8 @@ from honed.targets.postgres.connection import reading, run
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
-from honed.targets.postgres.server import check_readable
-from honed.targets.postgres.snapshot import read_snapshot
+from honed.targets.postgres.server import check_readable, read_server
+from honed.targets.postgres.snapshot import read_seen, read_snapshot
 from honed.targets.postgres.statements import QUERIES, Recorder
 from honed.targets.postgres.workload import StatementCost, Workload, read_costs, read_workload
 from honed.targets.registry import TargetRecord, connection_url
@@ -88,8 +88,15 @@ class PostgresTarget:
         """Where trials run; the same object each time. The one who made the target closes it."""
         if not self._labs:
             url = connection_url(self._record)
-            settings = self._settings
-            self._labs.append(Lab(self.target_id, url, home=settings.home, settings=settings))
+            settings, options = self._settings, self._record.options
+            lab = Lab(
+                self.target_id,
+                url,
+                home=settings.home,
+                settings=settings,
+                search_path=str(options.get("search_path", "")),
+            )
+            self._labs.append(lab)
         return self._labs[0]
 
     @property
@@ -184,6 +191,17 @@ class PostgresTarget:
             with self._reading() as connection:
                 snapshot = read_snapshot(connection, recorder.known)
             recorder.save(snapshot)
+
+    def glance(self) -> None:
+        """Look once at what is running, for examples with real values; cheaper than ``sample``.
+
+        Raises:
+            UnknownTarget: the target was removed.
+        """
+        with self._reading() as connection:
+            seen = read_seen(connection, read_server(connection).own_role)
+        with self._store.transaction() as store:
+            Recorder(store, self.target_id).save_seen(seen)
 
     def observe(self, lookback: timedelta) -> Observation:
         """Return what there is to find in the last ``lookback``.
