@@ -34,7 +34,7 @@ class Clone:
 
     Statements of the workload run under a role that only reads; builds run under the role that
     owns the tables; neither is a superuser, because what comes from a target is not trusted on
-    honed's machine. Implements ``WhatIf`` with real indexes. One thread at a time uses a clone.
+    honed's machine. One thread at a time uses a clone.
 
     Args:
         shadow: the server that it is on.
@@ -146,13 +146,25 @@ class Clone:
         return float(self._explain(_EXPLAIN_SHORT, statement)["Plan"]["Total Cost"])
 
     def estimate(self, statement: str, visible: Collection[str]) -> Estimate:
-        """Return what ``statement`` would cost with ``visible`` only; see ``WhatIf.estimate``."""
+        """Return what ``statement`` would cost if of all candidates only ``visible`` existed.
+
+        Raises:
+            EvaluatorFailed: the statement cannot be planned.
+        """
         self.show(visible)
         plan = self._explain(_EXPLAIN_SHORT, statement)["Plan"]
         return Estimate(cost=float(plan["Total Cost"]), indexes=frozenset(_indexes(plan)))
 
     def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
-        """Build ``candidates``, as many at once as there are processors; see ``WhatIf.add``."""
+        """Build ``candidates``, as many at once as there are processors; return them by name.
+
+        They stay hidden until ``show`` or ``estimate`` names them. One that cannot be built is
+        left out, and so is one that was added before.
+
+        Raises:
+            DiskFull: there is no room for them.
+            EvaluatorFailed: the shadow server went away.
+        """
         todo: queue.SimpleQueue[Buildable] = queue.SimpleQueue()
         for candidate in candidates:
             if candidate.name not in self._candidates:

@@ -1,6 +1,5 @@
-"""What-if: what a statement would cost if only some of many indexes existed."""
+"""What-if: the words for asking what a statement would cost if only some indexes existed."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,20 +35,3 @@ class Built:
     size_bytes: int
     #: Seconds that the build took.
     build_s: float
-
-
-class WhatIf(Protocol):
-    """Planner costs under any subset of candidates, without building anything again."""
-
-    def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
-        """Make ``candidates`` available, by name; one that cannot be built is left out.
-
-        None of them is visible to the planner until a call of ``estimate`` names it.
-        """
-
-    def estimate(self, sql: str, visible: Collection[str]) -> Estimate:
-        """Return what ``sql`` would cost if of all candidates only ``visible`` existed.
-
-        Raises:
-            EvaluatorFailed: the statement cannot be planned; the message says why.
-        """
