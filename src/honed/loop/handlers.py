@@ -1,10 +1,10 @@
-"""Who handles which message, what waits instead of failing, and what a dead letter leaves undone."""
+"""Who handles which message, what waits instead of failing, what a dead letter leaves behind."""
 
 from collections.abc import Callable
 from typing import Any
 
 from honed.core.verdict import State, may_follow
-from honed.errors import HonedError, InvalidMessage, Postponed, Stopped
+from honed.errors import InvalidMessage, Postponed, Stopped
 from honed.improvement.record import Improvement, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.deadletters import Cause, DeadLetter
