@@ -10,7 +10,7 @@ from statistics import median
 from typing import LiteralString
 
 from honed.demo.tpch import QUERIES, generate, load
-from honed.demo.workload import run_cut
+from honed.demo.workload import PAGE_VIEWS, TENANTS, run_cut
 from honed.storage.databases import create_database
 from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
@@ -22,6 +22,8 @@ _STATEMENTS = load_queries("honed.demo")
 
 #: The name of the database, and of the target.
 NAME = "shop"
+#: A copy of it from before honed saw it.
+_BEFORE = "shop_before"
 #: The role that owns the tables, as an application has one.
 APPLICATION = "shop_app"
 
@@ -46,21 +48,30 @@ class Production:
     server: Server
     #: The database as the application's own role, which owns the tables.
     database: Database
+    #: The same database as it was before honed saw it.
+    before: Database
     #: URLs of the roles that honed connects as.
     observe_url: str
     act_url: str
 
-    def cpu_by_query_s(self, *, runs: int, cut_s: float) -> dict[str, float]:
-        """Return the CPU seconds of each of the 22 queries: the median of ``runs``.
+    def compare_queries(self, *, runs: int, cut_s: float) -> dict[str, tuple[float, float]]:
+        """Return the CPU seconds of each of the 22 queries before and now: medians of ``runs``.
 
-        A query is cut off after ``cut_s`` CPU seconds and then costs exactly that.
+        Both databases are asked in turns, so that whatever slows the machine slows both. A query
+        is cut off after ``cut_s`` CPU seconds and then costs exactly that.
         """
-        samples: dict[str, list[float]] = {name: [] for name in QUERIES}
-        with self.database.connect(autocommit=True) as connection:
-            for _ in range(runs):
+        before: dict[str, list[float]] = {name: [] for name in QUERIES}
+        now: dict[str, list[float]] = {name: [] for name in QUERIES}
+        with (
+            self.before.connect(autocommit=True) as old,
+            self.database.connect(autocommit=True) as new,
+        ):
+            for run in range(runs):
                 for name, statement in QUERIES.items():
-                    samples[name].append(_cpu_s(connection, statement, cut_s=cut_s))
-        return {name: median(values) for name, values in samples.items()}
+                    sides = [(old, before), (new, now)]
+                    for connection, samples in sides if run % 2 else reversed(sides):
+                        samples[name].append(_cpu_s(connection, statement, cut_s=cut_s))
+        return {name: (median(before[name]), median(now[name])) for name in QUERIES}
 
     def index_sizes_bytes(self) -> Mapping[str, int]:
         """Return the bytes of every index that honed made, by name."""
@@ -70,16 +81,18 @@ class Production:
 
 
 @contextmanager
-def open_production(folder: Path, *, scale: float, page_views: int) -> Iterator[Production]:
+def open_production(folder: Path, *, scale: float) -> Iterator[Production]:
     """Start the server in ``folder``, load the shop if it is not there, and stop at the end."""
     server = Server(folder / "production", options=OPTIONS)
     server.join()
     try:
         if create_database(Database(server.url()), NAME):
-            _fill(server, folder, scale=scale, page_views=page_views)
+            _fill(server, folder, scale=scale)
+            create_database(Database(server.url()), _BEFORE, template=NAME, by_files=True)
         yield Production(
             server=server,
             database=Database(server.url(NAME, user=APPLICATION)),
+            before=Database(server.url(_BEFORE, user=APPLICATION)),
             observe_url=server.url(NAME, user=observer_name(NAME)),
             act_url=server.url(NAME, user=actor_name(NAME)),
         )
@@ -87,7 +100,7 @@ def open_production(folder: Path, *, scale: float, page_views: int) -> Iterator[
         server.leave()
 
 
-def _fill(server: Server, folder: Path, *, scale: float, page_views: int) -> None:
+def _fill(server: Server, folder: Path, *, scale: float) -> None:
     csv_files = generate(folder / "csv", scale)
     administrator = Database(server.url(NAME))
     with administrator.connect(autocommit=True) as connection:
@@ -95,7 +108,7 @@ def _fill(server: Server, folder: Path, *, scale: float, page_views: int) -> Non
         connection.execute(_STATEMENTS["let_application_create"])
     with Database(server.url(NAME, user=APPLICATION)).connect() as connection:
         load(connection, csv_files)
-        connection.execute(_STATEMENTS["fill_page_views"], {"rows": page_views})
+        connection.execute(_STATEMENTS["fill_page_views"], {"rows": PAGE_VIEWS, "tenants": TENANTS})
     shutil.rmtree(folder / "csv")
     with administrator.connect(autocommit=True) as connection:
         connection.execute(_STATEMENTS["vacuum_analyze"])

@@ -87,7 +87,7 @@ CREATE TABLE lineitem (
     PRIMARY KEY (l_orderkey, l_linenumber)
 );
 
--- Page views of many tenants: tenant 0 owns half of the rows, and platform follows from browser.
+-- Page views of many tenants; the platform follows from the browser.
 CREATE TABLE page_view (
     view_id     integer PRIMARY KEY,
     tenant_id   integer NOT NULL,

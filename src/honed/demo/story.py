@@ -1,7 +1,7 @@
 """The script of the demonstration: what happens when, and what is measured before and after."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,8 @@ from honed.loop.events import Applied, Event, OnEvent, VerdictGiven
 from honed.targets.registry import TargetRecord, add_target
 from honed.wiring import App, open_app
 
-#: Rows of page views; half of them belong to one tenant.
-PAGE_VIEWS = 200_000
-#: Runs of each query before and after, of which the median counts.
-_RUNS = 3
+#: Runs of each query on the database before and after, of which the median counts.
+_RUNS = 5
 #: Pause of the traffic between two rounds.
 _PAUSE_S = 0.1
 #: Readings of production before the cycle: the watch needs something to compare with.
@@ -52,7 +50,7 @@ def play(script: Script) -> DemoReport:
         LedgerTampered: the ledger does not prove what happened.
     """
     script.say(f"A shop's database: TPC-H at scale {script.scale:g}, primary keys only")
-    with open_production(script.folder, scale=script.scale, page_views=PAGE_VIEWS) as production:
+    with open_production(script.folder, scale=script.scale) as production:
         stage = _Stage(script, production, Workload(production.database, seed=script.seed))
         with open_app(_settings(script), on_event=stage.on_event) as app:
             return stage.play(app)
@@ -66,7 +64,7 @@ def _settings(script: Script) -> Settings:
         autonomy=Autonomy.SUPERVISED if script.ask else Autonomy.FULL,
         require_human_approval=script.ask is not None,
         max_changes_per_run=_MAX_CHANGES,
-        sample_interval_s=2.0,
+        sample_interval_s=1.5,
         glance_interval_s=0.2,
         watch_intervals=8,
         trial_budget_s=60.0,
@@ -94,13 +92,13 @@ class _Stage:
         add_target(app.store.owner, record)
         with self.workload.running(pause_s=_PAUSE_S):
             self.script.say("Traffic: 22 reports, a write stream, page views; honed reads along")
-            before = self._measure_while_reading(app)
+            self._read(app)
             self.script.say("One turn of the loop")
             turned_s = time.monotonic()
             self._turn(app)
-        self.script.say("The same queries again")
-        after = self._measure()
-        return self._report(app, before, after, decision_s=self.last_verdict_s - turned_s)
+        self.script.say("Each query on the database as it was and as it is, in turns")
+        costs = self.production.compare_queries(runs=_RUNS, cut_s=self.script.cut_s)
+        return self._report(app, costs, decision_s=self.last_verdict_s - turned_s)
 
     def on_event(self, event: Event) -> None:
         """Pass an event on; when the page views' change is applied, make production turn on it."""
@@ -110,25 +108,20 @@ class _Stage:
             if event.verdict is Verdict.IMPROVED and self.first_proof_s is None:
                 self.first_proof_s = self.last_verdict_s - self.started_s
         if isinstance(event, Applied) and self._is_about_page_views(event.improvement_id):
-            self.script.say("Production turns: page views of the tenant with half of all rows")
-            self.workload.traffic.common_tenant = True
+            self.script.say("Production turns: one tenant imports 200,000 page views")
+            self.workload.turn()
 
     def _is_about_page_views(self, improvement_id: int) -> bool:
         if self.app is None:
             return False
         steps = self.app.improvement(improvement_id).steps
-        return any("page_view" in statement for step in steps for statement in step.do)
+        return any("tenant_id" in statement for step in steps for statement in step.do)
 
-    def _measure(self) -> dict[str, float]:
-        return self.production.cpu_by_query_s(runs=_RUNS, cut_s=self.script.cut_s)
-
-    def _measure_while_reading(self, app: App) -> dict[str, float]:
+    def _read(self, app: App) -> None:
         target = app.target(NAME)
         with app.reading():
-            before = self._measure()
-            while len(target.intervals(since=None, until=None)) < _READINGS:
+            while len(target.intervals()) < _READINGS:
                 time.sleep(app.settings.sample_interval_s)
-        return before
 
     def _turn(self, app: App) -> None:
         options = Options(
@@ -146,14 +139,14 @@ class _Stage:
         app.finish(report.cycle.cycle_id)
 
     def _report(
-        self, app: App, before: dict[str, float], after: dict[str, float], *, decision_s: float
+        self, app: App, costs: Mapping[str, tuple[float, float]], *, decision_s: float
     ) -> DemoReport:
         app.checkpoint()
         ledger = app.verify_ledger()
         return DemoReport(
             scale=self.script.scale,
             cut_s=self.script.cut_s,
-            queries=tuple(QueryCost(name, before[name], after[name]) for name in before),
+            queries=tuple(QueryCost(name, *seconds) for name, seconds in costs.items()),
             index_sizes_bytes=self.production.index_sizes_bytes(),
             improvements=tuple(_summary(each) for each in app.improvements()),
             first_proof_s=self.first_proof_s,

@@ -2,9 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import LiteralString
 
 from honed.demo.tpch import QUERIES
@@ -17,19 +16,11 @@ _STATEMENTS = load_queries("honed.demo")
 #: Reports that take seconds on primary keys alone; they have a connection of their own, so that
 #: the others are not held up.
 SLOW_REPORTS = ("q17", "q20")
-#: Tenants with few rows have odd numbers below twice this; tenant 0 has half of the table.
-_TENANTS = 20_000
+#: Page views at the beginning, and tenants that they belong to.
+PAGE_VIEWS, TENANTS = 200_000, 20_000
 _LOOKUPS_PER_ROUND = 20
 #: Reports of the slow connection may take this long; nobody waits for more.
 _PATIENCE_S = 30.0
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What the traffic asks for; a running workload reads it before each lookup."""
-
-    #: Whether page views are asked for the one tenant that owns half of the table.
-    common_tenant: bool = False
 
 
 class Workload:
@@ -37,11 +28,12 @@ class Workload:
 
     def __init__(self, database: Database, *, seed: int) -> None:
         """Prepare traffic on ``database``; ``seed`` fixes its order and its parameters."""
-        self.traffic = Traffic()
         self._database = database
         self._random = random.Random(seed)  # noqa: S311 - traffic, not secrets
         self._stopping = threading.Event()
         self._order_key = 0
+        # The tenant that everybody asks for; 0: any.
+        self._only_tenant = 0
 
     @contextmanager
     def running(self, *, pause_s: float) -> Iterator[None]:
@@ -72,6 +64,17 @@ class Workload:
         self._write(connection)
         self._look_up(connection)
 
+    def turn(self) -> None:
+        """Let one tenant import as many page views as all others have, and be the one asked for.
+
+        The planner still believes that it has ten rows, until the table is analyzed again.
+        """
+        tenant_id = TENANTS + 1
+        with self._database.connect() as connection:
+            values = {"rows": PAGE_VIEWS, "tenant_id": tenant_id}
+            connection.execute(_STATEMENTS["import_page_views"], values)
+        self._only_tenant = tenant_id
+
     def _run_slow_reports(self, connection: Connection) -> None:
         for name in SLOW_REPORTS:
             if not self._stopping.is_set():
@@ -99,18 +102,12 @@ class Workload:
             connection.execute(_STATEMENTS[name], {"order_key": order_key})
 
     def _look_up(self, connection: Connection) -> None:
-        # A pooler that keeps generic plans: the plan is chosen without looking at the tenant.
-        connection.execute(_STATEMENTS["force_generic_plans"])
         for _ in range(_LOOKUPS_PER_ROUND):
-            rare = 1 + 2 * self._random.randrange(_TENANTS)
-            tenant = 0 if self.traffic.common_tenant else rare
-            # As text, which the server reads as an integer: the driver would send small and large
-            # numbers as different types, and the server would keep two statements.
-            parameters = {"tenant_id": str(tenant), "duration_us": "100"}
-            _prepared(connection, "views_of_tenant", parameters)
-        device = {"browser": "browser 7", "platform": "platform 7"}
-        _prepared(connection, "views_of_device", device)
-        connection.execute(_STATEMENTS["reset_generic_plans"])
+            tenant_id = self._only_tenant or 1 + self._random.randrange(TENANTS)
+            # With the number in the text, as many applications send it.
+            lookup = _STATEMENTS["views_of_tenant"].replace("= 1 ", f"= {tenant_id} ")
+            connection.execute(lookup.encode()).fetchall()
+        connection.execute(_STATEMENTS["views_of_device"]).fetchall()
 
 
 def run_cut(connection: Connection, statement: LiteralString) -> bool:
@@ -127,7 +124,3 @@ def run_cut(connection: Connection, statement: LiteralString) -> bool:
 def set_cut(connection: Connection, cut_s: float) -> None:
     """Cut statements of ``connection`` off after ``cut_s`` seconds of the clock."""
     connection.execute(_STATEMENTS["set_cut"], {"cut_ms": str(round(cut_s * 1000))})
-
-
-def _prepared(connection: Connection, name: str, parameters: Mapping[str, object]) -> None:
-    connection.execute(_STATEMENTS[name], parameters, prepare=True).fetchall()
