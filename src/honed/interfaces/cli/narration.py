@@ -46,6 +46,8 @@ class Narration:
             disable=not console.is_terminal,
         )
         self._bars: dict[int, TaskID] = {}
+        # What was told last of each bar where there is no terminal.
+        self._told: dict[int, int] = {}
         #: What was said to wait, last.
         self._waiting = ""
         #: Seconds from the start to the first proven improvement; None: none yet.
@@ -179,7 +181,8 @@ class Narration:
         if key in self._bars:
             total = total or max(_USUAL_PAIRS, done + 1)
             self._progress.update(self._bars[key], completed=done, total=total, said=said)
-        if not self._console.is_terminal and done % 4 == 0:
+        if not self._console.is_terminal and done % 4 == 0 and self._told.get(key) != done:
+            self._told[key] = done
             self.say(f"  {key}: {said}")
 
     def _close_bar(self, key: int) -> None:
