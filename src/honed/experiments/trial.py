@@ -70,8 +70,9 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
 
     Pairs of adjacent blocks, baseline and candidate, in an order drawn anew for each pair. A block
     runs each unit ``washout`` times without counting, if it needs that, and then ``repeats`` times,
-    of which the median counts. A share of the pairs compares the baseline with its own copy. The judge is asked
-    after every pair. Once the objective is decided, only units whose guardrail is undecided go on.
+    of which the median counts. A share of the pairs compares the baseline with its own copy. The
+    judge is asked after every pair. Once the objective is decided, only units whose guardrail is
+    undecided go on.
 
     Args:
         trial: opens the worlds, and says how they are compared.
