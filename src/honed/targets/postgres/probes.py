@@ -1,0 +1,134 @@
+"""Probes: what to count of a plan, to see whether the planner's estimates are right."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+from sqlglot import exp
+
+from honed.targets.postgres.catalog import Table
+from honed.targets.postgres.indexes.access import Node, walk
+from honed.targets.postgres.indexes.conditions import parse, read_key
+from honed.targets.postgres.remedy import RemedyKind
+
+#: Conditions on more columns are left alone: the combinations that ANALYZE counts double with each.
+_MOST_COLUMNS = 6
+#: Values that only exist while the whole statement runs.
+_RUN_TIME = re.compile(r"\b(?:SubPlan|InitPlan|CTE) \d|\$\d")
+_SCAN_CONDITIONS = ("Index Cond", "Recheck Cond", "Filter")
+_OF_CONDITIONS = (RemedyKind.DEPENDENCIES, RemedyKind.MCV)
+
+_ROWS_OF = sql.SQL("SELECT 1 FROM ONLY {} AS {} WHERE {}")
+_GROUPS_OF = sql.SQL("SELECT {columns} FROM ONLY {table} GROUP BY {columns}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cause:
+    """Why an estimate may be wrong: the columns of one table that it is made from."""
+
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    #: Whether groups are estimated; else the rows for which a condition holds.
+    is_group: bool
+
+    @property
+    def kinds(self) -> tuple[RemedyKind, ...]:
+        """What may help, simplest first. NDISTINCT says nothing of conditions, the others all."""
+        if self.is_group:
+            return (RemedyKind.NDISTINCT,)
+        return _OF_CONDITIONS if len(self.columns) > 1 else (RemedyKind.TARGET,)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One statement whose rows are counted, to compare them with the planner's estimate."""
+
+    cause: Cause
+    sql: str
+
+
+def read_relations(plan: Node) -> set[tuple[str, str]]:
+    """Return schema and name of the tables that ``plan`` reads."""
+    return set(_aliases(plan).values())
+
+
+def _aliases(plan: Node) -> dict[str, tuple[str, str]]:
+    return {
+        node["Alias"]: (node["Schema"], node["Relation Name"])
+        for node in walk(plan)
+        if "Relation Name" in node and "Schema" in node
+    }
+
+
+def read_probes(plan: Node, tables: Mapping[tuple[str, str], Table]) -> Iterator[Probe]:
+    """Yield what to count of the scans and groups of ``plan``, each once.
+
+    Args:
+        plan: root of what ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns; may be an empty node.
+
+        tables: those to look at, by schema and name.
+    """
+    aliases = _aliases(plan)
+    seen: dict[Probe, None] = {}
+    for node in walk(plan):
+        found = None
+        if "Relation Name" in node and node["Alias"] in aliases:
+            found = _scan_probe(node, tables.get(aliases[node["Alias"]]))
+        elif "Group Key" in node:
+            found = _group_probe(node["Group Key"], aliases, tables)
+        if found is not None:
+            seen[found] = None
+    yield from seen
+
+
+def _scan_probe(node: Node, table: Table | None) -> Probe | None:
+    """Return the probe of a scan's conditions, without those on other tables' rows."""
+    if table is None:
+        return None
+    columns: set[str] = set()
+    conditions = []
+    for text in (node[key] for key in _SCAN_CONDITIONS if key in node):
+        of_text = _columns_of(text, node["Alias"], table)
+        columns |= of_text
+        conditions += [sql.SQL("({})").format(sql.SQL(text))] * bool(of_text)
+    if not 1 <= len(columns) <= _MOST_COLUMNS:
+        return None
+    statement = _ROWS_OF.format(
+        sql.Identifier(table.schema, table.name),
+        sql.Identifier(node["Alias"]),
+        sql.SQL(" AND ").join(conditions),
+    )
+    cause = Cause(table.schema, table.name, tuple(sorted(columns)), is_group=False)
+    return Probe(cause, statement.as_string(None))
+
+
+def _columns_of(text: str, alias: str, table: Table) -> set[str]:
+    """Return the columns in a condition; none if it says anything of another table."""
+    tree = None if _RUN_TIME.search(text) else parse(text, {alias})
+    columns = list(tree.find_all(exp.Column)) if tree is not None else []
+    if any(each.table != alias or table.column(each.name) is None for each in columns):
+        return set()
+    return {each.name for each in columns}
+
+
+def _group_probe(
+    keys: Sequence[str],
+    aliases: Mapping[str, tuple[str, str]],
+    tables: Mapping[tuple[str, str], Table],
+) -> Probe | None:
+    """Return the probe of the groups in a whole table, where all keys are columns of one."""
+    found = {read_key(key, aliases) for key in keys}
+    of_aliases = {each[0] for each in found if each is not None}
+    if None in found or len(of_aliases) != 1 or not 1 < len(found) <= _MOST_COLUMNS:
+        return None
+    table = tables.get(aliases[of_aliases.pop()])
+    columns = tuple(sorted(each[1].text for each in found if each is not None))
+    if table is None or any(table.column(each) is None for each in columns):
+        return None
+    statement = _GROUPS_OF.format(
+        columns=sql.SQL(", ").join(sql.Identifier(each) for each in columns),
+        table=sql.Identifier(table.schema, table.name),
+    )
+    return Probe(Cause(table.schema, table.name, columns, is_group=True), statement.as_string(None))
