@@ -1,6 +1,5 @@
 """Advice: which indexes a target should try, found on a clone of it."""
 
-import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -51,8 +50,9 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
         MeteredSession(clone, cut_s=cut_s) as session,
     ):
         queries = _queries(statements)
-        # Nothing can be run there, and without time left everything is guessed.
-        imagined = Bench(Imagination(imaginary, shapes), queries, cut_s=cut_s, budget_s=-math.inf)
+        imagined = Bench(
+            Imagination(imaginary, shapes), queries, cut_s=cut_s, budget_s=given_s, can_run=False
+        )
         real = Bench(CloneLaboratory(clone, session), queries, cut_s=cut_s, budget_s=given_s)
         prices = prices_of(workload, catalog, budget_bytes)
         return search(imagined, real, shapes, prices, budget_bytes=budget_bytes)

@@ -17,7 +17,7 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.selection import Prices, connected, reduce_set, select
+from honed.targets.postgres.indexes.selection import Prices, connected, fit, reduce_set, select
 
 #: Shares of the search's time after which no more statements are run without candidates, no more
 #: candidates are thought of, and none is built.
@@ -29,6 +29,8 @@ _CHOOSING = 0.4
 _BATCH = 4
 #: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
 _LENIENT = 0.25
+#: Looks at what the imagined candidates make possible.
+_LOOKS = 2
 #: Share of a statement's cost that is taken to be left even if one of its tables were free.
 _LEAST_LEFT = 0.02
 
@@ -118,17 +120,21 @@ class _Workshop:
         self._promise: dict[IndexDefinition, float] = {}
 
     def imagine(self) -> None:
-        """Imagine candidates for the plans as they are, then for those that become possible."""
+        """Imagine candidates for the plans as they are, then for those that become possible.
+
+        Once the dearest part of a statement has its index, another part becomes the dearest.
+        """
         self._look(())
         self._add(self._narrow())
-        self._look(self._imagined.built)
-        self._add(chain(self._narrow(), self._wide()))
+        for _ in range(_LOOKS):
+            self._look(self._imagined.built)
+            self._add(chain(self._narrow(), self._wide()))
 
     def liked(self, budget_bytes: int) -> list[IndexDefinition]:
         """Return what the planner would use, the candidates that it would miss most first."""
         bench, used = self._imagined, self._used()
-        prices = replace(self._prices, scale=self._prices.scale * _LENIENT)
-        core = reduce_set(bench, used, prices, budget_bytes=round(budget_bytes / _LENIENT))
+        _, prices = fit(bench, used, self._prices, budget_bytes=budget_bytes)
+        core = reduce_set(bench, used, replace(prices, scale=_LENIENT))
         definitions = [bench.definition(name) for name in used]
         return sorted(
             definitions, key=lambda each: (each.name not in core, -self._density(each), each)
@@ -187,7 +193,7 @@ class _Workshop:
         new = merged({each: total[each] for each in total if each not in self._promise})
         self._promise |= new
         if not self._real.is_past(_IMAGINE_UNTIL):
-            self._imagined.build([each for each in new if new[each] > self._prices.each])
+            self._imagined.build([each for each in new if new[each] > _LENIENT * self._prices.each])
 
     def _density(self, candidate: IndexDefinition) -> float:
         """Return what a candidate promises for the work of building it."""

@@ -1,8 +1,9 @@
 """Selection: the one set of candidates that is worth its price for the whole workload."""
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from honed.targets.postgres.indexes.bench import Bench, Planned, Query
 from honed.targets.postgres.indexes.definition import IndexDefinition
@@ -13,6 +14,12 @@ TOLERATED = 1.05
 _SLOWER_PRICE = 5.0
 #: A statement that is slower by this factor without an index makes it worth any price.
 _DEAR = 2.0
+#: Bytes become dearer by this factor, at most so often, until what is chosen fits the budget.
+_RAISE, _RAISES = 1.4, 12
+#: Rounds in which left-out candidates are looked at again.
+_FILLS = 2
+#: Share of the time after which even choosing among what is known is not begun anew.
+_MUCH_TOO_LATE = 1.5
 #: Changes that are tried to spare statements that a set harms.
 _REPAIRS = 4
 #: Runs of each plan when a set is confirmed.
@@ -42,44 +49,110 @@ class Prices:
 
 
 def select(
-    bench: Bench, universe: Collection[str], prices: Prices, *, budget_bytes: int
+    bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
 ) -> frozenset[str]:
     """Return the candidates of ``universe`` that are worth their price together.
 
     Backward elimination on measured plans, then the chosen ones are measured again, and what
     would harm a statement is repaired. The result is a local optimum, not the best set.
     """
-    chosen = reduce_set(bench, frozenset(universe), prices, budget_bytes=budget_bytes)
+    chosen, _ = fit(bench, universe, prices, budget_bytes=budget_bytes)
+    chosen = _fill(bench, chosen, prices, budget_bytes)
     if not bench.is_late:
         confirm(bench, chosen)
-        chosen = reduce_set(bench, chosen, prices, budget_bytes=budget_bytes)
-    return _without_harm(bench, chosen, prices)
+        chosen = reduce_set(bench, chosen, prices)
+    return _within(bench, _without_harm(bench, chosen, prices), prices, budget_bytes)
 
 
-def reduce_set(
+def fit(
     bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
-) -> frozenset[str]:
+) -> tuple[frozenset[str], Prices]:
+    """Return candidates of ``universe`` that fit into ``budget_bytes``, and the prices for it.
+
+    Where too much would be chosen, bytes become dearer and the choice begins anew: indexes with
+    fewer bytes then win over wide ones that would have driven them out.
+    """
+    chosen = reduce_set(bench, universe, prices)
+    for _ in range(_RAISES):
+        if _bytes(bench, chosen) <= budget_bytes or bench.is_past(_MUCH_TOO_LATE):
+            break
+        prices = replace(prices, per_byte=_RAISE * prices.per_byte)
+        chosen = reduce_set(bench, universe, prices)
+    return _within(bench, chosen, prices, budget_bytes), prices
+
+
+def reduce_set(bench: Bench, universe: frozenset[str], prices: Prices) -> frozenset[str]:
     """Return what is left of ``universe`` once every candidate is worth its price.
 
     Beginning with all of them, the one whose absence costs least goes, until each that is left
-    is worth its price and all of them fit into ``budget_bytes``. Indexes that only pay together
-    stay together, which a forward choice of one index at a time would miss.
+    is worth its price. Indexes that only pay together stay together, which a forward choice of one
+    index at a time would miss.
     """
-    plans = {query: bench.plan(query, universe) for query in bench.queries}
-    state = _Elimination(bench, prices, universe, plans)
-    for name in sorted(universe):
-        state.refresh(name, measure=False)
+    state = _Elimination.of(bench, universe, prices)
     while state.chosen:
         weakest = state.weakest()
         if state.worth[weakest] <= 0.0:
             state.remove(weakest)
-        elif state.measure_all():
-            continue
-        elif sum(bench.size_bytes(name) for name in state.chosen) > budget_bytes:
-            state.remove(_least_for_its_bytes(state))
-        else:
+        elif not state.measure_all():
             break
     return state.chosen
+
+
+def _fill(
+    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
+) -> frozenset[str]:
+    """Return ``chosen`` with the candidates that are worth their price beside it and still fit.
+
+    What was driven out by an index that went itself later comes back here.
+    """
+    for _ in range(_FILLS):
+        before = chosen
+        hopes = {name: _gain(bench, chosen, name, measure=False) for name in bench.built - chosen}
+        for name in sorted(hopes, key=lambda each: (-hopes[each], each)):
+            price = _price(bench, name, prices)
+            fits = _bytes(bench, chosen | {name}) <= budget_bytes
+            if not fits or hopes[name] <= price or bench.is_late:
+                continue
+            if _gain(bench, chosen, name, measure=True) > price:
+                chosen |= {name}
+        if chosen == before:
+            break
+        chosen = reduce_set(bench, chosen, prices)
+    return chosen
+
+
+def _gain(bench: Bench, chosen: frozenset[str], name: str, *, measure: bool) -> float:
+    """Return how much better the objective is with ``name`` beside ``chosen``."""
+    gain = 0.0
+    for query in bench.queries:
+        planned, richer = bench.plan(query, chosen), bench.plan(query, chosen | {name})
+        if name not in richer.used:
+            continue
+        seconds = bench.seconds(query, planned)
+        richer_s = (
+            bench.seconds(query, richer) if measure else bench.guess_s(query, richer, planned)
+        )
+        gain += value(bench, query, seconds) - value(bench, query, richer_s)
+    return gain
+
+
+def _within(
+    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
+) -> frozenset[str]:
+    """Return ``chosen`` without the indexes that bring least for their bytes, until they fit."""
+    state = _Elimination.of(bench, chosen, prices)
+    while _bytes(bench, state.chosen) > budget_bytes:
+        state.remove(
+            min(
+                state.chosen,
+                key=lambda name: (state.worth[name] / max(1, bench.size_bytes(name)), name),
+            )
+        )
+    return state.chosen
+
+
+def _bytes(bench: Bench, names: Iterable[str]) -> int:
+    return sum(bench.size_bytes(name) for name in names)
 
 
 def confirm(bench: Bench, chosen: Collection[str]) -> None:
@@ -174,6 +247,15 @@ class _Elimination:
     #: Candidates whose worth is measured.
     measured: set[str] = field(default_factory=set)
 
+    @classmethod
+    def of(cls, bench: Bench, universe: frozenset[str], prices: Prices) -> Self:
+        """Return the beginning: all of ``universe``, their worths guessed."""
+        plans = {query: bench.plan(query, universe) for query in bench.queries}
+        state = cls(bench, prices, universe, plans)
+        for name in sorted(universe):
+            state.refresh(name, measure=False)
+        return state
+
     def refresh(self, name: str, *, measure: bool) -> None:
         """Compute what ``name`` is worth now."""
         worth = -_price(self.bench, name, self.prices)
@@ -219,13 +301,6 @@ class _Elimination:
             self.refresh(other, measure=False)
 
 
-def _least_for_its_bytes(state: _Elimination) -> str:
-    return min(
-        state.chosen,
-        key=lambda name: (state.worth[name] / max(1, state.bench.size_bytes(name)), name),
-    )
-
-
 def _without_harm(bench: Bench, chosen: frozenset[str], prices: Prices) -> frozenset[str]:
     """Return ``chosen``, changed so that it makes no statement slower than is tolerated.
 
@@ -262,4 +337,4 @@ def _is_slower(bench: Bench, query: Query, planned: Planned) -> bool:
     return bench.seconds(query, planned) > TOLERATED * bench.base_s(query)
 
 
-__all__ = ["TOLERATED", "Prices", "confirm", "connected", "objective", "select", "value"]
+__all__ = ["TOLERATED", "Prices", "confirm", "connected", "fit", "objective", "select", "value"]
