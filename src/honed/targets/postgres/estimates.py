@@ -12,7 +12,14 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.indexes.access import Node
-from honed.targets.postgres.probes import Cause, Probe, read_probes, read_relations
+from honed.targets.postgres.probes import (
+    Cause,
+    Probe,
+    read_probes,
+    read_relations,
+    values_sql,
+    with_values,
+)
 from honed.targets.postgres.remedy import Remedy, RemedyKind
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
@@ -29,6 +36,8 @@ WRONG, _LEAST_ROWS = 10.0, 100
 RIGHT = 3.0
 #: Another kind of statistics must be nearer by this factor than a simpler one.
 _NEARER = 1.1
+#: A row that is not at the very beginning of its table, where values are often unlike the others.
+_POSITION = 1000
 #: Probes of one cause; more say the same once more.
 _MOST_PROBES = 5
 
@@ -60,6 +69,8 @@ class _Wrong:
     """One probe with the rows that there are, and those that the planner expected."""
 
     probe: Probe
+    #: What was counted: the probe, or the same with other values.
+    sql: str
     rows: float
     before: float
 
@@ -94,12 +105,12 @@ def look_at_estimates(
 
         can_try: False: only see which tables are read.
 
-        budget_s: seconds after which nothing new is begun.
+        budget_s: seconds on the clone after which nothing new is begun.
     """
-    end = time.monotonic() + budget_s
     catalog = target.catalog()
     target.lab.refresh()
     with target.lab.clone("estimates") as clone:
+        end = time.monotonic() + budget_s
         tables = {
             (table.schema, table.name): table
             for name, table in catalog.tables.items()
@@ -140,14 +151,34 @@ def _count(
             break
         if len(found.get(probe.cause, ())) >= _MOST_PROBES:
             continue
-        root = _explained(clone, probe.sql, analyze=True)
-        if root:
-            wrong = _Wrong(probe, float(root["Actual Rows"]), float(root["Plan Rows"]))
-            if max(wrong.rows, wrong.before) >= _LEAST_ROWS and (
-                _error(wrong.before, wrong.rows) >= math.log(WRONG)
-            ):
-                found[probe.cause].append(wrong)
+        wrong = _counted(clone, probe, probe)
+        if wrong is not None and not wrong.rows and probe.is_equality:
+            # Values that were put together from statistics may never occur together.
+            wrong = _counted(clone, _met(clone, probe), probe)
+        if (
+            wrong is not None
+            and max(wrong.rows, wrong.before) >= _LEAST_ROWS
+            and _error(wrong.before, wrong.rows) >= math.log(WRONG)
+        ):
+            found[probe.cause].append(wrong)
     return dict(found)
+
+
+def _counted(clone: Clone, probe: Probe, asked: Probe) -> _Wrong | None:
+    """Return the rows of ``probe`` and their estimate; None if it cannot be run in time."""
+    root = _explained(clone, probe.sql, analyze=True)
+    if not root:
+        return None
+    return _Wrong(asked, probe.sql, float(root["Actual Rows"]), float(root["Plan Rows"]))
+
+
+def _met(clone: Clone, probe: Probe) -> Probe:
+    """Return ``probe`` with the values of a row of its table, as it is if there is none."""
+    try:
+        rows = clone.query(values_sql(probe, _POSITION)) or clone.query(values_sql(probe, 0))
+    except (EvaluatorFailed, StatementCut):
+        return probe
+    return with_values(probe, rows[0]["literals"]) if rows else probe
 
 
 def _error(estimate: float, rows: float) -> float:
@@ -198,7 +229,7 @@ def _estimates_with(clone: Clone, remedy: Remedy, probes: Sequence[_Wrong]) -> t
     step = remedy.step()
     try:
         clone.carry_out([step])
-        roots = [_explained(clone, each.probe.sql) for each in probes]
+        roots = [_explained(clone, each.sql) for each in probes]
         # ANALYZE takes its time, and what is told of several columns says nothing once dropped.
         clone.run(*(step.undo if remedy.kind is RemedyKind.TARGET else step.undo[:1]))
     except EvaluatorFailed:

@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 from sqlglot import exp
 
 from honed.targets.postgres.catalog import Table
 from honed.targets.postgres.indexes.access import Node, walk
-from honed.targets.postgres.indexes.conditions import parse, read_key
+from honed.targets.postgres.indexes.conditions import (
+    Comparison,
+    parse,
+    read_condition,
+    read_key,
+)
 from honed.targets.postgres.remedy import RemedyKind
 
 #: Conditions on more columns are left alone: the combinations that ANALYZE counts double with each.
@@ -20,6 +25,7 @@ _SCAN_CONDITIONS = ("Index Cond", "Recheck Cond", "Filter")
 _OF_CONDITIONS = (RemedyKind.DEPENDENCIES, RemedyKind.MCV)
 
 _ROWS_OF = sql.SQL("SELECT 1 FROM ONLY {} AS {} WHERE {}")
+_VALUES = sql.SQL("SELECT ARRAY[{}] AS literals FROM ONLY {} WHERE {} OFFSET {} LIMIT 1")
 _GROUPS_OF = sql.SQL("SELECT {columns} FROM ONLY {table} GROUP BY {columns}")
 
 
@@ -47,6 +53,8 @@ class Probe:
 
     cause: Cause
     sql: str
+    #: Whether every column must equal a value: another row's values serve as well then.
+    is_equality: bool = False
 
 
 def read_relations(plan: Node) -> set[tuple[str, str]]:
@@ -101,7 +109,47 @@ def _scan_probe(node: Node, table: Table | None) -> Probe | None:
         sql.SQL(" AND ").join(conditions),
     )
     cause = Cause(table.schema, table.name, tuple(sorted(columns)), is_group=False)
-    return Probe(cause, statement.as_string(None))
+    is_equality = len(columns) == sum(
+        _equal_columns(node[key], node["Alias"]) for key in _SCAN_CONDITIONS if key in node
+    )
+    return Probe(cause, statement.as_string(None), is_equality)
+
+
+def _equal_columns(text: str, alias: str) -> int:
+    """Return how many columns a condition compares for equality, 0 if it does anything else."""
+    predicates = read_condition(text, {alias}).predicates
+    is_plain = all(
+        each.comparison is Comparison.EQUAL
+        and not (each.is_alternative or each.partner or each.key.is_expression)
+        for each in predicates
+    )
+    return len({each.key.text for each in predicates}) if is_plain else 0
+
+
+def values_sql(probe: Probe, position: int) -> str:
+    """Return a query for the values of ``probe``'s columns, in the row at ``position``."""
+    cause = probe.cause
+    values = (sql.SQL("quote_literal({}::text)").format(sql.Identifier(c)) for c in cause.columns)
+    return _VALUES.format(
+        sql.SQL(", ").join(values),
+        sql.Identifier(cause.schema, cause.table),
+        sql.SQL(" AND ").join(
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier(each)) for each in cause.columns
+        ),
+        sql.Literal(position),
+    ).as_string(None)
+
+
+def with_values(probe: Probe, literals: Sequence[str]) -> Probe:
+    """Return ``probe`` with other values for its columns, as ``values_sql`` finds them."""
+    cause = probe.cause
+    pairs = zip(cause.columns, literals, strict=True)
+    conditions = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(literal)) for name, literal in pairs
+    ]
+    table = sql.Identifier(cause.schema, cause.table)
+    statement = _ROWS_OF.format(table, sql.Identifier("t"), sql.SQL(" AND ").join(conditions))
+    return replace(probe, sql=statement.as_string(None))
 
 
 def _columns_of(text: str, alias: str, table: Table) -> set[str]:

@@ -160,7 +160,7 @@ class Remedy:
         column = sql.Identifier(name)
         return (
             _text(_SET_TARGET.format(table, column, sql.Literal(RAISED_TARGET))),
-            _text(_SET_TARGET.format(table, column, sql.Literal(self.previous_target))),
+            _text(_SET_TARGET.format(table, column, sql.SQL(str(int(self.previous_target))))),
             _text(
                 _HAS_TARGET.format(
                     sql.Literal(self.relation), sql.Literal(name), sql.Literal(RAISED_TARGET)
