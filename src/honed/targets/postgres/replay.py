@@ -196,10 +196,18 @@ def _try(session: MeteredSession, statement: ReplayStatement) -> tuple[float, bo
     return cost_s, any(run.is_cut for run in runs)
 
 
-def repeats_of(statement: ReplayStatement, cost_s: float) -> int:
-    """Return how often a block repeats ``statement``, so that its noise is small."""
+def repeats_of(statement: ReplayStatement, cost_s: float, *, block_s: float = _BLOCK_CPU_S) -> int:
+    """Return how often a block repeats ``statement``, so that its noise is small.
+
+    Args:
+        statement: what is repeated; each of its examples is run once in each repeat.
+
+        cost_s: CPU seconds of one example.
+
+        block_s: CPU seconds that the statement may take in one block.
+    """
     one_s = cost_s * len(statement.examples)
-    return max(1, min(_MOST_REPEATS, math.ceil(_BLOCK_CPU_S / one_s)))
+    return max(1, min(_MOST_REPEATS, math.ceil(block_s / one_s)))
 
 
 @dataclass(frozen=True, slots=True)

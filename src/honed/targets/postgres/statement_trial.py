@@ -1,6 +1,6 @@
 """The trial of a change that is to make statements cheaper: the workload, replayed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from honed.core.canonical import Json
@@ -11,6 +11,8 @@ from honed.targets.postgres.target import PostgresTarget
 
 #: Logarithm of a gain that is worth a change if one statement has it: a third less cost.
 _OF_ONE_STATEMENT = 0.45
+#: A block takes about so much CPU, seconds, and each statement in it at least so much.
+_BLOCK_S, _UNIT_S = 0.25, 0.02
 #: Filling the processor's caches from memory takes about a millisecond, a thirtieth of this, and
 #: both arms pay it in every block.
 _WARM_AT_ONCE_S = 0.03
@@ -58,15 +60,15 @@ def statement_trial(
     """
     known = {each.statement_id: each for each in target.workload().replayable}
     statements = [ReplayStatement.of(known[each]) for each in base_s if each in known]
-    units = tuple(_unit(each, base_s[each.name], cut_s) for each in statements)
     design = TrialDesign(
-        units=units,
+        units=_units(statements, base_s, cut_s),
         metric=METRIC,
         alpha=target.settings.alpha,
         time_budget_s=target.settings.trial_budget_s,
     )
     if _seconds(design, base_s) * _ROOM > design.time_budget_s:
-        design = replace(design, units=tuple(each for each in units if each.name in changed))
+        few = [each for each in statements if each.name in changed]
+        design = replace(design, units=_units(few, base_s, cut_s))
     design = replace(design, worthwhile=worthwhile(len(design.units)))
     if not design.units:
         msg = "none of the statements that the claim is about can be replayed"
@@ -82,11 +84,19 @@ def statement_trial(
     )
 
 
-def _unit(statement: ReplayStatement, seconds: float, cut_s: float) -> Unit:
-    return Unit(
-        statement.name,
-        repeats=1 if seconds >= cut_s else repeats_of(statement, seconds),
-        needs_washout=seconds < _WARM_AT_ONCE_S,
+def _units(
+    statements: Sequence[ReplayStatement], base_s: Mapping[str, float], cut_s: float
+) -> tuple[Unit, ...]:
+    """Return the units; where there are few, each may repeat more often in a block."""
+    block_s = max(_UNIT_S, _BLOCK_S / max(1, len(statements)))
+    return tuple(
+        Unit(
+            each.name,
+            repeats=1 if seconds >= cut_s else repeats_of(each, seconds, block_s=block_s),
+            needs_washout=seconds < _WARM_AT_ONCE_S,
+        )
+        for each in statements
+        for seconds in [base_s[each.name]]
     )
 
 
