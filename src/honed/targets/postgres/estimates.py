@@ -36,6 +36,9 @@ WRONG, _LEAST_ROWS = 10.0, 100
 RIGHT = 3.0
 #: Another kind of statistics must be nearer by this factor than a simpler one.
 _NEARER = 1.1
+#: Share of a table's rows that must have changed before fresh statistics count as a remedy: else
+#: they are another sample of the same rows, and what they cure is luck.
+_CHANGED_SHARE = 0.01
 #: A row that is not at the very beginning of its table, where values are often unlike the others.
 _POSITION = 1000
 #: Probes of one cause; more say the same once more.
@@ -209,17 +212,18 @@ def _cures(
 
 
 def _remedies(cause: Cause, catalog: Catalog) -> Iterator[Remedy]:
-    """Yield what may help and is not there yet; fresh statistics first, which stay for the rest."""
-    yield Remedy(cause.schema, cause.table, RemedyKind.ANALYZE)
-    targets = [
-        column.statistics_target
+    """Yield what may help and is not there yet, fresh statistics first."""
+    table = next(
+        table
         for table in catalog.tables.values()
         if (table.schema, table.name) == (cause.schema, cause.table)
-        for column in table.columns
-        if cause.columns == (column.name,)
-    ]
+    )
+    if table.analyzed_at is None or table.modified_since_analyze > _CHANGED_SHARE * table.rows:
+        yield Remedy(cause.schema, cause.table, RemedyKind.ANALYZE)
+    column = table.column(cause.columns[0]) if len(cause.columns) == 1 else None
     for kind in cause.kinds:
-        remedy = Remedy(cause.schema, cause.table, kind, cause.columns, max(targets, default=-1))
+        target = column.statistics_target if column else -1
+        remedy = Remedy(cause.schema, cause.table, kind, cause.columns, target)
         if not remedy.exists_in(catalog):
             yield remedy
 
