@@ -112,7 +112,12 @@ class Lab:
             EvaluatorFailed: the shadow server went away.
         """
         self._shadow.start()
-        return self._copied() or self.refresh()
+        try:
+            return self._copied() or self.refresh()
+        except EvaluatorFailed:
+            # The server died a moment ago, and its last backend answered once more.
+            self._shadow.start()
+            return self._copied() or self.refresh()
 
     def close(self) -> None:
         """Stop the shadow server, unless another process uses it; the copy stays."""
