@@ -7,6 +7,8 @@ pytest_plugins = [
     "honed.testing.improvements",
     "honed.testing.desk",
     "honed.testing.commandline",
+    "honed.testing.pets",
+    "honed.testing.worlds",
 ]
 
 for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:
