@@ -1,60 +1,64 @@
-"""Tells the planner what it does not know of the tables: fresh, finer or combined statistics.
+"""Gives the planner the statistics that it lacks, where better estimates make better plans.
 
 ## What it does
 
-It analyzes tables whose statistics are stale. It plans the workload's statements on a clone, counts
-there for how many rows each condition on one table really holds, and how many groups there are, and
-looks where the planner is wrong by ten times or more. There it tries one thing at a time: fresh
-statistics; for two or more columns extended statistics, `dependencies` before `mcv` for conditions
-and `ndistinct` for groups; for one column a statistics target of 1000. What comes nearest to the
-real rows is proposed, if it comes within three times of them. What exists already is not proposed.
+It counts, on a clone, the rows that the conditions of the workload's statements select from each
+table, and compares them with what the planner expects. Where the planner is wrong by a factor of
+ten or more, or the statistics are older than the rows, it tries what may put that right: ANALYZE;
+extended statistics of one sort at a time (dependencies, common values, distinct groups, an
+expression); more values kept of a column. The one that works best is proposed, if it changes a plan
+and the new plan is faster.
 
 ## Why it helps
 
-The planner takes columns for independent and multiplies their shares: for a city and its country it
-expects a twentieth of the rows that there are, and chooses a join for few rows that takes long for
-many. The kinds of statistics are tried apart because together they can do nothing: a list of common
-values that holds a tenth of them wins over the dependencies that know all of them.
+The planner takes columns for independent. Where they are not (a city lies in one country), it
+expects a handful of rows, joins them one by one, and meets thousands. One sort at a time, because
+they get in each other's way: common values of a thousand equal groups drive out the dependencies
+that were right, and the estimate is as wrong as before.
 
 ## Risk and rollback
 
-Readers and writers go on: only other ANALYZE, VACUUM and changes of the schema of the table wait.
-ANALYZE takes longer afterwards. The undo drops the statistics object, or restores the column's
-target, and analyzes the table again; fresh statistics themselves are not taken back. A right
-estimate can lead to a slower plan, which the trial is there to find. Partitioned tables, partitions
-and tables too large to be copied whole are only analyzed where they are stale.
+Statistics take next to no room and cost a longer ANALYZE. The undo drops the object, or sets the
+column's target back, and analyzes the table again. A plain ANALYZE has no undo: it brings what the
+next autovacuum would have brought. New statistics may change plans of other statements; the trial
+replays them all. Tables that are copied in part are left alone.
 
 ## How it is measured
 
 In the trial: CPU seconds of each statement, replayed on clones with and without the statistics;
 statements weigh the same, so that the objective is the geometric mean; none may become more than
-10 % slower. A better estimate that changes no plan is EQUIVALENT, and is not applied. In
-production: milliseconds per call of each statement that reads the table.
+10 % slower. In production: milliseconds per call of each statement whose plan changes.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
-from honed.core.finding import REGRESSION, SLOW_STATEMENT, STALE_STATISTICS, Finding, FindingType
+from honed.core.canonical import digest
+from honed.core.finding import (
+    MISESTIMATE,
+    REGRESSION,
+    SLOW_STATEMENT,
+    STALE_STATISTICS,
+    Finding,
+    FindingType,
+)
 from honed.core.hypothesis import Hypothesis
 from honed.core.kind import Kind
 from honed.core.risk import Risk
-from honed.core.step import Step
+from honed.core.step import Step, steps_from_json
 from honed.core.trial import Trial
-from honed.targets.postgres.estimates import MOST_STATEMENTS, Look, Misestimate, look_at_estimates
-from honed.targets.postgres.indexes.advise import choose_cut_s
-from honed.targets.postgres.remedy import Remedy, RemedyKind
-from honed.targets.postgres.statement_trial import statement_trial
+from honed.targets.postgres.estimates.advise import Advice, advise_statistics
+from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
-from honed.targets.postgres.workload import WorkloadStatement
 
-#: What statistics are taken to save until the trial has measured it: the planner's own costs say
-#: nothing here, because they are reckoned from the estimates that change.
-_SAVED_SHARE = 0.05
-_PRIORITY = 3
-#: No statement takes less; a cost of nothing cannot be divided by.
-_LEAST_S = 1e-6
+#: A change must promise so many times what its trial calls worthwhile: the trial has noise.
+_PROMISED = 2.0
+#: A statement that becomes slower by more than this factor speaks against the statistics.
+_HARM = 1.05
+#: Cost after / cost before from which a claim has a priority, best first.
+_PRIORITIES = ((0.5, 5), (0.8, 4), (1.0, 3))
 
 
 class Statistics(Kind[PostgresTarget]):
@@ -64,33 +68,20 @@ class Statistics(Kind[PostgresTarget]):
     sort: ClassVar[str] = "postgres"
     risk: ClassVar[Risk] = Risk(level=2)
     wants: ClassVar[frozenset[FindingType]] = frozenset(
-        {SLOW_STATEMENT, STALE_STATISTICS, REGRESSION}
+        {STALE_STATISTICS, MISESTIMATE, SLOW_STATEMENT, REGRESSION}
     )
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
-        """Yield one claim for each stale table that is read, then one for each wrong estimate.
-
-        The worst estimates come first. A stale table that no statement reads is left out: nothing
-        could prove that it matters.
-        """
-        statements = target.workload().replayable[:MOST_STATEMENTS]
-        if not findings or not statements:
-            return
-        can_try = any(finding.type != STALE_STATISTICS for finding in findings)
-        look = look_at_estimates(target, statements, can_try=can_try)
-        stale = _stale(findings, look, target)
-        worst = sorted(look.misestimates, key=_closeness)
-        claims = {remedy: f"fresh statistics help: {it.title}" for remedy, it in stale.items()}
-        claims |= {each.remedy: _words(each) for each in worst}
-        for remedy, words in claims.items():
-            readers = look.readers[remedy.schema, remedy.table]
-            about = {stale[remedy].subject, *readers} if remedy in stale else {*readers}
-            ids = tuple(each.finding_id for each in findings if each.subject in about)
-            yield _claim(remedy, words, ids, readers, statements)
+        """Yield one claim for the tables whose new statistics make statements faster."""
+        stale = {each.subject for each in findings if each.type == STALE_STATISTICS}
+        for advice in advise_statistics(target, stale):
+            is_harmful = any(each.after_s > _HARM * each.before_s for each in advice.gains)
+            if advice.log_ratio < -_PROMISED * worthwhile(len(advice.base_s)) and not is_harmful:
+                yield _claim(advice, findings)
 
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
-        """Return the one step that tells the planner."""
-        return [_remedy(hypothesis).step()]
+        """Return the steps that were found when the claim was made."""
+        return steps_from_json(_parameters(hypothesis)["steps"])
 
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
         """Return the replay of the workload with and without the statistics."""
@@ -98,73 +89,46 @@ class Statistics(Kind[PostgresTarget]):
         return statement_trial(
             target,
             base_s=parameters["base_s"],
-            changed=parameters["statements"],
+            changed=_changed(hypothesis),
             cut_s=parameters["cut_s"],
         )
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
-        """Return milliseconds per call by statement id, of those that read the table."""
+        """Return milliseconds per call by statement id, of those whose plan changes."""
         costs = target.statement_costs()
-        statements = _parameters(hypothesis)["statements"]
-        return {each: costs[each].exec_ms_per_call for each in statements if each in costs}
+        return {
+            each: costs[each].exec_ms_per_call for each in _changed(hypothesis) if each in costs
+        }
 
 
-def _stale(
-    findings: Sequence[Finding], look: Look, target: PostgresTarget
-) -> dict[Remedy, Finding]:
-    """Return what to analyze because a finding says so, where a statement reads it."""
-    stale = {each.subject: each for each in findings if each.type == STALE_STATISTICS}
-    return {
-        Remedy(table.schema, table.name, RemedyKind.ANALYZE): stale[name]
-        for name, table in target.catalog().tables.items()
-        if name in stale and (table.schema, table.name) in look.readers
-    }
-
-
-def _closeness(found: Misestimate) -> float:
-    """Return a number that is the smaller the worse the estimate was."""
-    return -abs(math.log(max(1.0, found.rows) / max(1.0, found.before)))
-
-
-def _words(found: Misestimate) -> str:
-    return (
-        f"{found.remedy.summary} lets the planner expect {found.after:,.0f} rows where there are "
-        f"{found.rows:,.0f}, not {found.before:,.0f}"
-    )
-
-
-def _claim(
-    remedy: Remedy,
-    words: str,
-    finding_ids: tuple[int, ...],
-    readers: Sequence[str],
-    statements: Sequence[WorkloadStatement],
-) -> Hypothesis:
-    cut_s = choose_cut_s(statements)
+def _claim(advice: Advice, findings: Sequence[Finding]) -> Hypothesis:
+    steps = [step.to_json() for step in advice.steps]
+    ratio = math.exp(advice.log_ratio)
+    concerned = {*advice.tables, *(gain.statement_id for gain in advice.gains)}
+    wrong = f" (wrong by a factor of {advice.error_before:.0f})" * (advice.error_before > 1)
     return Hypothesis(
         kind=Statistics.name,
-        subject=remedy.subject,
-        claim=words,
-        priority=_PRIORITY,
+        subject=digest(steps),
+        claim=f"{'; '.join(advice.labels)} put the planner's estimates{wrong} right and bring "
+        f"the workload's cost per statement to {ratio:.0%}",
+        priority=next(priority for limit, priority in _PRIORITIES if ratio < limit),
         risk=Statistics.risk.level,
-        predicted_log_ratio=math.log1p(-_SAVED_SHARE),
+        predicted_log_ratio=advice.log_ratio,
         parameters={
-            "remedy": remedy.to_json(),
-            "statements": list(readers),
-            # Production's time stands for the CPU seconds of the copy until the trial runs.
-            "base_s": {each.statement_id: _seconds(each, cut_s) for each in statements},
-            "cut_s": cut_s,
+            "tables": list(advice.tables),
+            "steps": steps,
+            "statements": [asdict(gain) for gain in advice.gains],
+            "error_before": advice.error_before,
+            "base_s": dict(advice.base_s),
+            "cut_s": advice.cut_s,
+            "left_out": dict(advice.left_out),
         },
-        finding_ids=finding_ids,
+        finding_ids=tuple(each.finding_id for each in findings if each.subject in concerned),
     )
 
 
-def _seconds(statement: WorkloadStatement, cut_s: float) -> float:
-    return min(cut_s, max(_LEAST_S, statement.mean_ms / 1000))
-
-
-def _remedy(hypothesis: Hypothesis) -> Remedy:
-    return Remedy.from_json(_parameters(hypothesis)["remedy"])
+def _changed(hypothesis: Hypothesis) -> list[str]:
+    return [gain["statement_id"] for gain in _parameters(hypothesis)["statements"]]
 
 
 def _parameters(hypothesis: Hypothesis) -> Mapping[str, Any]:

@@ -49,7 +49,7 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
         target.lab.clone("search") as clone,
         MeteredSession(clone, cut_s=cut_s) as session,
     ):
-        queries = _queries(statements)
+        queries = queries_of(statements)
         imagined = Bench(
             Imagination(imaginary, shapes), queries, cut_s=cut_s, budget_s=given_s, can_run=False
         )
@@ -73,7 +73,8 @@ def _seconds(statements: Sequence[WorkloadStatement], cut_s: float, trial_s: flo
     return max(_LEAST_SECONDS, min(_PASSES * one_pass_s, _SHARE_OF_TRIAL * trial_s))
 
 
-def _queries(statements: Sequence[WorkloadStatement]) -> list[Query]:
+def queries_of(statements: Sequence[WorkloadStatement]) -> list[Query]:
+    """Return the examples of ``statements`` that are looked at; each statement weighs the same."""
     return [
         Query(
             statement.statement_id,

@@ -14,8 +14,11 @@ from honed.targets.postgres.whatif import Built
 
 #: What EXPLAIN guesses; two plans that differ in nothing else do the same.
 _GUESSES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
-#: A measurement shorter than each of these is repeated and the smallest taken, CPU seconds.
-_REPEAT_BELOW_S = (0.005, 0.02, 0.06)
+#: Runs of one measurement, of which the least counts, use about so much CPU together, seconds; at
+#: most so many; and two of what is shorter than the last.
+_MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
+#: A new session is slow at first: what is shorter than this is measured again when all are warm.
+_WARM_BELOW_S = 0.005
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
@@ -190,6 +193,9 @@ class Bench:
                 production then stands for its cost.
         """
         self._open_each(lambda query, planned: self._measure_base(query, planned, until))
+        for query in self.queries:
+            if self.base_s(query) < _WARM_BELOW_S:
+                self._measure(query, self.plan(query, ()), self.cut_s)
 
     def open_like(self, other: "Bench") -> None:
         """Plan every query without candidates, and believe ``other`` what it costs to run."""
@@ -331,7 +337,7 @@ class Bench:
         self._laboratory.show(visible)
         tree: Any = self._laboratory.explain(query.sql)["Plan"]
         return Planned(
-            key=digest(_without_guesses(tree)),
+            key=plan_key(tree),
             cost=max(float(tree["Total Cost"]), _LEAST_COST),
             used=frozenset(str(node["Index Name"]) for node in walk(tree) if "Index Name" in node),
             visible=visible,
@@ -347,9 +353,9 @@ class Bench:
         """Run ``query``, short ones more than once; return and keep the least that it ever took."""
         self._laboratory.show(planned.visible)
         seconds = self._run_s(query, cut_s)
-        for limit_s in _REPEAT_BELOW_S:
-            if seconds < limit_s:
-                seconds = min(seconds, self._run_s(query, cut_s))
+        runs = max(1 + (seconds < _TWICE_BELOW_S), math.ceil(_MEASURE_S / seconds))
+        for _ in range(min(runs, _MOST_RUNS) - 1):
+            seconds = min(seconds, self._run_s(query, cut_s))
         return self._learn(query, planned, seconds, cut_s)
 
     def _learn(self, query: Query, planned: Planned, seconds: float, cut_s: float) -> float:
@@ -365,6 +371,11 @@ class Bench:
         seconds = max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
         self._clock.saw(cpu_s=seconds, wall_s=time.monotonic() - began)
         return seconds
+
+
+def plan_key(plan: Mapping[str, Any]) -> str:
+    """Return a digest that is equal for plans that do the same, whatever the planner guesses."""
+    return digest(_without_guesses(plan.get("Plan", plan)))
 
 
 def _without_guesses(node: Mapping[str, Any]) -> dict[str, Json]:

@@ -12,9 +12,10 @@ from honed.targets.postgres.indexes.definition import NAME_PREFIX, IndexDefiniti
 from honed.targets.postgres.indexes.selection import Prices
 from honed.targets.postgres.workload import Workload
 
-#: What an index must bring beside its other prices, and what it must bring at most to one of few
-#: statements: 0.45 is a third less cost.
-_EACH, _EACH_OF_FEW = 0.02, 0.45
+#: What an index must bring beside its other prices: to the mean; at most, if only one of many
+#: statements had it all (a third less cost); and at least, if one of few statements had it all
+#: (a fifth less: below, one cannot tell it from noise).
+_EACH, _MOST_OF_ONE, _LEAST_OF_ONE = 0.02, 0.45, 0.2
 #: What a full storage budget costs the objective ...
 _PRICE_OF_BUDGET = 0.1
 #: ... or indexes of this share of the data's bytes, if that is less.
@@ -41,10 +42,11 @@ def prices_of(workload: Workload, catalog: Catalog, budget_bytes: int) -> Prices
 
         budget_bytes: what new indexes may take.
     """
+    statements = max(1, len(workload.replayable))
     data_bytes = sum(table.size_bytes for table in catalog.tables.values())
     full_bytes = max(1.0, min(float(budget_bytes), data_bytes * _DATA_SHARE))
     return Prices(
-        each=min(_EACH, _EACH_OF_FEW / max(1, len(workload.replayable))),
+        each=max(_LEAST_OF_ONE / statements, min(_EACH, _MOST_OF_ONE / statements)),
         per_byte=_PRICE_OF_BUDGET / full_bytes,
         writes=_WritePrice(workload, catalog),
     )

@@ -10,6 +10,9 @@ from honed.targets.postgres.indexes.definition import IndexDefinition
 
 #: A statement may cost this much more before its slowness counts, as a factor: noise of one run.
 TOLERATED = 1.05
+#: Added to both sides of each ratio, CPU seconds: below, neighbours on the processor make a
+#: statement look twice as fast or slow for many runs in a row.
+_RESOLUTION_S = 2e-4
 #: What a statement that is slower costs the objective beside the slowness itself, by its excess.
 _SLOWER_PRICE = 5.0
 #: A statement that is slower by this factor without an index makes it worth any price.
@@ -176,8 +179,12 @@ def _compare(bench: Bench, query: Query, planned: Planned) -> None:
 
 def value(bench: Bench, query: Query, seconds: float) -> float:
     """Return what a cost of ``seconds`` adds to the objective for ``query``; negative is better."""
-    ratio = seconds / bench.base_s(query)
+    ratio = _ratio(bench, query, seconds)
     return query.weight * (math.log(ratio) + _SLOWER_PRICE * max(0.0, ratio - TOLERATED))
+
+
+def _ratio(bench: Bench, query: Query, seconds: float) -> float:
+    return (seconds + _RESOLUTION_S) / (bench.base_s(query) + _RESOLUTION_S)
 
 
 def objective(bench: Bench, chosen: Collection[str], prices: Prices) -> float:
@@ -334,7 +341,7 @@ def _is_harmed(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
 
 
 def _is_slower(bench: Bench, query: Query, planned: Planned) -> bool:
-    return bench.seconds(query, planned) > TOLERATED * bench.base_s(query)
+    return _ratio(bench, query, bench.seconds(query, planned)) > TOLERATED
 
 
 __all__ = ["TOLERATED", "Prices", "confirm", "connected", "fit", "objective", "select", "value"]
