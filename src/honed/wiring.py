@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from honed.approval.decisions import approve, decisions, reject
 from honed.approval.policy import current_policy, write_policy
@@ -23,7 +24,7 @@ from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
-from honed.loop.parts import Parts, check_switch
+from honed.loop.parts import AnyKind, Parts, check_switch
 from honed.storage.store import Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
@@ -44,7 +45,14 @@ class CycleReport:
 class App:
     """A working honed. Close it, so that the lab's and the store's servers stop."""
 
-    def __init__(self, settings: Settings, store: Store, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        on_event: OnEvent,
+        *,
+        more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
+    ) -> None:
         """Put the parts together on an open store; ``open_app`` does both."""
         self.settings = settings
         self.store = store
@@ -55,7 +63,10 @@ class App:
             store=store.database(),
             signer=signer,
             settings=settings,
-            kinds=discover("honed.kinds", Kind),  # type: ignore[type-abstract]  # the family's base
+            kinds={
+                **discover("honed.kinds", Kind),  # type: ignore[type-abstract]  # the family's base
+                **more_kinds,
+            },
             detectors=discover("honed.detectors", Detector),  # type: ignore[type-abstract]  # likewise
             target=self.target,
             holder=f"honed {signer.key_id[:12]}",
@@ -224,7 +235,11 @@ def _ignore(_: Event) -> None:
 
 @contextmanager
 def open_app(
-    settings: Settings, *, on_event: OnEvent = _ignore, writes_policy: bool = True
+    settings: Settings,
+    *,
+    on_event: OnEvent = _ignore,
+    writes_policy: bool = True,
+    more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
 ) -> Iterator[App]:
     """Hand out a working honed, and close it at the end.
 
@@ -234,6 +249,8 @@ def open_app(
         on_event: told of everything that happens.
 
         writes_policy: whether the settings become the policy in force; needs the store's owner.
+
+        more_kinds: by name, beside those that are installed.
 
     Raises:
         StoreUnavailable: honed's own database does not answer.
@@ -250,7 +267,7 @@ def open_app(
                 write_policy(conn, settings)
             else:
                 current_policy(conn)
-        app = App(settings, store, on_event)
+        app = App(settings, store, on_event, more_kinds=more_kinds)
     except BaseException:
         store.close()
         raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from honed.config import Autonomy, Settings, load_settings
 from honed.core.verdict import State, Verdict
+from honed.demo.folklore import Folklore
 from honed.demo.production import NAME, Production, open_production
 from honed.demo.report import DemoReport, ImprovementSummary, QueryCost
 from honed.demo.workload import Workload
@@ -52,7 +53,9 @@ def play(script: Script) -> DemoReport:
     script.say(f"A shop's database: TPC-H at scale {script.scale:g}, primary keys only")
     with open_production(script.folder, scale=script.scale) as production:
         stage = _Stage(script, production, Workload(production.database, seed=script.seed))
-        with open_app(_settings(script), on_event=stage.on_event) as app:
+        folklore = {Folklore.name: Folklore()}
+        settings = _settings(script)
+        with open_app(settings, on_event=stage.on_event, more_kinds=folklore) as app:
             return stage.play(app)
 
 
@@ -116,8 +119,8 @@ class _Stage:
     def _read(self, app: App) -> None:
         target = app.target(NAME)
         with app.reading():
-            while len(target.intervals()) < _READINGS:
-                time.sleep(app.settings.sample_interval_s)
+            while len(target.intervals()) < _READINGS or not self.workload.slow_rounds:
+                time.sleep(app.settings.sample_interval_s / 2)
 
     def _turn(self, app: App) -> None:
         options = Options(

@@ -28,6 +28,8 @@ class Workload:
 
     def __init__(self, database: Database, *, seed: int) -> None:
         """Prepare traffic on ``database``; ``seed`` fixes its order and its parameters."""
+        #: How often the slow reports have all been run.
+        self.slow_rounds = 0
         self._database = database
         self._random = random.Random(seed)  # noqa: S311 - traffic, not secrets
         self._stopping = threading.Event()
@@ -79,6 +81,7 @@ class Workload:
         for name in SLOW_REPORTS:
             if not self._stopping.is_set():
                 run_cut(connection, QUERIES[name])
+        self.slow_rounds += 1
 
     def _repeat(self, run_round: Callable[[Connection], None], pause_s: float) -> None:
         try:
