@@ -15,28 +15,38 @@ def report(session_folder: Path) -> DemoReport:
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=session_folder))
     folder.chmod(0o755)
     script = Script(
-        folder=folder, scale=0.02, cut_s=0.5, seed=7, on_event=lambda _: None, say=lambda _: None
+        folder=folder, scale=0.05, cut_s=1.0, seed=7, on_event=lambda _: None, say=lambda _: None
     )
     return play(script)
 
 
-def states(report: DemoReport) -> set[str]:
-    return {each.state for each in report.improvements}
+def by_kind(report: DemoReport, kind: str) -> list[str]:
+    return [each.state for each in report.improvements if each.kind == kind]
 
 
 @pytest.mark.slow
-def test_something_is_kept_and_something_taken_back(report: DemoReport) -> None:
-    assert {"kept", "rolled_back"} <= states(report)
+def test_what_is_proven_is_kept_and_what_turns_bad_is_taken_back(report: DemoReport) -> None:
+    assert "kept" in by_kind(report, "index_optimization")
+    assert all(
+        (each.state in {"kept", "rolled_back"}) == (each.verdict == "improved")
+        for each in report.improvements
+    )
 
 
 @pytest.mark.slow
-def test_the_queries_are_cheaper_and_none_pays_for_the_others(report: DemoReport) -> None:
-    assert report.geometric_mean_ratio < 0.6
-    assert report.total_ratio < 0.5
+def test_folklore_is_never_applied(report: DemoReport) -> None:
+    assert set(by_kind(report, "folklore")) <= {"refuted", "inconclusive"}
+
+
+@pytest.mark.slow
+def test_no_query_pays_for_the_others(report: DemoReport) -> None:
+    assert report.geometric_mean_ratio < 1.0
     assert all(query.ratio < 1.5 for query in report.queries)
 
 
 @pytest.mark.slow
 def test_every_improvement_came_to_rest_in_the_record(report: DemoReport) -> None:
-    assert states(report) <= {"kept", "rolled_back", "refuted", "inconclusive"}
-    assert report.ledger_entries >= 4 * len(report.improvements)
+    rested = {"kept", "rolled_back", "refuted", "inconclusive"}
+    assert {each.state for each in report.improvements} <= rested
+    # Proposed, tried, judged: three entries at least.
+    assert report.ledger_entries >= 3 * len(report.improvements)
