@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.indexes.definition import NAME_PREFIX, IndexDefinition
-from honed.targets.postgres.indexes.selection import Prices
+from honed.targets.postgres.indexes.elimination import Prices
 from honed.targets.postgres.workload import Workload
 
 #: What an index must bring beside its other prices: to the mean; at most, if only one of many

@@ -17,7 +17,8 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.selection import Prices, connected, fit, reduce_set, select
+from honed.targets.postgres.indexes.elimination import Prices, fit, reduce_set
+from honed.targets.postgres.indexes.selection import connected, select
 
 #: Shares of the search's time after which no more statements are run without candidates, no more
 #: candidates are thought of, and none is built.
@@ -25,8 +26,9 @@ _OPEN_UNTIL, _IMAGINE_UNTIL, _BUILD_UNTIL = 0.3, 0.45, 0.65
 #: Share of the time that choosing may take however late it begins: many built candidates of which
 #: none was measured are worth less than few that were.
 _CHOOSING = 0.4
-#: Candidates that are built at once, between two looks at the clock.
-_BATCH = 4
+#: Candidates that are built at once, between two looks at the clock; and all together: more make
+#: choosing longer, hardly better.
+_BATCH, _MOST_BUILT = 4, 48
 #: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
 _LENIENT = 0.25
 #: Looks at what the imagined candidates make possible.
@@ -142,7 +144,7 @@ class _Workshop:
 
     def build(self, definitions: Sequence[IndexDefinition]) -> None:
         """Build ``definitions`` in their order, until there is no more time for it."""
-        for at in range(0, len(definitions), _BATCH):
+        for at in range(0, min(len(definitions), _MOST_BUILT), _BATCH):
             if self._real.is_past(_BUILD_UNTIL):
                 return
             self._real.build(definitions[at : at + _BATCH])
