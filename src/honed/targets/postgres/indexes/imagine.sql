@@ -21,7 +21,8 @@ UPDATE pg_index i
 -- tell_of_new_indexes --
 -- Make every session read again which indexes the tables of one schema have.
 UPDATE pg_class SET relhasindex = true
- WHERE relnamespace = %(origins)s::text::regnamespace AND relkind IN ('r', 'm');
+ WHERE relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(origins)s)
+   AND relkind IN ('r', 'm');
 
 -- list_imagined --
 -- The imagined indexes of one schema that have a real table.

@@ -120,6 +120,7 @@ class _Workshop:
         self._prices = prices
         self._accesses: dict[Query, dict[Access, None]] = {}
         self._promise: dict[IndexDefinition, float] = {}
+        self._is_cut_short = False
 
     def imagine(self) -> None:
         """Imagine candidates for the plans as they are, then for those that become possible.
@@ -146,6 +147,7 @@ class _Workshop:
         """Build ``definitions`` in their order, until there is no more time for it."""
         for at in range(0, min(len(definitions), _MOST_BUILT), _BATCH):
             if self._real.is_past(_BUILD_UNTIL):
+                self._is_cut_short = True
                 return
             self._real.build(definitions[at : at + _BATCH])
 
@@ -158,7 +160,7 @@ class _Workshop:
             "built": len(self._real.built),
             "queries": len(self._real.queries),
             "left_out": left_out,
-            "ran_out_of_time": self._real.is_late,
+            "ran_out_of_time": self._is_cut_short or self._real.is_late,
         }
 
     def _look(self, visible: Collection[str]) -> None:
@@ -194,7 +196,9 @@ class _Workshop:
             total[candidate] += promise
         new = merged({each: total[each] for each in total if each not in self._promise})
         self._promise |= new
-        if not self._real.is_past(_IMAGINE_UNTIL):
+        if self._real.is_past(_IMAGINE_UNTIL):
+            self._is_cut_short = True
+        else:
             self._imagined.build([each for each in new if new[each] > _LENIENT * self._prices.each])
 
     def _density(self, candidate: IndexDefinition) -> float:

@@ -1,0 +1,49 @@
+"""What a failed build left behind, on a real server."""
+
+from typing import LiteralString
+
+import pytest
+
+from honed.core.finding import INVALID_INDEX
+from honed.core.step import StepState
+from honed.kinds.index_optimization import IndexOptimization
+from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
+
+SETUP: tuple[LiteralString, ...] = (
+    "CREATE TABLE entry (entry_id integer PRIMARY KEY, a text, b text, c integer)",
+    "INSERT INTO entry SELECT n, md5(n::text), md5('b' || n), n FROM generate_series(1, 9000) n",
+    "CREATE INDEX honed_entry_left ON entry (a, b)",
+    "CREATE INDEX somebody_elses ON entry (b)",
+    "VACUUM ANALYZE entry",
+    "UPDATE pg_index SET indisvalid = false WHERE indrelid = 'entry'::regclass AND NOT indisunique",
+)
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> PostgresWorld:
+    return make_world(WorldPlan(SETUP, ()))
+
+
+def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresWorld) -> None:
+    kind = IndexOptimization()
+    findings = [each for each in world.findings() if each.type == INVALID_INDEX]
+    assert len(findings) == 2
+
+    (claim,) = kind.propose(findings, world.target)
+    assert "honed_entry_left" in claim.claim
+    assert claim.subject == "leftover public.honed_entry_left"
+
+    (step,) = kind.apply(claim, world.target)
+    trial = kind.trial(claim, world.target)
+    with trial.open([step]) as arms:
+        unit = trial.design.units[0].name
+        with_it = min(arms.baseline.run(unit) for _ in range(3))
+        without = min(arms.candidate.run(unit) for _ in range(3))
+        control = min(arms.control.run(unit) for _ in range(3))
+    assert without < 0.8 * min(with_it, control)
+
+    assert world.inspect(step) is StepState.ABSENT
+    world.carry_out([step])
+    assert world.inspect(step) is StepState.DONE
+    assert list(kind.propose(world.findings(), world.target)) == []
+    assert kind.measure(claim, world.target) == {}
