@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from honed.errors import EvaluatorFailed
-from honed.targets.postgres.indexes.bench import Bench, Query
+from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.definition import IndexDefinition, Key
 from honed.targets.postgres.indexes.elimination import Prices, fit
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.selection import connected, select
 from honed.targets.postgres.whatif import Built
 

@@ -17,7 +17,7 @@ from honed.targets.postgres.estimates.probe import Probe, count, error, read_pro
 from honed.targets.postgres.estimates.remedy import Remedy, analyze, remedies
 from honed.targets.postgres.indexes.access import walk
 from honed.targets.postgres.indexes.advise import choose_cut_s, queries_of
-from honed.targets.postgres.indexes.bench import Query, plan_key
+from honed.targets.postgres.indexes.query import Query, plan_key
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.target import PostgresTarget
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from statistics import median
 
-from honed.targets.postgres.indexes.bench import Bench, Query
+from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
 from honed.targets.postgres.indexes.pricing import budget_left_bytes, prices_of
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search
 from honed.targets.postgres.indexes.shapes import read_shapes
 from honed.targets.postgres.metering import MeteredSession

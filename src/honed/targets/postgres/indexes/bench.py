@@ -3,17 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from honed.core.canonical import Json, digest
+from honed.core.canonical import Json
 from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.indexes.access import walk
+from honed.targets.postgres.indexes.clock import SearchClock
 from honed.targets.postgres.indexes.definition import IndexDefinition
+from honed.targets.postgres.indexes.query import Planned, Query, plan_key
 from honed.targets.postgres.whatif import Built
 
-#: What EXPLAIN guesses; two plans that differ in nothing else do the same.
-_GUESSES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
 #: Runs of one measurement, of which the least counts, use about so much CPU together, seconds; at
 #: most so many; and two of what is shorter than the last.
 _MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
@@ -29,9 +29,6 @@ _SURELY_CUT = 3.0
 _LEAST_COST = 1e-3
 #: Logarithms of costs nearer than this say nothing about a slope; steeper slopes are noise.
 _SAME_COST, _STEEPEST = 0.05, 2.0
-#: Neighbours are taken to slow us down by no more than this factor; and what is taken to be seen
-#: of an idle machine before anything was run, seconds, so that the first runs do not decide it.
-_SLOWEST, _SEEN_FIRST_S = 3.0, 0.2
 #: No run costs less, CPU seconds: below, the clock's own cost is what is measured.
 _FLOOR_S = 1e-5
 
@@ -62,34 +59,6 @@ class Laboratory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """One executable example of one statement."""
-
-    #: The statement's id.
-    statement_id: str
-    sql: str
-    #: Its weight in the objective; the weights of all queries add up to 1.
-    weight: float
-    #: What one call costs in production, seconds; 0: not known.
-    production_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One plan of one query."""
-
-    #: Equal for plans that do the same.
-    key: str
-    #: The planner's cost.
-    cost: float
-    #: Names of the indexes that it uses, candidates or not.
-    used: frozenset[str]
-    #: The visible candidates that it was found with.
-    visible: frozenset[str]
-    tree: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class _Measured:
     """CPU seconds of one plan of one query."""
 
@@ -98,26 +67,6 @@ class _Measured:
     cut_s: float = math.inf
     #: False: never run, but taken from production.
     is_run: bool = True
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Time since the beginning, as it would have passed on a machine without neighbours."""
-
-    budget_s: float
-    _began: float = field(default_factory=time.monotonic)
-    _cpu_s: float = _SEEN_FIRST_S
-    _wall_s: float = _SEEN_FIRST_S
-
-    @property
-    def elapsed_s(self) -> float:
-        pace = min(_SLOWEST, max(1.0, self._wall_s / self._cpu_s))
-        return (time.monotonic() - self._began) / pace
-
-    def saw(self, *, cpu_s: float, wall_s: float) -> None:
-        """Learn from one run how much of the time a process gets."""
-        self._cpu_s += cpu_s
-        self._wall_s += wall_s
 
 
 class Bench:
@@ -152,7 +101,7 @@ class Bench:
         self._can_run = can_run
         self._laboratory = laboratory
         self.cut_s = cut_s
-        self._clock = _Clock(budget_s)
+        self._clock = SearchClock(budget_s)
         self.queries = list(queries)
         #: Queries that cannot be planned or run, and why.
         self.left_out: dict[Query, str] = {}
@@ -371,13 +320,3 @@ class Bench:
         seconds = max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
         self._clock.saw(cpu_s=seconds, wall_s=time.monotonic() - began)
         return seconds
-
-
-def plan_key(plan: Mapping[str, Any]) -> str:
-    """Return a digest that is equal for plans that do the same, whatever the planner guesses."""
-    return digest(_without_guesses(plan.get("Plan", plan)))
-
-
-def _without_guesses(node: Mapping[str, Any]) -> dict[str, Json]:
-    kept = {key: value for key, value in node.items() if key not in _GUESSES and key != "Plans"}
-    return {**kept, "Plans": [_without_guesses(child) for child in node.get("Plans", ())]}

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from honed.targets.postgres.indexes.bench import Bench, Planned, Query
+from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.definition import IndexDefinition
+from honed.targets.postgres.indexes.query import Planned, Query
 
 #: A statement may cost this much more before its slowness counts, as a factor: noise of one run.
 TOLERATED = 1.05

@@ -8,7 +8,7 @@ from itertools import chain
 
 from honed.core.canonical import Json
 from honed.targets.postgres.indexes.access import Access, read_accesses
-from honed.targets.postgres.indexes.bench import Bench, Query
+from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.candidates import (
     Shapes,
     base_candidates,
@@ -18,6 +18,7 @@ from honed.targets.postgres.indexes.candidates import (
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.elimination import Prices, fit, reduce_set
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.selection import connected, select
 
 #: Shares of the search's time after which no more statements are run without candidates, no more

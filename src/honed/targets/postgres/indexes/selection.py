@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from honed.targets.postgres.indexes.bench import Bench, Planned, Query
+from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.elimination import (
     TOLERATED,
     Prices,
@@ -15,6 +15,7 @@ from honed.targets.postgres.indexes.elimination import (
     value,
     within,
 )
+from honed.targets.postgres.indexes.query import Planned, Query
 
 #: Rounds in which left-out candidates are looked at again.
 _FILLS = 2
