@@ -236,11 +236,13 @@ class PetShop:
     settings: Settings
     kind: PetKind = field(default_factory=PetKind)
     events: list[Event] = field(default_factory=list)
+    #: Called with every event as it is told, so that a test can act at that moment.
+    react: OnEvent = lambda _: None
 
     @property
     def parts(self) -> Parts:
         """What the loop works with now."""
-        return pet_parts(self.store, self.settings, self.kind, self.events.append)
+        return pet_parts(self.store, self.settings, self.kind, self._tell)
 
     @property
     def target(self) -> PostgresTarget:
@@ -287,6 +289,10 @@ class PetShop:
         """Return a cycle as it is."""
         with self.store.transaction() as conn:
             return get_cycle(conn, cycle_id)
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.react(event)
 
     def improvements(self) -> list[Improvement]:
         """Return every improvement, oldest first."""

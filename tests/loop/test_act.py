@@ -1,0 +1,264 @@
+"""What changes a target: stopped, gone, failing or drifted, it ends in a state that is true."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from honed.approval.decisions import approve, roll_back
+from honed.config import Autonomy
+from honed.core.step import Step
+from honed.core.verdict import Outcome, State
+from honed.jobs.deadletters import dead_letters, replay
+from honed.ledger.log import read_entries
+from honed.ledger.statement import unseal
+from honed.ledger.verify import verify_log
+from honed.loop.cycle import Options, Phase
+from honed.loop.effects import Direction, StepOutcome, effects_of
+from honed.loop.events import Applied, Event, Parked, StepEnded, StepStarted, TrialPair
+from honed.testing.pets import (
+    BETTER,
+    IMPOSSIBLE,
+    INDEX_OWNER,
+    STATISTICS,
+    Claim,
+    PetKind,
+    PetShop,
+)
+
+FREE = Options(dry_run=False, require_approval=False)
+#: Leaves an invalid index behind: owners are not unique.
+HALF = Step(
+    description="index the owner as if it were unique",
+    do=("CREATE UNIQUE INDEX CONCURRENTLY honed_pet_owner ON public.pet (owner)",),
+    undo=INDEX_OWNER.undo,
+    inspect=INDEX_OWNER.inspect,
+    in_transaction=False,
+)
+#: Can be done, and not undone while the table ``guard`` is there.
+STUCK = Step(
+    description="make a table that something hangs on",
+    do=("CREATE TABLE public.base (n int)",),
+    undo=("DROP TABLE public.base",),
+    inspect="SELECT CASE WHEN to_regclass('public.base') IS NULL THEN 'absent' ELSE 'done' END",
+)
+
+
+def effects(shop: PetShop) -> list[tuple[Direction, StepOutcome | None]]:
+    with shop.store.transaction() as conn:
+        found = effects_of(conn, shop.improvement().improvement_id)
+    return [(each.direction, each.outcome) for each in found]
+
+
+def ledger(shop: PetShop) -> list[str]:
+    key = shop.parts.signer.public_key
+    with shop.store.transaction() as conn:
+        entries = read_entries(conn, 0, verify_log(conn, key, ()).size)
+    return [unseal(entry.envelope.encode(), key).event for entry in entries]
+
+
+def begin(shop: PetShop) -> None:
+    """Take a turn as far as the first worker comes."""
+    shop.read(10)
+    shop.ask(FREE)
+    shop.work()
+
+
+def when(event_type: type, **conditions: Any) -> Callable[[Event], bool]:
+    def matches(event: Event) -> bool:
+        return isinstance(event, event_type) and all(
+            getattr(event, name) == value for name, value in conditions.items()
+        )
+
+    return matches
+
+
+def once(matches: Callable[[Event], bool], act: Callable[[], None]) -> Callable[[Event], None]:
+    """Return what acts at the first event that matches."""
+    done: list[Event] = []
+
+    def react(event: Event) -> None:
+        if not done and matches(event):
+            done.append(event)
+            act()
+
+    return react
+
+
+def test_step_that_fails_takes_the_others_back(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (Claim("bad end", (INDEX_OWNER, STATISTICS, IMPOSSIBLE)),)
+    before = pet_shop.production.objects(), pet_shop.target.fingerprint()
+    cycle = pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.ROLLED_BACK, Outcome.FAILED)
+    assert "division by zero" in improvement.error
+    assert (pet_shop.production.objects(), pet_shop.target.fingerprint()) == before
+    assert effects(pet_shop) == [
+        (Direction.DO, StepOutcome.DONE),
+        (Direction.DO, StepOutcome.DONE),
+        (Direction.DO, StepOutcome.FAILED),
+        (Direction.UNDO, StepOutcome.DONE),
+        (Direction.UNDO, StepOutcome.DONE),
+    ]
+    assert ledger(pet_shop)[-7:] == [
+        "step_started", "step_failed", "undo_started", "undo_done",
+        "undo_started", "undo_done", "rolled_back",
+    ]  # fmt: skip
+    assert cycle.phase is Phase.FINISHED
+
+
+def test_step_that_always_fails_is_not_tried_in_every_cycle(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (Claim("impossible", (IMPOSSIBLE,)),)
+    pet_shop.turn(FREE)
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+
+
+def test_half_built_index_is_cleared_away(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (Claim("half", (STATISTICS, HALF)),)
+    before = pet_shop.production.objects()
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+    assert pet_shop.production.invalid_indexes() == 0
+    assert pet_shop.production.objects() == before
+
+
+def test_what_is_there_already_is_not_honeds_to_take_back(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (Claim("there", (STATISTICS, IMPOSSIBLE)),)
+    pet_shop.production.client.execute(STATISTICS.do[0].encode())
+    pet_shop.turn(FREE)
+    assert effects(pet_shop)[0] == (Direction.DO, StepOutcome.NOT_NEEDED)
+    assert "honed_pet" in pet_shop.production.objects()
+
+
+def test_stop_takes_effect_before_the_next_step(
+    pet_shop: PetShop, switch: Callable[[str], None]
+) -> None:
+    first_done = when(StepEnded, direction="do", ordinal=0)
+    pet_shop.react = once(first_done, lambda: switch("stop"))
+    begin(pet_shop)
+    assert pet_shop.improvement().state is State.APPLYING
+    assert "honed_pet_owner" in pet_shop.production.objects()
+    assert "honed_pet" not in pet_shop.production.objects()
+    assert any(isinstance(event, Parked) for event in pet_shop.events)
+    pet_shop.work()
+    assert "honed_pet" not in pet_shop.production.objects()
+    switch("start")
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
+    assert ledger(pet_shop).count("step_done") == 2
+
+
+def test_stop_ends_a_trial(
+    pet_shop: PetShop, switch: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("honed.loop.prove.SWITCH_EVERY_S", 0.0)
+    pet_shop.react = once(when(TrialPair, pairs=2), lambda: switch("stop"))
+    begin(pet_shop)
+    assert pet_shop.improvement().state is State.ON_TRIAL
+    assert not any(isinstance(e, TrialPair) and e.pairs > 3 for e in pet_shop.events)
+    switch("start")
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
+
+
+def test_nothing_is_taken_back_while_stopped(
+    pet_shop: PetShop, switch: Callable[[str], None]
+) -> None:
+    pet_shop.turn(FREE)
+    with pet_shop.store.transaction() as conn:
+        roll_back(conn, pet_shop.improvement().improvement_id, "no")
+    switch("stop")
+    pet_shop.work()
+    assert "honed_pet_owner" in pet_shop.production.objects()
+    switch("start")
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.ROLLED_BACK)
+
+
+def test_target_that_goes_away_between_steps_is_waited_for(pet_shop: PetShop, door: Any) -> None:
+    pet_shop.react = once(when(StepStarted, direction="do", ordinal=1), door.shut)
+    begin(pet_shop)
+    assert pet_shop.improvement().state is State.APPLYING
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.APPLYING
+    door.open()
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
+    assert ledger(pet_shop).count("step_done") == 2
+    with pet_shop.store.transaction() as conn:
+        assert dead_letters(conn) == []
+
+
+def test_drift_after_the_approval_makes_it_stale(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(FREE)
+    waiting = pet_shop.improvement()
+    with pet_shop.store.transaction() as conn:
+        approve(conn, waiting.improvement_id, waiting.digest)
+    pet_shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.EXPIRED
+    assert pet_shop.production.objects() >= {"somebody_elses"}
+    assert "honed_pet_owner" not in pet_shop.production.objects()
+    assert effects(pet_shop) == []
+
+
+def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(FREE)
+    pet_shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
+    pet_shop.turn(FREE)
+    states = [each.state for each in pet_shop.improvements()]
+    assert states == [State.EXPIRED, State.AWAITING_APPROVAL]
+
+
+def test_target_that_honed_may_not_change_is_left_alone(pet_shop: PetShop) -> None:
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.target SET act_url = ''")
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.FAILED
+    assert "no URL for changing it" in pet_shop.improvement().error
+    assert effects(pet_shop) == []
+
+
+@dataclass
+class _Forgetful(PetKind):
+    """Cannot say how to take its steps back."""
+
+    def rollback(self, steps: Any) -> list[Step]:
+        msg = "no idea"
+        raise KeyError(msg)
+
+
+def test_what_cannot_be_taken_back_is_never_applied(pet_shop: PetShop) -> None:
+    pet_shop.kind = _Forgetful((BETTER,))
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.FAILED
+    assert "no idea" in pet_shop.improvement().error
+    assert effects(pet_shop) == []
+
+
+@pytest.fixture
+def stuck(pet_shop: PetShop) -> PetShop:
+    """Return a shop with an applied change that cannot be undone until ``guard`` is gone."""
+    pet_shop.configure(max_attempts=1)
+    pet_shop.kind.claims = (Claim("stuck", (STUCK,)),)
+    begin(pet_shop)
+    assert any(isinstance(event, Applied) for event in pet_shop.events)
+    pet_shop.production.client.execute("CREATE VIEW guard AS SELECT n FROM base")
+    return pet_shop
+
+
+def test_undo_that_fails_is_a_dead_letter_that_can_be_replayed(stuck: PetShop) -> None:
+    improvement_id = stuck.improvement().improvement_id
+    with stuck.store.transaction() as conn:
+        roll_back(conn, improvement_id, "no")
+    stuck.work()
+    assert stuck.improvement().state is State.FAILED
+    assert "other objects depend on it" in stuck.improvement().error
+    stuck.production.client.execute("DROP VIEW guard")
+    with stuck.store.transaction() as conn:
+        (letter,) = dead_letters(conn)
+        replay(conn, letter.dead_letter_id)
+    stuck.work()
+    assert effects(stuck)[-1] == (Direction.UNDO, StepOutcome.DONE)
+    (row,) = stuck.production.client.execute("SELECT to_regclass('base') IS NULL AS is_gone")
+    assert row["is_gone"]

@@ -1,0 +1,145 @@
+"""Which claims become improvements: new ones, attempted ones, of kinds that fit."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from honed.config import Autonomy
+from honed.core.finding import INVALID_INDEX
+from honed.core.risk import Danger, Risk
+from honed.core.verdict import State
+from honed.loop.cycle import Options, Phase
+from honed.loop.events import LeftOut, PluginFailed, Proposed
+from honed.testing.pets import BETTER, FALSE, Claim, PetKind, PetShop
+
+DRY = Options()
+
+
+def left_out(shop: PetShop) -> list[str]:
+    return [event.reason for event in shop.events if isinstance(event, LeftOut)]
+
+
+def test_kind_that_raises_costs_that_kind_and_not_the_cycle(pet_shop: PetShop) -> None:
+    class Broken(PetKind):
+        def propose(self, findings: Any, target: Any) -> Any:
+            yield from super().propose(findings, target)
+            msg = "broken"
+            raise RuntimeError(msg)
+
+    pet_shop.kind = Broken()
+    cycle = pet_shop.turn(DRY)
+    assert cycle.phase is Phase.FINISHED
+    assert cycle.error == "pets: pets raised RuntimeError: broken"
+    assert [e.plugin for e in pet_shop.events if isinstance(e, PluginFailed)] == ["pets"]
+    assert pet_shop.improvements() == []
+
+
+def test_claim_that_is_too_risky_is_recorded_and_never_attempted(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (replace(BETTER, risk=8),)
+    pet_shop.turn(DRY)
+    improvement = pet_shop.improvement()
+    assert improvement.state is State.FAILED
+    assert "never attempted" in improvement.error
+    assert improvement.trial_started_at is None
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement() == improvement
+
+
+def test_kind_that_is_too_risky_is_never_attempted_either(pet_shop: PetShop) -> None:
+    class Daring(PetKind):
+        risk: ClassVar[Risk] = Risk(level=9)
+
+    pet_shop.kind = Daring()
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement().trial_started_at is None
+
+
+def test_danger_of_the_kind_goes_with_the_claim(pet_shop: PetShop) -> None:
+    class Deleting(PetKind):
+        risk: ClassVar[Risk] = Risk(level=3, danger=Danger.DELETION)
+
+    pet_shop.kind = Deleting()
+    pet_shop.turn(Options(dry_run=False, require_approval=False))
+    improvement = pet_shop.improvement()
+    assert improvement.danger is Danger.DELETION
+    # The policy approves everything that is not dangerous; this waits for a person.
+    assert improvement.state is State.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("area", ["quality", "features"])
+def test_kind_of_another_area_is_not_asked(pet_shop: PetShop, area: str) -> None:
+    pet_shop.turn(Options(target_area=area))
+    assert pet_shop.improvements() == []
+
+
+def test_kind_that_wants_other_findings_is_not_asked(pet_shop: PetShop) -> None:
+    class Picky(PetKind):
+        wants = frozenset({INVALID_INDEX})
+
+    pet_shop.kind = Picky()
+    pet_shop.turn(DRY)
+    assert pet_shop.improvements() == []
+
+
+def test_kind_of_another_sort_of_target_is_not_asked(pet_shop: PetShop) -> None:
+    class Foreign(PetKind):
+        sort: ClassVar[str] = "repository"
+
+    pet_shop.kind = Foreign()
+    pet_shop.turn(DRY)
+    assert pet_shop.improvements() == []
+
+
+def test_claim_that_a_dry_run_has_proven_is_not_proven_again(pet_shop: PetShop) -> None:
+    pet_shop.turn(DRY)
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement().state is State.DRY_RUN
+    assert left_out(pet_shop) == ["improvement 1 was dry_run, and the target has not changed since"]
+
+
+def test_dry_run_is_followed_by_the_real_one(pet_shop: PetShop) -> None:
+    pet_shop.turn(DRY)
+    pet_shop.turn(Options(dry_run=False, require_approval=False))
+    assert [each.state for each in pet_shop.improvements()] == [State.DRY_RUN, State.KEPT]
+
+
+def test_claim_that_waits_for_a_person_is_not_made_twice(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    real = Options(dry_run=False)
+    pet_shop.turn(real)
+    pet_shop.turn(real)
+    assert pet_shop.improvement().state is State.AWAITING_APPROVAL
+    assert left_out(pet_shop) == ["improvement 1 makes it already and is awaiting_approval"]
+
+
+def test_refuted_claim_may_be_made_again_after_a_while(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (FALSE,)
+    pet_shop.turn(DRY)
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.improvement SET completed_at = completed_at - interval '8 days'")
+    pet_shop.turn(DRY)
+    assert len(pet_shop.improvements()) == 2
+
+
+def test_claims_are_tried_by_priority_then_by_what_they_promise(pet_shop: PetShop) -> None:
+    claims = [
+        Claim("late", BETTER.steps, effect=-0.9, priority=2),
+        Claim("second", BETTER.steps, effect=-0.2, priority=4),
+        Claim("first", BETTER.steps, effect=-0.6, priority=4),
+    ]
+    pet_shop.kind.claims = claims
+    pet_shop.turn(DRY)
+    proposed = [e.hypothesis.subject for e in pet_shop.events if isinstance(e, Proposed)]
+    assert proposed == ["first", "second", "late"]
+    assert {each.propensity for each in pet_shop.improvements()} == {1.0}
+
+
+def test_improvement_answers_the_findings_that_led_to_it(pet_shop: PetShop) -> None:
+    pet_shop.turn(DRY)
+    with pet_shop.store.transaction() as conn:
+        rows = conn.execute(
+            "SELECT finding.type FROM honed.improvement_finding"
+            "  JOIN honed.finding USING (finding_id) WHERE improvement_id = 1"
+        ).fetchall()
+    assert {row["type"] for row in rows} == {"slow_statement"}
