@@ -96,6 +96,7 @@ class KindContract:
         assert proposed.steps
         assert all(step.do for step in proposed.steps)
 
+    @pytest.mark.slow  # Measured choices need the machine for themselves to come out the same.
     def test_says_the_same_subject_again(self, ill_world: World, proposed: Proposed) -> None:
         """Claims are of one subject if they are the same, so that refuted ones are known again."""
         subjects = [claim.subject for claim in proposed.claims]
