@@ -1,7 +1,7 @@
 """What changes a target: stopped, gone, failing or drifted, it ends in a state that is true."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -113,6 +113,16 @@ def test_step_that_always_fails_is_not_tried_in_every_cycle(pet_shop: PetShop) -
     pet_shop.turn(FREE)
     pet_shop.turn(FREE)
     assert pet_shop.improvement().state is State.ROLLED_BACK
+
+
+def test_step_that_nobody_here_can_run_takes_the_others_back(pet_shop: PetShop) -> None:
+    odd = replace(STATISTICS, runner="git")
+    pet_shop.kind.claims = (Claim("odd", (INDEX_OWNER, odd)),)
+    before = pet_shop.production.objects()
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+    assert "'git'" in pet_shop.improvement().error
+    assert pet_shop.production.objects() == before
 
 
 def test_half_built_index_is_cleared_away(pet_shop: PetShop) -> None:

@@ -1,0 +1,97 @@
+"""The timer begins a cycle where one is due and nowhere else; readings outlive a dead target."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from honed.approval.decisions import decisions
+from honed.config import Autonomy
+from honed.core.verdict import State
+from honed.loop.cycle import Cycle, Options, Phase, cycles
+from honed.loop.daemon import Keeper
+from honed.targets.postgres.target import PostgresTarget
+from honed.targets.registry import TargetRecord, add_target, remove_target
+from honed.testing.pets import SHOP, PetShop
+
+
+def keeper(shop: PetShop, targets: Sequence[PostgresTarget] = ()) -> Keeper:
+    return Keeper(shop.parts, lambda: targets, begins_cycles=True)
+
+
+def all_cycles(shop: PetShop) -> list[Cycle]:
+    with shop.store.transaction() as conn:
+        return cycles(conn)
+
+
+def test_target_without_a_cycle_gets_one(pet_shop: PetShop) -> None:
+    keeper(pet_shop).begin_due()
+    (cycle,) = all_cycles(pet_shop)
+    assert cycle.phase is Phase.WAITING
+    assert cycle.options == Options.of(pet_shop.settings)
+
+
+def test_target_has_one_cycle_that_waits(pet_shop: PetShop) -> None:
+    keeper(pet_shop).begin_due()
+    keeper(pet_shop).begin_due()
+    assert len(all_cycles(pet_shop)) == 1
+
+
+def test_cycle_that_a_person_asks_for_counts_too(pet_shop: PetShop) -> None:
+    pet_shop.ask(Options())
+    keeper(pet_shop).begin_due()
+    assert len(all_cycles(pet_shop)) == 1
+
+
+def test_ended_cycle_is_followed_by_one_when_its_time_has_come(pet_shop: PetShop) -> None:
+    pet_shop.read(2)
+    pet_shop.turn(Options())
+    with pet_shop.store.transaction() as conn:
+        # Somebody has removed what the last cycle had scheduled.
+        conn.execute("DELETE FROM honed.procrastinate_jobs WHERE status = 'todo'")
+        conn.execute("DELETE FROM honed.cycle WHERE phase = 'waiting'")
+    keeper(pet_shop).begin_due()
+    assert len(all_cycles(pet_shop)) == 1
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.cycle SET started_at = started_at - interval '1 hour'")
+    keeper(pet_shop).begin_due()
+    assert [cycle.phase for cycle in all_cycles(pet_shop)] == [Phase.WAITING, Phase.FINISHED]
+
+
+def test_removed_target_gets_none(pet_shop: PetShop) -> None:
+    remove_target(pet_shop.store, SHOP)
+    keeper(pet_shop).begin_due()
+    assert all_cycles(pet_shop) == []
+
+
+def test_wait_for_a_person_ends(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    keeper(pet_shop).begin_due()
+    assert pet_shop.improvement().state is State.AWAITING_APPROVAL
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.improvement SET awaiting_since = now() - interval '30 days'")
+    keeper(pet_shop).begin_due()
+    improvement = pet_shop.improvement()
+    assert improvement.state is State.EXPIRED
+    with pet_shop.store.transaction() as conn:
+        assert decisions(conn, improvement.improvement_id) == []
+
+
+def test_target_that_is_away_does_not_keep_others_from_being_read(
+    pet_shop: PetShop, caplog: pytest.LogCaptureFixture, tmp_path: Any
+) -> None:
+    record = add_target(pet_shop.store, TargetRecord("away", f"postgresql:///x?host={tmp_path}"))
+    away = PostgresTarget(record, pet_shop.parts.store, pet_shop.settings)
+    pet_shop.read()
+    pet_shop.production.serve()
+    keeper(pet_shop, [away, pet_shop.target]).read_targets()
+    assert len(pet_shop.target.intervals()) == 1
+    assert "target away was not read" in caplog.text
+
+
+def test_keeper_reads_while_it_is_open_and_ends_at_once(pet_shop: PetShop) -> None:
+    with Keeper(pet_shop.parts, lambda: [pet_shop.target], begins_cycles=False):
+        while not pet_shop.target.intervals():
+            pet_shop.production.serve()
+    assert all_cycles(pet_shop) == []
