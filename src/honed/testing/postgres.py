@@ -36,6 +36,8 @@ _TEMPLATE = "honed_template"
 _PREFIX = "honed-test-"
 _OWNED = "session.lock"
 _NUMBERS = itertools.count(1)
+#: The counters keep 5,000 statements; those of dropped databases would drive out the others.
+_FORGET = "SELECT pg_stat_statements_reset(dbid => oid) FROM pg_database WHERE datname = %(name)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,12 @@ class Databases:
 
     def drop_all(self) -> None:
         """Drop what was created, whoever is still connected."""
+        server = Database(self.server.url())
         while self._made:
-            drop_database(Database(self.server.url()), self._made.pop())
+            name = self._made.pop()
+            with server.connect(autocommit=True) as connection:
+                connection.execute(_FORGET, {"name": name})
+            drop_database(server, name)
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +119,8 @@ def postgres_server(session_folder: Path) -> Iterator[Server]:
     """Return a running server with ``TEST_OPTIONS``; it stops at the end of the session."""
     server = Server(session_folder / "data", options=TEST_OPTIONS)
     server.start()
+    with Database(server.url()).connect(autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
     yield server
     server.stop()
 

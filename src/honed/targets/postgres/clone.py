@@ -185,6 +185,25 @@ class Clone:
         self._flip({self._candidates[name] for name in wanted - self._shown}, is_visible=True)
         self._shown = wanted
 
+    def analyze_indexes(self, table: str) -> None:
+        """Let the planner know the values of visible indexes' expressions on ``table``.
+
+        What it knows of the table's columns stays as it is: another sample of the same rows gives
+        statements other plans, which would then be taken for the work of an index.
+
+        Args:
+            table: qualified, quoted where it must be.
+
+        Raises:
+            EvaluatorFailed: the table is gone or locked.
+        """
+        session, names = self.session(), {"table": table}
+        with self.shadow.errors(f"analyzing {table}"), session.transaction():
+            session.execute(QUERIES["park_statistics"], names)
+            session.execute(quoted(f"ANALYZE {table}"))
+            session.execute(QUERIES["drop_new_statistics"], names)
+            session.execute(QUERIES["unpark_statistics"], names)
+
     def hide(self, names: Collection[str]) -> None:
         """Make all of production's indexes exist but ``names``; see ``show``."""
         wanted = set(names)

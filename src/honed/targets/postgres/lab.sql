@@ -184,6 +184,18 @@ UPDATE pg_class
    SET relhasindex = relhasindex OR %(is_visible)s::bool
  WHERE oid IN (SELECT indrelid FROM flipped);
 
+-- park_statistics --
+-- ANALYZE finds no statistics of the table then, and writes new ones beside these.
+UPDATE pg_statistic SET starelid = 1 WHERE starelid = to_regclass(%(table)s);
+
+-- drop_new_statistics --
+-- What ANALYZE wrote of the table's columns goes again.
+DELETE FROM pg_statistic WHERE starelid = to_regclass(%(table)s);
+
+-- unpark_statistics --
+-- The statistics that were set aside are the table's again.
+UPDATE pg_statistic SET starelid = to_regclass(%(table)s) WHERE starelid = 1;
+
 -- list_known_settings --
 -- The names of settings that this server knows.
 SELECT name FROM pg_settings;

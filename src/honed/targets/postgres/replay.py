@@ -30,6 +30,7 @@ _MOST_REPEATS = 15
 #: Below what the clock can tell; also keeps logarithms finite.
 _LEAST_COST_S = 1e-6
 _CREATES_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s", re.IGNORECASE)
+_ANALYZES = re.compile(r"\s*ANALYZE\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +215,10 @@ def repeats_of(statement: ReplayStatement, cost_s: float, *, block_s: float = _B
 class ReplayTrial:
     """The workload replayed with and without the steps; implements ``Trial``.
 
-    Steps that only create indexes are tried on one clone, on which the indexes are shown and
-    hidden. For others each world is a clone of its own, and pages are read again after each change
-    of world: the design's washout must be 1 or more then. See ``worlds``.
+    Steps that create indexes, and may analyze their tables, are tried on one clone, on which the
+    indexes are shown and hidden; new statistics are then those of both worlds, as the server
+    renews them by itself. For others each world is a clone of its own, and pages are read again
+    after each change of world: the design's washout must be 1 or more then. See ``worlds``.
     """
 
     #: Where the clones come from; refreshed already.
@@ -244,7 +246,7 @@ class ReplayTrial:
             candidate = stack.enter_context(self.lab.clone(Side.CANDIDATE.value))
             built, facts = self._build(candidate, steps)
             worlds: Worlds
-            if only_create_indexes(steps):
+            if is_about_indexes(steps):
                 candidate.adopt(built)
                 worlds = OneDatabase(candidate, built, cut_s=self.cut_s)
             else:
@@ -315,6 +317,8 @@ class ReplayTrial:
                 arms[side].run(unit.name)
 
 
-def only_create_indexes(steps: Sequence[Step]) -> bool:
+def is_about_indexes(steps: Sequence[Step]) -> bool:
     """Return whether ``steps`` are tried in one database, so that a trial needs no washout."""
-    return all(_CREATES_INDEX.match(statement) for step in steps for statement in step.do)
+    statements = [statement for step in steps for statement in step.do]
+    rest = [statement for statement in statements if not _CREATES_INDEX.match(statement)]
+    return len(rest) < len(statements) and all(_ANALYZES.match(statement) for statement in rest)

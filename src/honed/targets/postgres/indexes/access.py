@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from honed.targets.postgres.indexes.conditions import (
@@ -52,6 +52,13 @@ class Access:
     needed: frozenset[str]
     #: Share of the plan's cost that goes into reading it, 0 to 1; a guess if it is read in loops.
     share: float = 0.0
+
+    def without_constants(self) -> "Access":
+        """Return it without expressions that contain a constant, for where those are guessed.
+
+        An index on ``substring(phone, 1, 1)`` does not serve ``substring(phone, 1, 2)``.
+        """
+        return replace(self, local=tuple(p for p in self.local if not p.key.has_constant))
 
 
 @dataclass(slots=True)

@@ -82,6 +82,7 @@ def queries_of(statements: Sequence[WorkloadStatement]) -> list[Query]:
             example,
             weight=1.0 / len(statements) / len(examples),
             production_s=statement.mean_ms / 1000,
+            is_guessed=statement.source == "statistics",
         )
         for statement in statements
         for examples in [statement.examples[:MOST_EXAMPLES]]

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Protocol
 
 from honed.core.canonical import Json
@@ -19,6 +20,8 @@ from honed.targets.postgres.whatif import Built
 _MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
 #: A new session is slow at first: what is shorter than this is measured again when all are warm.
 _WARM_BELOW_S = 0.005
+#: Runs of each side of a comparison, of which the median counts.
+_COMPARED_RUNS = 5
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
@@ -109,6 +112,7 @@ class Bench:
         self._built: dict[str, tuple[IndexDefinition, Built]] = {}
         self._plans: dict[tuple[Query, frozenset[str]], Planned] = {}
         self._measured: dict[tuple[Query, str], _Measured] = {}
+        self._compared: dict[tuple[Query, str], tuple[float, float]] = {}
 
     @property
     def is_late(self) -> bool:
@@ -269,6 +273,31 @@ class Bench:
         """Run ``query`` once more with this plan; return and keep the least that it ever took."""
         self._laboratory.show(planned.visible)
         return self._learn(query, planned, self._run_s(query, self.cut_s), self.cut_s)
+
+    def compare(self, query: Query, planned: Planned) -> tuple[float, float]:
+        """Return the median CPU seconds without candidates and with this plan, run anew in turns.
+
+        What was measured to choose a plan flatters it: of many, the luckiest was taken. Where
+        there is no time, that is returned nevertheless; a query that was cut is not cut again.
+        """
+        key = query, planned.key
+        if planned.key == self.plan(query, ()).key:
+            return self.base_s(query), self.base_s(query)
+        if key not in self._compared:
+            if self.is_late:
+                return self.base_s(query), self.seconds(query, planned)
+            self._compared[key] = self._compare(query, planned)
+        return self._compared[key]
+
+    def _compare(self, query: Query, planned: Planned) -> tuple[float, float]:
+        base = self.plan(query, ())
+        before, after = [], []
+        for _ in range(_COMPARED_RUNS):
+            self._laboratory.show(base.visible)
+            before.append(self.cut_s if self.was_cut(query) else self._run_s(query, self.cut_s))
+            self._laboratory.show(planned.visible)
+            after.append(self._run_s(query, self.cut_s))
+        return median(before), median(after)
 
     def _measure_base(self, query: Query, planned: Planned, until: float) -> None:
         if query.production_s > _SURELY_CUT * self.cut_s:

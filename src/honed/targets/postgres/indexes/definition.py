@@ -1,5 +1,6 @@
 """An index as a value: what it is made of, and the SQL that builds, drops and inspects it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from honed.core.step import Step
 _MAX_NAME_BYTES = 63
 #: Hexadecimal digits of the digest in a name: 40 bits tell the indexes of one database apart.
 _DIGEST_DIGITS = 10
+_QUOTED_NAME, _CONSTANT = re.compile(r'"[^"]*"'), re.compile(r"['\d]")
 #: Every index of honed's begins with it.
 NAME_PREFIX = "honed_"
 
@@ -34,6 +36,11 @@ class Key:
     #: Operator class, where it is not the type's default.
     opclass: str = ""
     descending: bool = False
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether it is an expression that serves only statements with the same constant."""
+        return self.is_expression and bool(_CONSTANT.search(_QUOTED_NAME.sub("", self.text)))
 
 
 @dataclass(frozen=True, slots=True, order=True)

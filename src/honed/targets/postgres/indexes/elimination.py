@@ -112,13 +112,13 @@ def objective(bench: Bench, chosen: frozenset[str], prices: Prices) -> float:
 
 def value(bench: Bench, query: Query, seconds: float) -> float:
     """Return what a cost of ``seconds`` adds to the objective for ``query``; negative is better."""
-    ratio = cost_ratio(bench, query, seconds)
-    return query.weight * (math.log(ratio) + _SLOWER_PRICE * max(0.0, ratio - TOLERATED))
+    times = ratio(seconds, bench.base_s(query))
+    return query.weight * (math.log(times) + _SLOWER_PRICE * max(0.0, times - TOLERATED))
 
 
-def cost_ratio(bench: Bench, query: Query, seconds: float) -> float:
-    """Return ``seconds`` over the baseline's, as far as that can be told apart from noise."""
-    return (seconds + _RESOLUTION_S) / (bench.base_s(query) + _RESOLUTION_S)
+def ratio(after_s: float, before_s: float) -> float:
+    """Return ``after_s`` over ``before_s``, as far as that can be told apart from noise."""
+    return (after_s + _RESOLUTION_S) / (before_s + _RESOLUTION_S)
 
 
 def price_of(bench: Bench, name: str, prices: Prices) -> float:

@@ -21,7 +21,8 @@ def analyze_expressions(
     expressive = [each for each in new if each.has_expression]
     if expressive and not clone.is_sampled:
         laboratory.show([each.name for each in expressive])
-        clone.run(*(f"ANALYZE {name}" for name in sorted({each.relation for each in expressive})))
+        for table in sorted({each.relation for each in expressive}):
+            clone.analyze_indexes(table)
         laboratory.show(())
 
 

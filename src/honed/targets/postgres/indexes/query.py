@@ -21,6 +21,8 @@ class Query:
     weight: float
     #: What one call costs in production, seconds; 0: not known.
     production_s: float = 0.0
+    #: Whether its constants are guessed: production asks with others.
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,10 @@ class _Workshop:
         for query in self._imagined.queries:
             plan = self._imagined.plan(query, visible)
             found = self._accesses.setdefault(query, {})
-            found.update(dict.fromkeys(read_accesses(plan.tree)))
+            accesses = read_accesses(plan.tree)
+            if query.is_guessed:
+                accesses = [access.without_constants() for access in accesses]
+            found.update(dict.fromkeys(accesses))
 
     def _narrow(self) -> Iterator[tuple[IndexDefinition, float]]:
         for _, access, promise in self._promises():
@@ -221,19 +224,29 @@ class _Workshop:
 
 
 def _index_set(bench: Bench, names: frozenset[str]) -> IndexSet:
-    plans = [(query, bench.plan(query, ()), bench.plan(query, names)) for query in bench.queries]
-    changed = {q.statement_id for q, before, after in plans if before.key != after.key}
-    before_s = _by_statement((query, bench.base_s(query)) for query, _, _ in plans)
-    after_s = _by_statement((query, bench.seconds(query, after)) for query, _, after in plans)
-    guessed = {q.statement_id for q, _, after in plans if not bench.is_measured(q, after)}
+    plans = {query: bench.plan(query, names) for query in bench.queries}
+    changed = {
+        query.statement_id
+        for query, planned in plans.items()
+        if planned.key != bench.plan(query, ()).key
+    }
+    # All examples of a statement count, also those that keep their plan.
+    costs = {
+        query: bench.compare(query, planned)
+        for query, planned in plans.items()
+        if query.statement_id in changed
+    }
+    before_s = _by_statement((query, cost[0]) for query, cost in costs.items())
+    after_s = _by_statement((query, cost[1]) for query, cost in costs.items())
+    guessed = {q.statement_id for q in costs if not bench.is_measured(q, plans[q])}
+    statements = {query.statement_id for query in bench.queries}
     return IndexSet(
         tuple(sorted(bench.definition(name) for name in names)),
         sum(bench.size_bytes(name) for name in names),
-        sum(math.log(after_s[each] / before_s[each]) for each in changed) / len(before_s),
+        sum(math.log(after_s[each] / before_s[each]) for each in changed) / len(statements),
         tuple(
             StatementGain(each, before_s[each], after_s[each], each not in guessed)
             for each in before_s
-            if each in changed
         ),
     )
 
@@ -243,6 +256,3 @@ def _by_statement(costs: Iterable[tuple[Query, float]]) -> dict[str, float]:
     for query, seconds in costs:
         found[query.statement_id].append(seconds)
     return {statement_id: sum(each) / len(each) for statement_id, each in found.items()}
-
-
-__all__ = ["IndexSet", "SearchResult", "Sequence", "StatementGain", "search"]
