@@ -20,8 +20,8 @@ from honed.targets.postgres.whatif import Built
 _MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
 #: A new session is slow at first: what is shorter than this is measured again when all are warm.
 _WARM_BELOW_S = 0.005
-#: Runs of each side of a comparison, of which the median counts.
-_COMPARED_RUNS = 5
+#: Runs of each side of a comparison, of which the median counts: of long statements, of short.
+_COMPARED_RUNS = (3, 5)
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
@@ -229,7 +229,7 @@ class Bench:
         if known is not None and known.cut_s >= 0.9 * cut_s:
             return known.seconds
         if self.is_late:
-            return known.seconds if known else self.guess_s(query, planned)
+            return self.guess_s(query, planned)
         seconds = self._measure(query, planned, cut_s)
         if _DOUBTFUL * base_s < seconds < cut_s:
             seconds = self._measure(query, planned, cut_s)
@@ -249,16 +249,18 @@ class Bench:
 
             than: another plan of it that was run; the baseline's if there is none.
         """
-        if (query, planned.key) in self._measured:
-            return self._measured[query, planned.key].seconds
+        known = self._measured.get((query, planned.key))
+        if known is not None and known.cut_s == math.inf:
+            return known.seconds
+        least_s = known.seconds if known is not None else _FLOOR_S
         base = self.plan(query, ())
-        known = than if than and self.is_measured(query, than) else base
-        known_s = self._measured[query, known.key].seconds
+        other = than if than and self.is_measured(query, than) else base
+        other_s = self._measured[query, other.key].seconds
         slope = 1.0
-        if abs(math.log(base.cost / known.cost)) > _SAME_COST:
-            slope = math.log(self.base_s(query) / known_s) / math.log(base.cost / known.cost)
-        factor = math.pow(planned.cost / known.cost, min(_STEEPEST, max(-1.0, slope)))
-        return max(_FLOOR_S, min(self.cut_s, known_s * factor))
+        if abs(math.log(base.cost / other.cost)) > _SAME_COST:
+            slope = math.log(self.base_s(query) / other_s) / math.log(base.cost / other.cost)
+        factor = math.pow(planned.cost / other.cost, min(_STEEPEST, max(-1.0, slope)))
+        return max(least_s, min(self.cut_s, other_s * factor))
 
     def is_measured(self, query: Query, planned: Planned) -> bool:
         """Return whether ``query`` was run with this plan, or surely would be cut with it."""
@@ -269,16 +271,12 @@ class Bench:
         """Return the logarithm of the cost of ``planned`` over the baseline's."""
         return math.log(self.seconds(query, planned) / self.base_s(query))
 
-    def measure_again(self, query: Query, planned: Planned) -> float:
-        """Run ``query`` once more with this plan; return and keep the least that it ever took."""
-        self._laboratory.show(planned.visible)
-        return self._learn(query, planned, self._run_s(query, self.cut_s), self.cut_s)
-
     def compare(self, query: Query, planned: Planned) -> tuple[float, float]:
         """Return the median CPU seconds without candidates and with this plan, run anew in turns.
 
-        What was measured to choose a plan flatters it: of many, the luckiest was taken. Where
-        there is no time, that is returned nevertheless; a query that was cut is not cut again.
+        What was measured to choose a plan flatters it: of many, the luckiest was taken. So this
+        counts from now on, also for ``seconds``. Where there is no time, what is known is returned;
+        a query that was cut is not cut again.
         """
         key = query, planned.key
         if planned.key == self.plan(query, ()).key:
@@ -286,13 +284,16 @@ class Bench:
         if key not in self._compared:
             if self.is_late:
                 return self.base_s(query), self.seconds(query, planned)
-            self._compared[key] = self._compare(query, planned)
+            self._compared[key] = before_s, after_s = self._run_in_turns(query, planned)
+            self._keep(query, planned, _Measured(self.base_s(query) * after_s / before_s))
         return self._compared[key]
 
-    def _compare(self, query: Query, planned: Planned) -> tuple[float, float]:
+    def _run_in_turns(self, query: Query, planned: Planned) -> tuple[float, float]:
         base = self.plan(query, ())
+        few, many = _COMPARED_RUNS
+        runs = few if self.base_s(query) > _TWICE_BELOW_S else many
         before, after = [], []
-        for _ in range(_COMPARED_RUNS):
+        for _ in range(runs):
             self._laboratory.show(base.visible)
             before.append(self.cut_s if self.was_cut(query) else self._run_s(query, self.cut_s))
             self._laboratory.show(planned.visible)

@@ -19,8 +19,6 @@ from honed.targets.postgres.indexes.query import Planned, Query
 
 #: Rounds in which left-out candidates are looked at again.
 _FILLS = 2
-#: Runs of each plan when a set is confirmed.
-_CONFIRMING_RUNS = 3
 #: Changes that are tried to spare statements that a set harms; and the share of the time that they
 #: may take however late they begin.
 _REPAIRS, _REPAIRING = 6, 0.2
@@ -36,9 +34,8 @@ def select(
     """
     chosen, _ = fit(bench, universe, prices, budget_bytes=budget_bytes)
     chosen = _fill(bench, chosen, prices, budget_bytes)
-    if not bench.is_late:
-        confirm(bench, chosen)
-        chosen = reduce_set(bench, chosen, prices)
+    _confirm(bench, chosen)
+    chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
     return within(bench, _without_harm(bench, chosen, prices), prices, budget_bytes)
 
@@ -81,23 +78,13 @@ def _gain(bench: Bench, chosen: frozenset[str], name: str, *, measure: bool) -> 
     return gain
 
 
-def confirm(bench: Bench, chosen: Collection[str]) -> None:
-    """Measure again what ``chosen`` changes, old and new plan in turns.
+def _confirm(bench: Bench, chosen: Collection[str]) -> None:
+    """Measure again what ``chosen`` changes: one run chose the plans, and the luckiest would win.
 
-    One run chose the plans; of many, the luckiest would win. Queries that keep their plan are
-    not run: the same plan costs the same.
+    Queries that keep their plan are not run: the same plan costs the same.
     """
     for query in bench.queries:
-        before, after = bench.plan(query, ()), bench.plan(query, chosen)
-        if before.key != after.key and not bench.is_late:
-            _compare(bench, query, after)
-
-
-def _compare(bench: Bench, query: Query, planned: Planned) -> None:
-    for _ in range(_CONFIRMING_RUNS):
-        if not bench.was_cut(query):
-            bench.measure_again(query, bench.plan(query, ()))
-        bench.measure_again(query, planned)
+        bench.compare(query, bench.plan(query, chosen))
 
 
 def connected(bench: Bench, chosen: frozenset[str]) -> list[frozenset[str]]:
