@@ -21,6 +21,8 @@ PAGE_VIEWS, TENANTS = 200_000, 20_000
 _LOOKUPS_PER_ROUND = 20
 #: Reports of the slow connection may take this long; nobody waits for more.
 _PATIENCE_S = 30.0
+#: Between two rounds of them.
+_SLOW_PAUSE_S = 2.0
 
 
 class Workload:
@@ -39,13 +41,10 @@ class Workload:
 
     @contextmanager
     def running(self, *, pause_s: float) -> Iterator[None]:
-        """Run rounds in the background, ``pause_s`` apart, while the block is open."""
+        """Run rounds in the background while the block is open, fast ones ``pause_s`` apart."""
         self._stopping.clear()
-        rounds: tuple[Callable[[Connection], None], ...] = (self.run_round, self._run_slow_reports)
-        threads = [
-            threading.Thread(target=self._repeat, args=(each, pause_s), daemon=True)
-            for each in rounds
-        ]
+        rounds = ((self.run_round, pause_s), (self._run_slow_reports, _SLOW_PAUSE_S))
+        threads = [threading.Thread(target=self._repeat, args=each, daemon=True) for each in rounds]
         for thread in threads:
             thread.start()
         try:
@@ -87,8 +86,9 @@ class Workload:
         try:
             with self._database.connect(autocommit=True) as connection:
                 set_cut(connection, _PATIENCE_S)
-                while not self._stopping.wait(pause_s):
+                while not self._stopping.is_set():
                     run_round(connection)
+                    self._stopping.wait(pause_s)
         except StoreUnavailable:
             return  # the server was stopped under us: the traffic ends with it
 

@@ -29,7 +29,7 @@ _OPEN_UNTIL, _IMAGINE_UNTIL, _BUILD_UNTIL = 0.3, 0.45, 0.65
 _CHOOSING = 0.4
 #: Candidates that are built at once, between two looks at the clock; and all together: more make
 #: choosing longer, hardly better.
-_BATCH, _MOST_BUILT = 4, 48
+_BATCH, _MOST_BUILT = 4, 32
 #: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
 _LENIENT = 0.25
 #: Looks at what the imagined candidates make possible.
