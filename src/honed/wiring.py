@@ -5,10 +5,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from types import MappingProxyType
 
 from honed.approval.decisions import approve, decisions, reject
-from honed.approval.policy import current_policy, write_policy
+from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
@@ -25,6 +26,7 @@ from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
 from honed.loop.parts import AnyKind, Parts, check_switch
+from honed.storage.db import Connection
 from honed.storage.store import Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
@@ -32,6 +34,17 @@ from honed.targets.registry import TargetRecord, connection_url, get_target, lis
 _LOOK_S = 0.2
 #: With a decision recorded, an improvement does not stay in these.
 _MOVING = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.APPLYING, State.WATCHING})
+
+
+class PolicyUse(Enum):
+    """What opening honed does about the policy in force."""
+
+    #: The settings become it; needs the store's owner.
+    WRITE = auto()
+    #: The settings become it where there is none yet, which needs the owner; else it stays.
+    BEGIN = auto()
+    #: It stays, and it must be there.
+    KEEP = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +165,11 @@ class App:
             found = improvements(conn, cycle_id=cycle_id)
             return CycleReport(get_cycle(conn, cycle_id), tuple(found))
 
+    def policy(self) -> Policy:
+        """Return the policy in force, which the settings of this process need not be."""
+        with self.parts.store.transaction() as conn:
+            return current_policy(conn)
+
     def improvements(self) -> Sequence[Improvement]:
         """Return every improvement, newest first."""
         with self.parts.store.transaction() as conn:
@@ -238,7 +256,7 @@ def open_app(
     settings: Settings,
     *,
     on_event: OnEvent = _ignore,
-    writes_policy: bool = True,
+    policy: PolicyUse = PolicyUse.BEGIN,
     more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
 ) -> Iterator[App]:
     """Hand out a working honed, and close it at the end.
@@ -248,13 +266,14 @@ def open_app(
 
         on_event: told of everything that happens.
 
-        writes_policy: whether the settings become the policy in force; needs the store's owner.
+        policy: whether the settings become the policy in force.
 
         more_kinds: by name, beside those that are installed.
 
     Raises:
         StoreUnavailable: honed's own database does not answer.
         StoreOutdated: it has another schema, or no policy yet.
+        NotAllowed: the policy is to be written, and the login is not the store's owner.
         ServerFailed: the embedded server does not start.
     """
     # They log tracebacks of their own when a store restarts; the worker says it in one line.
@@ -263,10 +282,7 @@ def open_app(
     store = open_store(settings)
     try:
         with store.owner.transaction() as conn:
-            if writes_policy:
-                write_policy(conn, settings)
-            else:
-                current_policy(conn)
+            _settle_policy(conn, settings, policy)
         app = App(settings, store, on_event, more_kinds=more_kinds)
     except BaseException:
         store.close()
@@ -275,3 +291,12 @@ def open_app(
         yield app
     finally:
         app.close()
+
+
+def _settle_policy(conn: Connection, settings: Settings, use: PolicyUse) -> None:
+    if use is PolicyUse.WRITE:
+        write_policy(conn, settings)
+    elif use is PolicyUse.BEGIN:
+        begin_policy(conn, settings)
+    else:
+        current_policy(conn)

@@ -6,7 +6,14 @@ from threading import Thread
 
 import pytest
 
-from honed.approval.policy import Answer, PolicyAnswer, ask_policy, current_policy, write_policy
+from honed.approval.policy import (
+    Answer,
+    PolicyAnswer,
+    ask_policy,
+    begin_policy,
+    current_policy,
+    write_policy,
+)
 from honed.config import Autonomy, Settings
 from honed.core.risk import Danger
 from honed.core.verdict import State
@@ -190,6 +197,20 @@ def test_a_policy_gets_a_new_version_only_if_it_differs(store: Database) -> None
         assert replace(third, policy_version=first.policy_version) == first
     assert first.approval_ttl == timedelta(hours=72)
     assert (second.autonomy, second.target_area) == (Autonomy.LIMITED, "performance")
+
+
+def test_only_the_first_policy_is_begun(store: Database, daemon: Database) -> None:
+    with pytest.raises(NotAllowed), daemon.transaction() as conn:
+        begin_policy(conn, FULL)
+    with store.transaction() as conn:
+        first = begin_policy(conn, FULL)
+    assert first.differences(FULL) == {}
+    with daemon.transaction() as conn:
+        assert begin_policy(conn, LIMITED) == first
+    assert first.differences(LIMITED) == {
+        "autonomy": (Autonomy.FULL, Autonomy.LIMITED),
+        "target_area": ("", "performance"),
+    }
 
 
 FORBIDDEN = [

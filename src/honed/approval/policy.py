@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from honed.config import Autonomy, Settings
 from honed.errors import StoreOutdated
@@ -26,6 +27,12 @@ class Policy:
     max_changes_per_run: int
     #: An approval, and the wait for one, expire after it.
     approval_ttl: timedelta
+
+    def differences(self, settings: Settings) -> dict[str, tuple[Any, Any]]:
+        """Return the rules that ``settings`` would make otherwise: name, here and there."""
+        there = _rules(settings)
+        here = {name: getattr(self, name) for name in there}
+        return {name: (here[name], there[name]) for name in there if here[name] != there[name]}
 
 
 class Answer(StrEnum):
@@ -60,17 +67,27 @@ def write_policy(conn: Connection, settings: Settings) -> Policy:
         NotAllowed: the role is not the owner's.
     """
     conn.execute(_QUERIES["lock_policy"])
-    conn.execute(
-        _QUERIES["write_policy"],
-        {
-            "autonomy": settings.autonomy.value,
-            "require_human_approval": settings.require_human_approval,
-            "target_area": settings.target_area,
-            "auto_approve_threshold": settings.auto_approve_threshold,
-            "max_changes_per_run": settings.max_changes_per_run,
-            "approval_ttl": timedelta(hours=settings.approval_ttl_hours),
-        },
-    )
+    rules = _rules(settings)
+    conn.execute(_QUERIES["write_policy"], {**rules, "autonomy": settings.autonomy.value})
+    return current_policy(conn)
+
+
+def begin_policy(conn: Connection, settings: Settings) -> Policy:
+    """Return the policy in force; where there is none yet, the settings become the first.
+
+    Args:
+        conn: a transaction; of the store's owner where there is none yet.
+
+        settings: whose rules become the first policy.
+
+    Raises:
+        NotAllowed: there is none yet, and the role is not the owner's.
+    """
+    if not _is_there(conn):
+        conn.execute(_QUERIES["lock_policy"])
+        # Somebody else may have been faster; theirs is the first then.
+        if not _is_there(conn):
+            return write_policy(conn, settings)
     return current_policy(conn)
 
 
@@ -100,3 +117,19 @@ def ask_policy(conn: Connection, improvement_id: int) -> PolicyAnswer:
     """
     (row,) = conn.execute(_QUERIES["ask_policy"], {"improvement_id": improvement_id})
     return PolicyAnswer(Answer(row["answer"]), row["reason"])
+
+
+def _is_there(conn: Connection) -> bool:
+    return conn.execute(_QUERIES["current_policy"]).fetchone() is not None
+
+
+def _rules(settings: Settings) -> dict[str, Any]:
+    """Return the rules of a policy as the settings have them."""
+    return {
+        "autonomy": settings.autonomy,
+        "require_human_approval": settings.require_human_approval,
+        "target_area": settings.target_area,
+        "auto_approve_threshold": settings.auto_approve_threshold,
+        "max_changes_per_run": settings.max_changes_per_run,
+        "approval_ttl": timedelta(hours=settings.approval_ttl_hours),
+    }

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from honed.approval.policy import write_policy
-from honed.config import Settings
+from honed.approval.policy import current_policy, write_policy
+from honed.config import Autonomy, Settings
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 
@@ -72,6 +72,33 @@ def test_options_are_those_of_the_cycle_alone(
     assert (cycle["target_area"], str(cycle["lookback"])) == ("quality", "1:30:00")
     policy = cli.json("status")["policy"]
     assert (policy["max_changes_per_run"], policy["require_human_approval"]) == (1, True)
+
+
+def test_a_turn_leaves_the_policy_as_it_is_and_says_so(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        before = write_policy(conn, Settings(autonomy=Autonomy.SUPERVISED))
+    done = cli("cycle", "shop", "--apply")
+    assert done.exit_code == 0
+    assert "policy 1 is in force, and not these settings: autonomy is supervised, not observe" in (
+        done.stderr
+    )
+    assert "so this is a dry run" not in done.stderr
+    with store.transaction() as conn:
+        assert current_policy(conn) == before
+
+
+def test_the_first_turn_on_a_store_makes_its_settings_the_policy(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    cli.env["HONED_AUTONOMY"] = "supervised"
+    done = cli("cycle", "shop")
+    assert (done.exit_code, "is in force" in done.stderr) == (0, False)
+    with store.transaction() as conn:
+        assert current_policy(conn).autonomy is Autonomy.SUPERVISED
 
 
 def test_which_target_must_be_clear(cli: CommandLine, quiet_url: str) -> None:
@@ -150,10 +177,13 @@ def test_a_worker_needs_no_more_than_the_daemons_role(
     assert cycles(store)[0]["phase"] == "finished"
 
 
-def test_the_daemon_begins_a_cycle_and_ends_when_told(
+def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
     cli: CommandLine, store: Database, quiet_url: str
 ) -> None:
     cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
+    cli.env["HONED_AUTONOMY"] = "limited"
     with subprocess.Popen(
         [sys.executable, "-m", "honed", "run", "--json"],
         stdout=subprocess.PIPE,
@@ -172,6 +202,8 @@ def test_the_daemon_begins_a_cycle_and_ends_when_told(
     assert told == ["CycleStarted", "CycleEnded"]
     assert (daemon.returncode, said) == (0, "honed runs; Ctrl-C ends it\n")
     assert cycles(store)[0]["phase"] == "finished"
+    with store.transaction() as conn:
+        assert current_policy(conn).autonomy is Autonomy.LIMITED
 
 
 def test_while_honed_is_stopped_a_turn_is_refused(cli: CommandLine, quiet_url: str) -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import click
 
-from honed.config import Autonomy
+from honed.approval.policy import Policy
+from honed.config import Autonomy, Settings
 from honed.core.verdict import State
 from honed.errors import ConfigurationError, HonedError, Interrupted, UnknownTarget
 from honed.interfaces.cli.output import percent, print_heading, print_json, print_rows
@@ -57,11 +58,12 @@ def cycle(  # noqa: PLR0913 - one argument an option
     """Take one turn of the loop now, and tell it live.
 
     Without TARGET it is the only one there is. By default it is a dry run: claims are proven on a
-    copy, and nothing is changed. What is left out is taken from the settings.
+    copy, and nothing is changed. What is left out is taken from the settings. The policy in force
+    limits it further; the settings become the policy only where there is none yet.
     """
     settings = invocation.settings()
     given = Options.of(settings)
-    # Of this cycle alone: they never change the policy that the settings make.
+    # Of this cycle alone: they never change the policy.
     options = Options(
         dry_run=not apply_,
         max_changes=given.max_changes if max_changes is None else max_changes,
@@ -71,14 +73,34 @@ def cycle(  # noqa: PLR0913 - one argument an option
     )
     if debug:
         logging.getLogger("honed").setLevel(logging.DEBUG)
-    if apply_ and settings.autonomy is Autonomy.OBSERVE:
-        click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
     with (
         narrated(to_error=invocation.as_json, debug=debug) as on_event,
         open_app(settings, on_event=on_event) as app,
     ):
+        _tell_policy(app.policy(), settings, wants_changes=apply_)
         report = app.run_cycle(target or _only_target(app), options)
     _report(invocation, report)
+
+
+def _tell_policy(policy: Policy, settings: Settings, *, wants_changes: bool) -> None:
+    """Say which policy is in force, where somebody may think that it is another."""
+    differing = policy.differences(settings)
+    if differing:
+        rules = ", ".join(
+            f"{name} is {_word(here)}, not {_word(there)}"
+            for name, (here, there) in differing.items()
+        )
+        click.echo(
+            f"policy {policy.policy_version} is in force, and not these settings: {rules}"
+            " (`honed run` makes its settings the policy)",
+            err=True,
+        )
+    if wants_changes and policy.autonomy is Autonomy.OBSERVE:
+        click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
+
+
+def _word(value: object) -> str:
+    return repr(value) if value == "" else str(value)
 
 
 def _only_target(app: App) -> str:

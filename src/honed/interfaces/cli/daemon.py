@@ -4,7 +4,7 @@ import click
 
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import narrated, printed
-from honed.wiring import open_app
+from honed.wiring import PolicyUse, open_app
 
 
 @click.command()
@@ -13,10 +13,12 @@ def run(invocation: Invocation) -> None:
     """Run the daemon: cycles, workers and readings, until told to end.
 
     It reads the targets, begins cycles when they are due and handles the messages of the queues.
+    Its settings become the policy in force; no other command changes a policy that is there.
     SIGTERM and SIGINT end it in good order. With --json each event is one line of JSON.
     """
     telling = printed() if invocation.as_json else narrated()
-    with telling as on_event, open_app(invocation.settings(), on_event=on_event) as app:
+    settings = invocation.settings()
+    with telling as on_event, open_app(settings, on_event=on_event, policy=PolicyUse.WRITE) as app:
         click.echo("honed runs; Ctrl-C ends it", err=True)
         app.run_daemon()
 
@@ -33,5 +35,5 @@ def worker(invocation: Invocation, *, until_idle: bool) -> None:
     """
     telling = printed() if invocation.as_json else narrated()
     settings = invocation.settings()
-    with telling as on_event, open_app(settings, on_event=on_event, writes_policy=False) as app:
+    with telling as on_event, open_app(settings, on_event=on_event, policy=PolicyUse.KEEP) as app:
         app.run_worker(until_idle=until_idle)
