@@ -54,6 +54,21 @@ def test_a_hidden_candidate_can_be_shown_after_an_analysis_without_it(clone: Clo
     ]
 
 
+def test_what_is_known_of_a_table_survives_the_analysis_of_an_index(clone: Clone) -> None:
+    known = (
+        "SELECT attname, n_distinct, most_common_freqs::text, histogram_bounds::text FROM pg_stats"
+        """ WHERE tablename = 'Order' ORDER BY attname"""
+    )
+    clone.run('ALTER TABLE "Shop"."Order" ALTER amount SET STATISTICS 7', 'ANALYZE "Shop"."Order"')
+    clone.run('ALTER TABLE "Shop"."Order" ALTER amount SET STATISTICS 90')
+    before = clone.query(known)
+    clone.run('CREATE INDEX of_expression ON "Shop"."Order" ((amount % 10))')
+    clone.analyze_indexes('"Shop"."Order"')
+    assert clone.query(known) == before
+    found = clone.query("SELECT count(*) AS n FROM pg_stats WHERE tablename = 'of_expression'")
+    assert found == [{"n": 1}]
+
+
 def test_a_hidden_candidate_is_not_paid_for_by_writers(clone: Clone) -> None:
     built = clone.add([BY_CITY, BY_BOTH])
     hidden = write_cost(clone, '"Shop".customer', rows=500)

@@ -105,6 +105,27 @@ def test_a_typed_constant_becomes_sql_again(production: Any, target: PostgresTar
     assert len(_run_all(production, statement)) == len(statement.examples)
 
 
+def test_a_parameter_that_looks_like_a_text_keeps_its_type(
+    production: Any, target: PostgresTarget
+) -> None:
+    production.run("SELECT count(*) * 0.5 FROM orders WHERE substring(state FROM 1 FOR 2) = 'ne'")
+    target.sample()
+    statement = _select(target, "substring")
+    assert statement.source == "statistics"
+    assert all("FROM '1'::integer FOR '1'::integer" in each for each in statement.examples)
+
+
+def test_a_character_of_fixed_length_is_not_cut(production: Any, target: PostgresTarget) -> None:
+    production.run("CREATE TABLE letter (code character(3))")
+    production.run("INSERT INTO letter SELECT 'abc' FROM generate_series(1, 500)")
+    production.run("ANALYZE letter")
+    production.run("SELECT count(*) FROM letter WHERE code = %(code)s", {"code": "abc"})
+    target.sample()
+    statement = _select(target, "FROM letter")
+    assert "'abc'::bpchar" in statement.examples[0]
+    assert _run_all(production, statement)[0] == [{"count": 500}]
+
+
 def test_a_statement_without_parameters_is_its_own_example(
     production: Any, target: PostgresTarget
 ) -> None:

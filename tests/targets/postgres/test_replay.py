@@ -259,10 +259,16 @@ BY_AMOUNT = Step(
     in_transaction=False,
 )
 ANALYSE = Step("analyse", ('ANALYZE "Shop"."Order"',))
+RAISE = Step("raise", ('ALTER TABLE "Shop"."Order" ALTER amount SET STATISTICS 200',))
 
 
 @pytest.mark.parametrize(
-    ("steps", "worlds"), [([BY_AMOUNT], "OneDatabase"), ([BY_AMOUNT, ANALYSE], "OwnDatabases")]
+    ("steps", "worlds"),
+    [
+        ([BY_AMOUNT], "OneDatabase"),
+        ([BY_AMOUNT, ANALYSE], "OneDatabase"),
+        ([BY_AMOUNT, RAISE, ANALYSE], "OwnDatabases"),
+    ],
 )
 def test_only_the_candidate_has_what_the_steps_built(
     module_lab: Lab, steps: list[Step], worlds: str

@@ -331,7 +331,8 @@ WHERE s.attname = ANY (%(columns)s::text[])
 
 -- find_parameter_types --
 -- The types that the server gave the parameters of a prepared statement, and their categories.
-SELECT u.type::regtype::text AS type
+-- With -1 a character of any length is ``bpchar``: ``character`` alone would be one of length 1.
+SELECT format_type(u.type, -1) AS type
      -- Of an array, the category of its elements.
      , coalesce(e.typcategory, t.typcategory)::text AS category
 FROM pg_prepared_statements AS p

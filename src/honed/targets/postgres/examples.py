@@ -100,7 +100,7 @@ class ExampleFinder:
             reason = self._refusal(text, statement_id)
             return Examples(reason=reason) if reason else self._keep(statement_id, [text], "text")
         try:
-            parameters = Parameters(self._target, statement)
+            parameters = self._typed(statement_id, statement)
         except (EvaluatorFailed, StatementCut) as error:
             return Examples(reason=f"the types of its parameters are not known: {error}")
         reason, texts = "no values are known for its parameters", []
@@ -114,6 +114,23 @@ class ExampleFinder:
             else:
                 texts.append(example)
         return self._keep(statement_id, texts, "statistics") if texts else Examples(reason=reason)
+
+    def _typed(self, statement_id: str, statement: StatementText) -> Parameters:
+        """Return the parameters with the types that make examples this very statement.
+
+        The server's identifier of a statement tells types apart, and no values. Where no types
+        lead to it, as for parameters that the driver sends beside the text, the server's count.
+        """
+        inferred = Parameters(self._target, statement)
+        for types in inferred.other_types():
+            try:
+                parameters = Parameters(self._target, statement, types)
+            except (EvaluatorFailed, StatementCut):
+                continue
+            example = parameters.example(Style.COMMON)
+            if example is not None and not self._refusal(example, statement_id):
+                return parameters
+        return inferred
 
     def _keep(self, statement_id: str, texts: Sequence[str], source: str) -> Examples:
         for text in texts:

@@ -4,10 +4,11 @@ Used where no real values were seen. The planner's own statistics know which val
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import product
 
 from psycopg import sql
 from sqlglot import exp
@@ -39,6 +40,7 @@ _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 #: A plain value of a type, for a parameter that is compared with no column.
 _PLAIN = {
     "boolean": "true",
+    "bpchar": "a",
     "date": "2000-01-01",
     "interval": "1 day",
     "json": "{}",
@@ -50,6 +52,8 @@ _PLAIN = {
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 _LAST_DAY = "9999-12-31"
+#: Parameters of doubtful type that are looked at: each doubles the number of trials.
+_MOST_DOUBTFUL = 4
 
 
 class Style(StrEnum):
@@ -100,19 +104,50 @@ class _Values:
 class Parameters:
     """The parameters of one statement, ready to be replaced by values."""
 
-    def __init__(self, connection: Connection, statement: StatementText) -> None:
+    def __init__(
+        self, connection: Connection, statement: StatementText, types: Sequence[str] = ()
+    ) -> None:
         """Ask the target for the types, and for the values of the columns compared with.
 
+        Args:
+            connection: to the target.
+
+            statement: its normalised text.
+
+            types: of its parameters, as far as they are known; ``unknown`` among them.
+
         Raises:
-            EvaluatorFailed: the server cannot tell the types; the message is its own.
+            EvaluatorFailed: the server cannot tell the types, or they do not suit the statement;
+                the message is its own.
         """
         text = _TYPED_CONSTANT.sub(_cast, statement.text)
         self._fields = frozenset(int(number) for number in _EXTRACTED.findall(text))
         self._text = _EXTRACTED.sub(r'pg_catalog."extract"($\1,', text)
-        self._types = _types(connection, self._text)
+        self._types = _types(connection, self._text, types)
         # Parsed again: the parser takes ``date $1`` for a column called date.
         self._uses = _uses(StatementText.parse(self._text))
         self._values = _column_values(connection, self._uses)
+
+    def other_types(self) -> Iterator[list[str]]:
+        """Yield the other types that the parameters may have; none where they are beyond doubt.
+
+        The server takes a parameter of unknown type for a text where a function has variants:
+        ``substring(phone from $1 for $2)`` becomes a search for a pattern. Numbers vary with them,
+        because ``$1 - discount`` may come from an integer as well as from a decimal.
+        """
+        doubtful = [
+            number
+            for number, (type_name, category) in enumerate(self._types, start=1)
+            if type_name == "text" and self._suiting(number, category) is None
+        ][:_MOST_DOUBTFUL]
+        if not doubtful:
+            return
+        numbers = {n for n, (_, category) in enumerate(self._types, start=1) if category == "N"}
+        for texts in product(("integer", "text"), repeat=len(doubtful)):
+            for number_type in ("", "integer", "numeric") if numbers else ("",):
+                others = dict.fromkeys(numbers, number_type) if number_type else {}
+                others |= dict(zip(doubtful, texts, strict=True))
+                yield [others.get(n, name) for n, (name, _) in enumerate(self._types, start=1)]
 
     def example(self, style: Style) -> str | None:
         """Return the statement with values of ``style``; None where there are no such values."""
@@ -162,9 +197,10 @@ class Parameters:
         return [_as_array(several)] if type_name != base else several
 
 
-def _types(connection: Connection, text: str) -> list[tuple[str, str]]:
+def _types(connection: Connection, text: str, known: Sequence[str]) -> list[tuple[str, str]]:
+    types = f" ({', '.join(known)})" if known else ""
     with odd_statement(connection):
-        run(connection, f"PREPARE {_PREPARED} AS {text}")
+        run(connection, f"PREPARE {_PREPARED}{types} AS {text}")
         rows = connection.execute(
             CATALOG_QUERIES["find_parameter_types"], {"name": _PREPARED}
         ).fetchall()
@@ -264,7 +300,7 @@ def _pick(values: _Values, role: _Role, style: Style, type_name: str) -> str | N
 
 
 def _absent(values: _Values, type_name: str) -> str | None:
-    if type_name in {"text", "character varying", "name"}:
+    if type_name in {"text", "character varying", "bpchar", "name"}:
         return "honed: no row has this value"
     if type_name == "date" or type_name.startswith("timestamp"):
         return _LAST_DAY

@@ -179,3 +179,11 @@ def test_shares_tell_where_the_time_goes() -> None:
     outer, inner = read_accesses(plan)
     assert outer.share == pytest.approx(0.1)
     assert inner.share == pytest.approx(1.0)
+
+
+def test_an_expression_with_a_guessed_constant_is_no_key() -> None:
+    plan = scan("((lower(note) = 'a'::text) AND (\"substring\"(note, 1, 2) = 'b'::text))")
+    (access,) = read_accesses(plan)
+    texts = {predicate.key.text for predicate in access.local}
+    assert len(texts) == 2
+    assert {p.key.text for p in access.without_constants().local} == {'LOWER("note")'}

@@ -222,3 +222,30 @@ def test_an_index_that_leads_a_statement_astray_alone_belongs_to_the_one_that_sa
         }
     )
     assert connected(bench, bench.built) == [frozenset({A.name, B.name})]
+
+
+def test_what_was_only_measured_in_part_is_not_believed_when_time_is_up() -> None:
+    # The run is cut where it is no longer better than another plan: a bound, not a cost.
+    ways = {"q": [SCAN, Way((A,), 10.0, 0.01), Way((B,), 500.0, 3.0)]}
+    bench = bench_of(ways)
+    (query,) = bench.queries
+    names = {bench.definition(name): name for name in bench.built}
+    slow = bench.plan(query, {names[B]})
+    assert bench.seconds(query, slow, enough_s=0.02) < 0.1
+    bench._clock.budget_s = 0.0
+    assert bench.seconds(query, slow) == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_fresh_comparison_counts_from_then_on() -> None:
+    bench = bench_of({"q": [SCAN, Way((A,), 10.0, 0.5)]})
+    (query,) = bench.queries
+    planned = bench.plan(query, bench.built)
+    laboratory = bench._laboratory
+    assert isinstance(laboratory, Toy)
+    assert bench.seconds(query, planned) == pytest.approx(0.5)
+    laboratory.ways = {"q": [SCAN, Way((A,), 10.0, 0.8)]}
+    assert bench.compare(query, planned) == (pytest.approx(1.0), pytest.approx(0.8))
+    assert bench.seconds(query, planned) == pytest.approx(0.8)
+    runs = len(laboratory.runs)
+    bench.compare(query, planned)
+    assert len(laboratory.runs) == runs
