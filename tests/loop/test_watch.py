@@ -4,17 +4,21 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import State, Verdict
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
+from honed.improvement.record import events
 from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
 from honed.loop.events import Kept, RolledBack, WatchPair
 from honed.loop.learn import Course, rule
-from honed.loop.watch import MIN_PAIRS, PATIENCE, stored_pairs
+from honed.loop.watch import MIN_PAIRS, PATIENCE, Watched, stored_pairs, stretches_of_pair
+from honed.stats.compare import Rule, decide
+from honed.stats.moments import FloatArray, Moments
 from honed.testing.pets import PetKind, PetShop
 
 NEEDED = 10
@@ -27,15 +31,19 @@ def judgement(verdict: Verdict, effect: float) -> Judgement:
     return replace(UNDECIDED, verdict=verdict, reason="because", objective=objective)
 
 
+def seen(stretches: int, *, bases: int = NEEDED) -> Watched:
+    return Watched((), stretches, bases)
+
+
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_too_few_pairs_decide_nothing(verdict: Verdict) -> None:
-    ruling = rule(judgement(verdict, 3.0), MIN_PAIRS - 1, 3, needed=NEEDED)
+    ruling = rule(judgement(verdict, 3.0), MIN_PAIRS - 1, seen(3), needed=NEEDED)
     assert ruling.course is Course.GO_ON
 
 
 @pytest.mark.parametrize("pairs", [MIN_PAIRS, NEEDED])
 def test_worse_is_taken_back_at_once(pairs: int) -> None:
-    ruling = rule(judgement(Verdict.WORSE, 0.2), pairs, pairs, needed=NEEDED)
+    ruling = rule(judgement(Verdict.WORSE, 0.2), pairs, seen(pairs), needed=NEEDED)
     assert (ruling.course, ruling.effect) == (Course.ROLL_BACK, 0.2)
 
 
@@ -47,14 +55,72 @@ def test_what_is_not_shown_to_be_worse_is_watched_to_the_end(
     verdict: Verdict, effect: float, at_the_end: Course
 ) -> None:
     said = judgement(verdict, effect)
-    assert rule(said, NEEDED - 1, NEEDED, needed=NEEDED).course is Course.GO_ON
-    assert rule(said, NEEDED, NEEDED, needed=NEEDED).course is at_the_end
+    assert rule(said, NEEDED - 1, seen(NEEDED), needed=NEEDED).course is Course.GO_ON
+    assert rule(said, NEEDED, seen(NEEDED), needed=NEEDED).course is at_the_end
 
 
 def test_what_production_does_not_exercise_is_kept_in_the_end() -> None:
-    assert rule(None, 0, PATIENCE * NEEDED - 1, needed=NEEDED).course is Course.GO_ON
-    ruling = rule(None, 0, PATIENCE * NEEDED, needed=NEEDED)
+    assert rule(None, 0, seen(PATIENCE * NEEDED - 1), needed=NEEDED).course is Course.GO_ON
+    ruling = rule(None, 0, seen(PATIENCE * NEEDED), needed=NEEDED)
     assert (ruling.course, ruling.effect) == (Course.KEEP, None)
+    assert "exercise" in ruling.reason
+
+
+@pytest.mark.parametrize("bases", range(MIN_PAIRS))
+def test_too_little_production_before_the_change_decides_nothing_and_says_so(bases: int) -> None:
+    ruling = rule(None, 0, seen(1, bases=bases), needed=NEEDED)
+    assert (ruling.course, ruling.effect) == (Course.KEEP, None)
+    assert f"only {bases} undisturbed readings" in ruling.reason
+
+
+def test_a_watch_ends_when_every_stretch_from_before_is_compared() -> None:
+    said = judgement(Verdict.INCONCLUSIVE, -0.1)
+    few = NEEDED // 2
+    assert rule(said, few - 1, seen(NEEDED, bases=few), needed=NEEDED).course is Course.GO_ON
+    assert rule(said, few, seen(NEEDED, bases=few), needed=NEEDED).course is Course.KEEP
+
+
+@pytest.mark.parametrize("bases", [1, 3, 4, 7, 20])
+def test_the_stretches_of_a_watch_are_dealt_evenly(bases: int) -> None:
+    lengths = [stretches_of_pair(n, bases=bases, needed=20) for n in range(bases)]
+    assert sum(lengths) == 20
+    assert max(lengths) - min(lengths) <= 1
+
+
+#: As the watch has it: its judge, whose objective may spend nine tenths of alpha.
+WATCH_RULE = Rule(alpha=0.045, prior_variance=0.4, min_pairs=MIN_PAIRS)
+WATCHES = 4000
+
+
+def noise(stretches: int, seed: int) -> FloatArray:
+    """Return the logarithms of cost of watches that see 10 % noise and nothing else."""
+    shape = (WATCHES, stretches)
+    return np.random.default_rng(seed).normal(0.0, 0.1, shape)
+
+
+def taken_back(differences: FloatArray) -> float:
+    """Return the share of watches that ever say WORSE, looking after every pair."""
+    below, above = np.cumsum(differences < 0, axis=1), np.cumsum(differences > 0, axis=1)
+    decisions = decide(Moments.of_prefixes(differences), below, above, rule=WATCH_RULE)
+    return float(decisions.worse.any(axis=1).mean())
+
+
+@pytest.mark.parametrize("bases", [4, 5, 8, 13, 20])
+def test_a_change_that_does_nothing_is_hardly_ever_called_worse(bases: int) -> None:
+    before, after = noise(bases, seed=bases), noise(20, seed=100 + bases)
+    ends = np.cumsum([stretches_of_pair(n, bases=bases, needed=20) for n in range(bases)])
+    blocks = np.split(after, ends[:-1], axis=1)
+    means = np.stack([block.mean(axis=1) for block in blocks], axis=1)
+    assert taken_back(means - before) <= 0.05
+
+
+@pytest.mark.parametrize(("bases", "at_least"), [(1, 0.2), (3, 0.05)])
+def test_stretches_compared_again_and_again_would_call_nothing_worse(
+    bases: int, at_least: float
+) -> None:
+    """Why no two pairs share a stretch: the noise of one would count as often as it is used."""
+    before, after = noise(bases, seed=bases), noise(20, seed=100 + bases)
+    assert taken_back(after - before[:, np.arange(20) % bases]) > at_least
 
 
 def test_stretches_in_which_honed_itself_was_at_work_do_not_count(pet_shop: PetShop) -> None:
@@ -74,6 +140,42 @@ def test_stretches_in_which_honed_itself_was_at_work_do_not_count(pet_shop: PetS
         assert pair.after_at.start >= improvement.applied_at
     starts = [pair.after_at.start for pair in pairs]
     assert starts == sorted(set(starts))
+
+
+def shop_that_knows(pet_shop: PetShop, readings: int) -> None:
+    """Take a turn of the loop with so many readings of production before it."""
+    pet_shop.target.sample()
+    pet_shop.read(readings)
+    pet_shop.ask(FREE)
+    resting = {State.KEPT, State.ROLLED_BACK, State.FAILED}
+    pet_shop.work()
+    pet_shop.work_until(lambda: pet_shop.improvement().state in resting)
+
+
+def test_no_stretch_of_production_is_compared_twice(pet_shop: PetShop) -> None:
+    shop_that_knows(pet_shop, 5)
+    improvement = pet_shop.improvement()
+    with pet_shop.store.transaction() as conn:
+        pairs = stored_pairs(conn, improvement.improvement_id)
+    assert (improvement.state, len(pairs)) == (State.KEPT, 5)
+    assert len({pair.before_at for pair in pairs}) == 5
+    assert improvement.applied_at is not None
+    after = pet_shop.target.intervals(since=improvement.applied_at, until=None)
+    compared = [
+        sum(pair.after_at.start <= each.start and each.end <= pair.after_at.end for each in after)
+        for pair in pairs
+    ]
+    assert sum(compared) == pet_shop.settings.watch_intervals
+    assert set(compared) == {1, 2}
+
+
+def test_change_without_production_before_it_is_kept_and_says_why(pet_shop: PetShop) -> None:
+    shop_that_knows(pet_shop, MIN_PAIRS - 1)
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.KEPT, None)
+    with pet_shop.store.transaction() as conn:
+        last = events(conn, improvement.improvement_id)[-1]
+    assert f"only {MIN_PAIRS - 1} undisturbed readings" in str(last.detail["reason"])
 
 
 def test_every_pair_is_told_with_its_interval(pet_shop: PetShop) -> None:

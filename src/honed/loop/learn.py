@@ -92,13 +92,13 @@ def watch(work: Work, message: Learn) -> None:
             return
         store_pairs(conn, work.improvement_id, seen.new)
         judgement = judged(conn, work.improvement_id, pairs, settings)
-        ruling = rule(judgement, len(pairs), seen.stretches, needed=settings.watch_intervals)
+        ruling = rule(judgement, len(pairs), seen, needed=settings.watch_intervals)
         _follow(conn, work, ruling, message)
         work.context.fence.finish(conn)
     _tell(work, seen, judgement, ruling, len(pairs))
 
 
-def rule(judgement: Judgement | None, pairs: int, stretches: int, *, needed: int) -> Ruling:
+def rule(judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int) -> Ruling:
     """Return what becomes of a watched change; a pure function.
 
     Args:
@@ -106,15 +106,13 @@ def rule(judgement: Judgement | None, pairs: int, stretches: int, *, needed: int
 
         pairs: comparisons of production before and after.
 
-        stretches: of production since the change, with or without a comparison.
+        seen: the stretches of production since the change, and those before it.
 
-        needed: pairs until the watch ends.
+        needed: pairs until the watch ends; fewer where there are fewer stretches before.
     """
-    is_over = pairs >= needed or stretches >= PATIENCE * needed
+    is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed
     if judgement is None or pairs < MIN_PAIRS:
-        if is_over:
-            return Ruling(Course.KEEP, "production did not exercise it enough to tell")
-        return Ruling(Course.GO_ON)
+        return _rule_on_little(seen, is_over=is_over)
     if judgement.verdict is Verdict.WORSE:
         return Ruling(Course.ROLL_BACK, judgement.reason, judgement.effect)
     if not is_over:
@@ -123,6 +121,14 @@ def rule(judgement: Judgement | None, pairs: int, stretches: int, *, needed: int
         reason = f"it brings nothing in production: {judgement.reason}"
         return Ruling(Course.ROLL_BACK, reason, judgement.effect)
     return Ruling(Course.KEEP, judgement.reason, judgement.effect)
+
+
+def _rule_on_little(seen: Watched, *, is_over: bool) -> Ruling:
+    if seen.bases < MIN_PAIRS:
+        return Ruling(Course.KEEP, seen.no_baseline)
+    if is_over:
+        return Ruling(Course.KEEP, "production did not exercise it enough to tell")
+    return Ruling(Course.GO_ON)
 
 
 def end_cycle_if_done(parts: Parts, context: JobContext, cycle_id: int) -> None:
@@ -176,7 +182,7 @@ def _tell(
             WatchPair(
                 work.improvement_id,
                 pairs,
-                work.parts.settings.watch_intervals,
+                min(seen.bases, work.parts.settings.watch_intervals),
                 newest.before,
                 newest.after,
                 judgement.effect,

@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 from honed.config import Settings
 from honed.core.target import Interval, Target
 from honed.core.trial import TrialDesign, Unit
+from honed.experiments.differences import Costs
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
 from honed.experiments.record import load_last_trial
@@ -20,7 +22,8 @@ from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
 
-#: Pairs before the first look: a single odd stretch of production must not take a change back.
+#: Pairs before the first look: a single odd stretch of production must not take a change back. No
+#: two pairs share a stretch, so as many undisturbed stretches from before the change are needed.
 MIN_PAIRS = 4
 #: A watch ends after so many times the stretches that it needs, even where production does not
 #: exercise what was changed.
@@ -29,7 +32,7 @@ PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Production in one stretch before the change, and in one after it."""
+    """Production in one stretch before the change, and in one or more after it."""
 
     ordinal: int
     before_at: Interval
@@ -58,6 +61,16 @@ class Watched:
     new: tuple[Pair, ...]
     #: Undisturbed stretches since the change, whether production exercised it in them or not.
     stretches: int
+    #: Undisturbed stretches before the change; there are no more pairs than that.
+    bases: int
+
+    @property
+    def no_baseline(self) -> str:
+        """Why nothing can be told where there are too few stretches before the change."""
+        return (
+            f"of production before it there are only {self.bases} undisturbed readings, and it"
+            f" takes {MIN_PAIRS} to compare with"
+        )
 
 
 def stored_pairs(conn: Connection, improvement_id: int) -> list[Pair]:
@@ -137,11 +150,12 @@ def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
     disturbed: Sequence[Interval],
     settings: Settings,
 ) -> Watched:
-    """Compare each new stretch of production with one from before the change.
+    """Compare what is new of production with stretches from before the change, each used once.
 
-    The stretches before are the last ones before the change, as many as the watch is long, and are
-    taken in turn; where there are fewer, they are taken again, and the verdict rests on less than
-    it seems. Stretches in which a trial or a change disturbed the target are left out.
+    The stretches before are the last ones before the change, as many as the watch is long. Where
+    there are fewer, there are fewer pairs, and each compares one of them with the mean of several
+    stretches after the change: to compare one stretch again and again would count its own noise
+    as evidence each time. Stretches in which a trial or a change disturbed the target are left out.
 
     Raises:
         KindFailed: the kind's ``measure`` raised something.
@@ -154,9 +168,18 @@ def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
     before = [each for each in before if each.end <= applying_at][-settings.watch_intervals :]
     after = _calm(target.intervals(since=applied_at, until=None), disturbed)
     after = [each for each in after if each.start >= applied_at]
-    compare = _Comparison(kind, target, improvement, before)
-    new = list(compare.pairs(after, stored)) if before else []
-    return Watched(tuple(new[: settings.watch_intervals - len(stored)]), len(after))
+    compare = _Comparison(kind, target, improvement, before, settings.watch_intervals)
+    return Watched(tuple(compare.pairs(after, stored)), len(after), len(before))
+
+
+def stretches_of_pair(ordinal: int, *, bases: int, needed: int) -> int:
+    """Return how many stretches after a change its pair number ``ordinal``, from 0, compares.
+
+    The ``needed`` stretches of a watch are dealt as evenly as they go to the ``bases`` stretches
+    before the change, of which there are at most ``needed``. So no two pairs share a stretch, and
+    pairs are as independent as the stretches of production are, which the e-process asks for.
+    """
+    return (ordinal + 1) * needed // bases - ordinal * needed // bases
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,32 +188,56 @@ class _Comparison:
     target: Target
     improvement: Improvement
     before: Sequence[Interval]
+    #: Stretches after the change that the watch compares in all.
+    needed: int
 
     def pairs(self, after: Sequence[Interval], stored: Sequence[Pair]) -> Iterator[Pair]:
-        """Yield a pair for each stretch after the last stored one with something to compare."""
+        """Yield the pairs that the stretches after the last stored one complete."""
         known = stored[-1].after_at.end if stored else None
-        ordinal = len(stored)
+        used = {pair.before_at for pair in stored}
+        unused = [base for base in self.before if base not in used]
+        ordinal, block = len(stored), list[tuple[Interval, Costs]]()
         for stretch in after:
             if known is not None and stretch.start < known:
                 continue
-            costs = self._measure(stretch)
-            for base in self._bases_from(ordinal) if costs else ():
-                base_costs = self._measure(base)
-                if costs.keys() & base_costs.keys():
-                    yield Pair(ordinal, base, stretch, base_costs, costs)
-                    ordinal += 1
-                    break
+            costs = self._measure(stretch) if unused else {}
+            block += [(stretch, costs)] if costs else []
+            if not costs or len(block) < self._length(ordinal):
+                continue
+            pair, block = self._pair(ordinal, block, unused), []
+            if pair is not None:
+                unused.remove(pair.before_at)
+                ordinal += 1
+                yield pair
 
-    def _bases_from(self, ordinal: int) -> Iterator[Interval]:
-        """Yield the stretches before, beginning with the one whose turn it is."""
-        for offset in range(len(self.before)):
-            yield self.before[(ordinal + offset) % len(self.before)]
+    def _length(self, ordinal: int) -> int:
+        return stretches_of_pair(ordinal, bases=len(self.before), needed=self.needed)
 
-    def _measure(self, interval: Interval) -> dict[str, float]:
+    def _pair(
+        self, ordinal: int, block: Sequence[tuple[Interval, Costs]], unused: Sequence[Interval]
+    ) -> Pair | None:
+        """Return ``block`` with the first unused stretch that has something in common with it."""
+        after = _mean([costs for _, costs in block])
+        after_at = Interval(block[0][0].start, block[-1][0].end)
+        for base in unused:
+            before = self._measure(base)
+            if before.keys() & after.keys():
+                return Pair(ordinal, base, after_at, before, after)
+        return None
+
+    def _measure(self, interval: Interval) -> Costs:
         with asking(self.kind.name):
             costs = self.kind.measure(self.improvement.hypothesis, self.target.during(interval))
         # A cost of nothing has no logarithm: it was not exercised.
         return {name: float(c) for name, c in costs.items() if math.isfinite(c) and c > 0}
+
+
+def _mean(block: Sequence[Costs]) -> Costs:
+    """Return the geometric mean of each unit over the stretches that exercised it."""
+    return {
+        name: math.exp(fmean(math.log(costs[name]) for costs in block if name in costs))
+        for name in sorted({name for costs in block for name in costs})
+    }
 
 
 def _calm(stretches: Sequence[Interval], disturbed: Sequence[Interval]) -> list[Interval]:
