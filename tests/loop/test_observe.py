@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import sql
 
 from honed.core.detector import Detector
 from honed.core.finding import ANOMALY
@@ -13,6 +14,7 @@ from honed.core.target import Series
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import FindingSeen, Parked
 from honed.loop.observe import MIN_POINTS, anomaly_findings, detect
+from honed.storage.db import Connection
 from honed.testing.pets import PetShop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,3 +124,38 @@ def test_target_is_not_looked_at_while_another_cycle_is_at_work(pet_shop: PetSho
     with pet_shop.store.transaction() as conn:
         conn.execute("UPDATE honed.cycle SET phase = 'learning' WHERE phase = 'acting'")
     pet_shop.work_until(lambda: pet_shop.cycle(cycle_id).phase is Phase.FINISHED)
+
+
+def everything_a_viewer_reads(conn: Connection) -> dict[str, str]:
+    """Return the rows of every table and view that the role of viewers may read, as text."""
+    names = conn.execute(
+        "SELECT format('%I.%I', schemaname, relname) AS name FROM ("
+        " SELECT schemaname, tablename FROM pg_tables UNION ALL"
+        " SELECT schemaname, viewname FROM pg_views) AS r (schemaname, relname)"
+        " WHERE schemaname = 'honed'"
+        " AND has_table_privilege('honed_viewer', format('%I.%I', schemaname, relname), 'SELECT')"
+    ).fetchall()
+    conn.execute("SET LOCAL ROLE honed_viewer")
+    read = sql.SQL("SELECT t::text FROM {} AS t")
+    return {
+        row["name"]: str(conn.execute(read.format(sql.SQL(row["name"]))).fetchall())
+        for row in names
+    }
+
+
+def test_no_value_of_production_is_readable_by_viewers(pet_shop: PetShop) -> None:
+    client = pet_shop.production.client
+    client.execute("CREATE ROLE geheim_user PASSWORD 'geheim'")
+    client.execute("DROP ROLE geheim_user")
+    client.execute("SELECT pet_id FROM pet WHERE name < 'geheim' AND owner <> 471147 /* geheim */")
+    pet_shop.turn()
+    with pet_shop.store.transaction() as conn:
+        row = conn.execute("SELECT count(*) AS n FROM honed.statement_example").fetchone()
+        read = everything_a_viewer_reads(conn)
+    assert row is not None
+    assert row["n"] > 0
+    assert "honed.statement_example" not in read
+    assert "pet" in read["honed.statement_plan"]
+    assert "$1" in read["honed.finding"]
+    leaks = [name for name, rows in read.items() if "geheim" in rows or "471147" in rows]
+    assert leaks == []

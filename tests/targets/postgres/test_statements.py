@@ -251,6 +251,41 @@ def test_a_statement_that_never_ends_is_seen_running(
     assert target.statement_costs() == {}
 
 
+def _texts(store: Database) -> str:
+    with store.transaction() as connection:
+        rows = connection.execute("SELECT text FROM honed.statement").fetchall()
+    return "\n".join(row["text"] for row in rows)
+
+
+def test_a_text_seen_running_is_stored_without_its_constants(
+    production: Any,
+    target: PostgresTarget,
+    store: Database,
+    connected: Callable[..., Connection],
+) -> None:
+    target.sample()
+    secret = f"{_ENDLESS} AND a.state <> 'geheim' AND b.customer <> 4711"
+    with _running(connected(), production, secret):
+        target.sample()
+    assert "a.state <> $1 AND b.customer <> $2" in _texts(store)
+    statement = _find(target, "orders c")
+    assert statement is not None
+    assert statement.examples == (secret,)
+
+
+def test_a_command_is_stored_without_its_text(
+    production: Any, target: PostgresTarget, store: Database
+) -> None:
+    target.sample()
+    production.run("CREATE ROLE geheim_user PASSWORD 'geheim'")
+    try:
+        production.run("ALTER ROLE geheim_user PASSWORD 'geheimer'")
+        target.sample()
+    finally:
+        production.run("DROP ROLE geheim_user")
+    assert "geheim" not in _texts(store)
+
+
 def test_a_cut_text_that_is_another_statement_is_not_taken_for_it(
     production: Any, target: PostgresTarget, connected: Callable[..., Connection]
 ) -> None:

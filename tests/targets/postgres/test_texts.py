@@ -1,6 +1,6 @@
 import pytest
 
-from honed.targets.postgres.texts import LONGEST_PARSED, StatementText
+from honed.targets.postgres.texts import LONGEST_PARSED, StatementText, without_constants
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,48 @@ def test_names_that_a_statement_defines_itself_are_no_tables() -> None:
     statement = StatementText.parse("WITH o AS (SELECT * FROM orders) SELECT * FROM o JOIN app.o b")
     named = sorted((table.db, table.name) for table in statement.tables())
     assert named == [("", "orders"), ("app", "o")]
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("SELECT * FROM a WHERE b = 'it''s' AND c=17", "SELECT * FROM a WHERE b = $1 AND c=$2"),
+        ("SELECT $1 + 4, $3 - 5", "SELECT $1 + $4, $3 - $5"),
+        (r"SELECT E'it\'s', U&'d\0061t', B'01', x'1F', n'x'", "SELECT $1, $2, $3, $4, $5"),
+        ("SELECT $$it's$$, $tag$a $$ b$tag$ FROM t", "SELECT $1, $2 FROM t"),
+        ("SELECT 1.5, .5, 1., 1e10, 2.5E-3, 0xFF, 1_000", "SELECT $1, $2, $3, $4, $5, $6, $7"),
+        ('SELECT a1, t2.b3, "it\'s 5", "a""4" FROM t2', None),
+        ("SELECT a$1 FROM t", None),
+        ("SELECT date '2020-02-02', interval '1 day'", "SELECT date $1, interval $2"),
+        (
+            "SELECT a -- of 4711\nFROM t /* for 'bob' /* 2 */ */ WHERE b",
+            "SELECT a  \nFROM t   WHERE b",
+        ),
+        ("/*+ SeqScan(t) */ SELECT a FROM t /* honed */", None),
+        ("SELECT a FROM t WHERE b IN ($1 /*, ... */)", None),
+        ("SELECT a FROM t WHERE b = 'cut o", "SELECT a FROM t WHERE b = $1"),
+        ("SELECT a FROM t /* cut o", "SELECT a FROM t"),
+        (r"SELECT E'cut\\", "SELECT $1"),
+        ("SELECT $a$cut o", "SELECT $1"),
+        ("", None),
+    ],
+)
+def test_a_text_without_constants_is_the_same_but_for_them(text: str, clean: str | None) -> None:
+    assert without_constants(text) == (text if clean is None else clean)
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("SELECT a, b::varchar(10) FROM t WHERE c = $1 ORDER BY 2", None),
+        ("SELECT a FROM t WHERE card = 4111111111111111", "SELECT a FROM t WHERE card = $1"),
+        ("SELECT a FROM t WHERE mail = 'bob@example.com'", "SELECT a FROM t WHERE mail = $1"),
+    ],
+)
+def test_what_the_server_forgot_to_normalise_is(text: str, clean: str | None) -> None:
+    assert without_constants(text, is_normalised=True) == (text if clean is None else clean)
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "$$", "/*", "E'", "--"])
+def test_a_long_text_is_freed_of_constants_at_once(quote: str) -> None:
+    assert len(without_constants("SELECT " + f"{quote} x 1 " * 100_000)) < 1_500_000

@@ -20,7 +20,7 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.storage.db import Connection
 from honed.targets.postgres.catalog import Table, read_catalog
 from honed.targets.postgres.connection import CATALOG_QUERIES
-from honed.targets.postgres.plans import explain, joined, nodes, plan_hash
+from honed.targets.postgres.plans import explain, joined, nodes, plan_hash, without_values
 from honed.targets.postgres.regressions import Change, read_changes
 from honed.targets.postgres.statements import QUERIES, text_digest
 from honed.targets.postgres.workload import Workload, WorkloadStatement
@@ -128,7 +128,8 @@ def _take_plan(
             store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
     if plans:
         plan = joined(plans)
-        row = {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(plan)}
+        # The examples hold values of production's rows, and every viewer may read the plans.
+        row = {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(without_values(plan))}
         store.execute(QUERIES["save_plan"], row)
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from honed.core.canonical import Json, digest
 from honed.storage.db import Connection
 from honed.targets.postgres.connection import odd_statement, run
+from honed.targets.postgres.texts import without_constants
 
 #: What of a node makes it another plan.
 _SHAPE = (
@@ -23,6 +24,9 @@ _SHAPE = (
     "CTE Name",
     "Function Name",
 )
+
+#: Names in a plan, which are no text of the statement.
+_NAMES = frozenset({*_SHAPE, "Alias", "Subplan Name", "Command", "Partial Mode", "Parent Index"})
 
 
 def explain(connection: Connection, statement: str) -> Mapping[str, Json]:
@@ -53,6 +57,15 @@ def plan_hash(plan: Mapping[str, Any]) -> str:
     return digest(_shape(_top(plan)))
 
 
+def without_values(plan: Mapping[str, Any]) -> dict[str, Json]:
+    """Return a plan without the constants in its conditions and expressions.
+
+    Names, costs and row estimates stay; everything else that is text is freed of constants, as
+    ``without_constants`` does.
+    """
+    return {name: _without_values(name, value) for name, value in plan.items()}
+
+
 def joined(plans: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
     """Return one plan that holds each shape among ``plans`` once, whatever their order.
 
@@ -66,6 +79,17 @@ def joined(plans: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
 def nodes(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return every node of a plan, top first, depth first."""
     return list(_walk(_top(plan)))
+
+
+def _without_values(name: str, value: Any) -> Json:  # noqa: ANN401 - a field of any sort
+    if isinstance(value, Mapping):
+        return without_values(value)
+    if isinstance(value, str):
+        return value if name in _NAMES else without_constants(value)
+    if isinstance(value, Sequence):
+        return [_without_values(name, each) for each in value]
+    field: Json = value
+    return field
 
 
 def _top(plan: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -144,9 +144,12 @@ DELETE FROM honed.statement_example
 WHERE target_id = %(target_id)s AND statement_id = %(statement_id)s AND sha256 = %(sha256)s;
 
 -- save_skipped --
--- Say why a statement has no example; empty: it has.
-UPDATE honed.statement SET skipped = %(skipped)s
-WHERE target_id = %(target_id)s AND statement_id = %(statement_id)s AND skipped <> %(skipped)s;
+-- Say why a statement has no example; empty: it has. Where the server's message quotes the value
+-- that it refuses, that is left out, because every viewer may read the reason.
+UPDATE honed.statement AS s SET skipped = why.reason
+FROM (SELECT regexp_replace(%(skipped)s::text, '(: |value )".*"', '\1…') AS reason) AS why
+WHERE s.target_id = %(target_id)s AND s.statement_id = %(statement_id)s
+  AND s.skipped <> why.reason;
 
 -- list_intervals --
 -- The stretches of production within bounds, oldest first.

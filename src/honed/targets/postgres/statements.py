@@ -12,7 +12,7 @@ from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 from honed.targets.postgres.counters import STATEMENT_COUNTERS, Counters, Reading, add, growth
 from honed.targets.postgres.snapshot import Key, Seen, Snapshot, statement_readings, table_readings
-from honed.targets.postgres.texts import StatementText
+from honed.targets.postgres.texts import StatementText, without_constants
 
 QUERIES = load_queries("honed.targets.postgres")
 
@@ -152,16 +152,12 @@ class Recorder:
     def _save_texts(self, snapshot: Snapshot) -> None:
         known = self._sorts()
         # A call that never ended is known by the text that was seen, even where that is cut.
-        texts = {
-            seen.statement_id: seen.text for seen in snapshot.seen if seen.statement_id not in known
-        } | dict(snapshot.texts)
-        self._many(
-            "save_statement",
-            [
-                {"statement_id": key, "text": text, "sort": StatementText.parse(text).sort()}
-                for key, text in texts.items()
-            ],
-        )
+        rows = {
+            seen.statement_id: statement_row(seen.text, is_normalised=False)
+            for seen in snapshot.seen
+            if seen.statement_id not in known
+        } | {key: statement_row(text, is_normalised=True) for key, text in snapshot.texts.items()}
+        self._many("save_statement", [{"statement_id": key, **row} for key, row in rows.items()])
 
     def _workload_ids(self, statement_ids: Iterable[str]) -> set[str]:
         sorts = self._sorts()
@@ -259,6 +255,22 @@ class Recorder:
 
     def _key(self) -> dict[str, int]:
         return {"target_id": self._target_id}
+
+
+def statement_row(text: str, *, is_normalised: bool) -> dict[str, str]:
+    """Return text and sort of a statement as they are stored, for every viewer to read.
+
+    No constant is in it: those stay among the examples. The server keeps commands as they were
+    sent, passwords too, and nothing needs their text: it is left out.
+
+    Args:
+        text: as the target has it.
+
+        is_normalised: it comes from the server's counters and not from a client's activity.
+    """
+    sort = StatementText.parse(text).sort()
+    kept = "" if sort == "utility" else without_constants(text, is_normalised=is_normalised)
+    return {"text": kept, "sort": sort}
 
 
 def example_row(statement_id: str, text: str, *, source: str, is_accepted: bool) -> dict[str, Any]:

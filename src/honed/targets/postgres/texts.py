@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import count
 
 import sqlglot
 from sqlglot import exp
@@ -37,6 +38,35 @@ _FIRST_WORD = re.compile(
 )
 #: What a statement begins with that is more than a command; the parser complains about the others.
 _PARSED = frozenset({"select", "with", "values", "table", "insert", "update", "delete", "merge"})
+#: One token of a text, as PostgreSQL's lexer has it (documentation, section 4.1); what was cut off
+#: in the middle of a constant or comment goes on to the end.
+_TOKEN = re.compile(
+    r"""
+      (?P<comment>
+          --[^\n]*
+        | /\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))*(?:\*/|\Z)
+      )
+    | (?P<string>
+          [eE]'(?:[^'\\]|\\.|'')*(?:'|\\?\Z)
+        | (?:[bBnNxX]|[uU]&)?'[^']*(?:''[^']*)*(?:'|\Z)
+        | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)
+      )
+    | (?P<name>
+          "[^"]*(?:""[^"]*)*(?:"|\Z)
+        | \$\d+
+        | [^\W\d][\w$]*
+      )
+    | (?P<number>
+          0[xXoObB]\w+
+        | (?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?
+      )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+#: Stands in a normalised text for the rest of a list of constants (PostgreSQL 18).
+_FOLDED = "/*, ... */"
+#: Digits of the numbers that are no constants: positions in ORDER BY, sizes of types.
+_MOST_DIGITS = 4
 _WRITE_WORD = re.compile(r"\b(insert\s+into|update|delete\s+from|merge\s+into)\b", re.IGNORECASE)
 
 
@@ -110,6 +140,37 @@ class StatementText:
         assert self.tree is not None  # noqa: S101 - the caller asked
         names = [function.name.lower() for function in self.tree.find_all(exp.Anonymous)]
         return all(name in _ABOUT_SERVER or name.startswith("pg_") for name in names)
+
+
+def without_constants(text: str, *, is_normalised: bool = False) -> str:
+    """Return ``text`` with ``$n`` for each constant and without comments: no value of a row in it.
+
+    Hints of pg_hint_plan, honed's own mark and what stands for a folded list remain. It works for
+    texts that are cut, and for parts of a text such as the conditions of a plan.
+
+    Args:
+        text: of a statement, or a part of one.
+
+        is_normalised: the server has put ``$n`` for constants already. It leaves them in place
+            where it forgot the statement while that ran, so strings and long numbers are taken for
+            constants all the same; short numbers are positions or sizes of types.
+
+    Not guaranteed: with standard_conforming_strings off a text seen running is read wrongly where
+    a backslash stands before a quote.
+    """
+    highest = max((int(number) for number in re.findall(r"\$(\d{1,6})\b", text)), default=0)
+    numbers = count(highest + 1)
+
+    def replaced(match: re.Match[str]) -> str:
+        token = match.group()
+        if match.lastgroup == "name":
+            return token
+        if match["comment"] is not None:
+            return token if token in {MARK, _FOLDED} or token.startswith("/*+") else " "
+        is_short = match["number"] is not None and len(token) <= _MOST_DIGITS
+        return token if is_normalised and is_short else f"${next(numbers)}"
+
+    return _TOKEN.sub(replaced, text).strip()
 
 
 def _first_word(text: str) -> str:
