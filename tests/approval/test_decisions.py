@@ -19,15 +19,16 @@ from honed.approval.decisions import (
     submit,
 )
 from honed.approval.digest import Content
+from honed.approval.place import read_place
 from honed.approval.policy import write_policy
 from honed.config import Autonomy, Settings
 from honed.core.verdict import State
-from honed.errors import LostJob, StaleApproval, WrongState
+from honed.errors import LostJob, StaleApproval, UnknownTarget, WrongState
 from honed.improvement.record import Improvement, events
 from honed.jobs.queue import Fence
 from honed.storage.db import Database
 from honed.testing.desk import Desk, Probe
-from honed.testing.improvements import CONTENT, Cycle, Improvements
+from honed.testing.improvements import CONTENT, PLACE, Cycle, Improvements
 
 STRANGER = Fence(job_id=1, worker_id=1, attempts=0)
 DRIFTED = replace(CONTENT, target_fingerprint="changed")
@@ -134,6 +135,31 @@ def test_an_approval_by_the_policy_is_settled_alike(improvements: Improvements) 
     improvement = submitted(improvements, settings)
     assert settled(improvements, improvement, CONTENT).state is State.APPROVED
     assert settled(improvements, improvement, DRIFTED).state is State.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        b"UPDATE honed.target SET observe_url = 'postgresql:///production'",
+        b"UPDATE honed.target SET act_url = 'postgresql:///production'",
+    ],
+)
+def test_what_was_approved_for_one_database_is_not_done_in_another(
+    improvements: Improvements, move: bytes
+) -> None:
+    improvement = approved(improvements)
+    with improvements.store.transaction() as conn:
+        conn.execute(move)
+    after = settled(improvements, improvement, CONTENT)
+    assert after.state is State.EXPIRED
+    assert reason(improvements, after) == "what would be done now is not what was approved"
+
+
+def test_a_place_is_known_as_long_as_its_row(improvements: Improvements) -> None:
+    with improvements.store.transaction() as conn:
+        assert read_place(conn, improvements.target_id) == PLACE
+        with pytest.raises(UnknownTarget, match="4711"):
+            read_place(conn, 4711)
 
 
 @pytest.mark.parametrize("content", [DRIFTED, replace(CONTENT, undo=())])

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from honed.approval.digest import Content, approval_digest
+from honed.approval.place import read_place
 from honed.approval.policy import Answer, ask_policy, current_policy
 from honed.core.canonical import Json
 from honed.core.verdict import State
@@ -252,10 +253,17 @@ def _bind(conn: Connection, improvement: Improvement, content: Content) -> Impro
     return bind(
         conn,
         improvement,
-        digest=approval_digest(improvement, content, policy_version=version),
+        digest=_digest_now(conn, improvement, content, policy_version=version),
         target_fingerprint=content.target_fingerprint,
         policy=version,
     )
+
+
+def _digest_now(
+    conn: Connection, improvement: Improvement, content: Content, *, policy_version: int
+) -> str:
+    place = read_place(conn, improvement.target_id)
+    return approval_digest(improvement, content, place=place, policy_version=policy_version)
 
 
 def _settled(conn: Connection, improvement: Improvement, content: Content) -> Move | None:
@@ -269,7 +277,7 @@ def _settled(conn: Connection, improvement: Improvement, content: Content) -> Mo
     if yes.is_expired:
         return Move(State.EXPIRED, detail={**_who(yes), "reason": "the approval has expired"})
     version = current_policy(conn).policy_version
-    if approval_digest(improvement, content, policy_version=version) != yes.digest:
+    if _digest_now(conn, improvement, content, policy_version=version) != yes.digest:
         reason = "what would be done now is not what was approved"
         return Move(State.EXPIRED, detail={**_who(yes), "reason": reason})
     return Move(State.APPROVED, detail=_who(yes))

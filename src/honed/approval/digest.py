@@ -1,8 +1,9 @@
-"""What is approved: the bytes of steps, undo, evidence, target and policy, never an intention."""
+"""What is approved: the bytes of steps, undo, evidence, target, place and policy, no intention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from honed.approval.place import Place
 from honed.core.canonical import digest
 from honed.core.step import Step
 from honed.improvement.record import Improvement
@@ -18,16 +19,21 @@ class Content:
     target_fingerprint: str
 
 
-def approval_digest(improvement: Improvement, content: Content, *, policy_version: int) -> str:
+def approval_digest(
+    improvement: Improvement, content: Content, *, place: Place, policy_version: int
+) -> str:
     """Return the SHA-256 that an approval names: 64 hexadecimal digits (design, section 5).
 
     Give the improvement as it was read from the store: a number may look otherwise there than
     before it was stored.
 
     Args:
-        improvement: whose steps and evidence are approved.
+        improvement: whose steps, evidence and target are approved.
 
         content: what else is approved.
+
+        place: where it would be done. The fingerprint says how a target looks, and a copy of it
+            elsewhere looks the same.
 
         policy_version: the rules under which it is approved.
     """
@@ -37,6 +43,8 @@ def approval_digest(improvement: Improvement, content: Content, *, policy_versio
             "steps": [step.to_json() for step in improvement.steps],
             "undo": [step.to_json() for step in content.undo],
             "evidence": improvement.evidence,
+            "target_id": improvement.target_id,
+            "place": place.to_json(),
             "target_fingerprint": content.target_fingerprint,
             "policy_version": policy_version,
         }

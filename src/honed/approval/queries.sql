@@ -50,6 +50,10 @@ SELECT cycle_id
        )
    FOR UPDATE;
 
+-- read_place --
+-- How one target is reached.
+SELECT observe_url, act_url, options FROM honed.target WHERE target_id = %(target_id)s;
+
 -- approve --
 -- Approve exact bytes as a person.
 SELECT honed.approve(%(improvement_id)s::bigint, %(digest)s::text, %(acting_for)s::text) AS approval_id;

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from honed.approval.digest import Content, approval_digest
+from honed.approval.place import Place
 from honed.approval.policy import current_policy, write_policy
 from honed.config import Autonomy, Settings
 from honed.core.hypothesis import Hypothesis
@@ -29,6 +30,9 @@ STEP = Step(
 )
 #: What an approval of them covers beside the row.
 CONTENT = Content(undo=inverses([STEP]), target_fingerprint="as it was")
+
+#: Where it would be done; nobody connects there.
+PLACE = Place("postgresql:///shop", "postgresql:///shop?user=honed_act_shop", {})
 
 #: How an improvement comes into a state.
 _WAYS: dict[State, tuple[State, ...]] = {
@@ -132,7 +136,7 @@ class Improvements:
         return bind(
             conn,
             moved,
-            digest=approval_digest(moved, CONTENT, policy_version=version),
+            digest=approval_digest(moved, CONTENT, place=PLACE, policy_version=version),
             target_fingerprint=CONTENT.target_fingerprint,
             policy=version,
         )
@@ -175,9 +179,10 @@ def target_id(store: Database) -> int:
     with store.transaction() as conn:
         (row,) = conn.execute(
             """
-            INSERT INTO honed.target (name, sort, observe_url)
-            VALUES ('shop', 'postgres', 'postgresql:///shop') RETURNING target_id
-            """
+            INSERT INTO honed.target (name, sort, observe_url, act_url)
+            VALUES ('shop', 'postgres', %s, %s) RETURNING target_id
+            """,
+            (PLACE.observe_url, PLACE.act_url),
         )
     found: int = row["target_id"]
     return found
