@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from honed.approval.policy import write_policy
-from honed.config import Settings
+from honed.config import Autonomy, Settings
 from honed.core.verdict import State
 from honed.errors import NotAllowed
 from honed.jobs.messages import Message, parse
+from honed.jobs.queue import defer
 from honed.loop.messages import Act, Analyze
 from honed.storage.db import Database
+from honed.targets.registry import TargetRecord, add_target, list_targets, remove_target
 from honed.testing.improvements import Improvements
 
 LogIn = Callable[[str], Database]
@@ -99,6 +101,12 @@ def test_each_role_may_do_what_it_is_for(
                 conn.execute(statement, world)
 
 
+MOVES = [
+    b"UPDATE honed.target SET name = 'production'",
+    b"UPDATE honed.target SET act_url = 'postgresql:///production'",
+    b"UPDATE honed.target SET observe_url = 'postgresql:///production'",
+    b"UPDATE honed.target SET options = '{}'",
+]
 DETOURS = [
     b"UPDATE honed.improvement SET state = 'approved'",
     (
@@ -112,6 +120,7 @@ DETOURS = [
     b"SELECT honed.approve_by_policy(1)",
     b"SELECT honed.decision_time()",
     b"DELETE FROM honed.log_entry",
+    *MOVES,
 ]
 
 
@@ -122,6 +131,23 @@ def test_nobody_goes_around_the_functions(store: Database, log_in: LogIn, role: 
     for statement in DETOURS:
         with pytest.raises(NotAllowed), person.transaction() as conn:
             conn.execute(statement)
+
+
+def test_an_operator_adds_and_removes_targets(log_in: LogIn) -> None:
+    operator = log_in("honed_operator")
+    add_target(operator, TargetRecord("stock", "postgresql:///stock"))
+    remove_target(operator, "stock")
+    assert list_targets(operator) == []
+
+
+def test_the_daemon_neither_adds_a_target_nor_moves_one(improvements: Improvements) -> None:
+    daemon = replace(improvements.store, role="honed_daemon")
+    assert [target.name for target in list_targets(daemon)] == ["shop"]
+    with pytest.raises(NotAllowed):
+        add_target(daemon, TargetRecord("stock", "postgresql:///stock"))
+    for move in MOVES:
+        with pytest.raises(NotAllowed), daemon.transaction() as conn:
+            conn.execute(move)
 
 
 def test_run_cycle_sends_what_the_loop_understands(
@@ -276,10 +302,23 @@ def test_what_is_decided_is_not_decided_again(improvements: Improvements) -> Non
     assert refusal(store, approve, which, improvement.digest)[0] == "HN410"
 
 
-def test_an_approval_under_an_old_policy_is_stale(improvements: Improvements) -> None:
+def test_nothing_is_approved_under_observe(improvements: Improvements) -> None:
     improvement = improvements.create(State.AWAITING_APPROVAL)
     with improvements.store.transaction() as conn:
         write_policy(conn, Settings())
+    which, store = improvement.improvement_id, improvements.store
+    approve = "SELECT honed.approve(%s, %s)"
+    code, hint = refusal(store, approve, which, improvement.digest)
+    assert code == "HN410"
+    assert "supervised, limited or full" in hint
+    assert sent(store, Act) == []
+    assert ask(store, "SELECT count(*) FROM honed.approval") == 0
+
+
+def test_an_approval_under_an_old_policy_is_stale(improvements: Improvements) -> None:
+    improvement = improvements.create(State.AWAITING_APPROVAL)
+    with improvements.store.transaction() as conn:
+        write_policy(conn, Settings(autonomy=Autonomy.SUPERVISED))
     code, hint = refusal(
         improvements.store,
         "SELECT honed.approve(%s, %s)",
@@ -384,6 +423,36 @@ def test_stop_says_who_and_why(improvements: Improvements, log_in: LogIn) -> Non
     with improvements.store.transaction() as conn:
         (switch,) = conn.execute("SELECT stopped, reason, changed_by FROM honed.switch")
     assert switch == {"stopped": True, "reason": "lunch", "changed_by": login}
+
+
+def test_start_lets_changes_that_waited_go_on_at_once(
+    improvements: Improvements, log_in: LogIn
+) -> None:
+    operator, daemon = log_in("honed_operator"), replace(improvements.store, role="honed_daemon")
+    improvement = improvements.create(State.APPROVED)
+    which, target_id = improvement.improvement_id, improvement.target_id
+
+    def still_waiting() -> set[str]:
+        with improvements.store.transaction() as conn:
+            rows = conn.execute(
+                """
+                SELECT queue_name FROM honed.procrastinate_jobs
+                 WHERE status = 'todo' AND scheduled_at > clock_timestamp()
+                """
+            )
+            return {row["queue_name"] for row in rows}
+
+    with daemon.transaction() as conn:
+        defer(conn, Act(target_id=target_id, improvement_id=which), delay_s=3600)
+        defer(conn, Analyze(target_id=target_id, cycle_id=improvement.cycle_id), delay_s=3600)
+    with operator.transaction() as conn:
+        conn.execute("SELECT honed.start()")
+    assert still_waiting() == {"act", "analyze"}
+    with operator.transaction() as conn:
+        conn.execute("SELECT honed.stop('lunch')")
+        conn.execute("SELECT honed.start()")
+    assert still_waiting() == {"analyze"}
+    assert ask(operator, "SELECT stopped FROM honed.switch") is False
 
 
 @pytest.mark.parametrize("schema", ["pg_temp", "public"])
