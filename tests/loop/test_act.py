@@ -16,7 +16,16 @@ from honed.ledger.statement import unseal
 from honed.ledger.verify import verify_log
 from honed.loop.cycle import Options, Phase
 from honed.loop.effects import Direction, StepOutcome, effects_of
-from honed.loop.events import Applied, Event, Parked, StepEnded, StepStarted, TrialPair
+from honed.loop.events import (
+    Applied,
+    Decided,
+    Event,
+    Parked,
+    Proposed,
+    StepEnded,
+    StepStarted,
+    TrialPair,
+)
 from honed.testing.pets import (
     BETTER,
     IMPOSSIBLE,
@@ -195,6 +204,43 @@ def test_target_that_goes_away_between_steps_is_waited_for(pet_shop: PetShop, do
     assert ledger(pet_shop).count("step_done") == 2
     with pet_shop.store.transaction() as conn:
         assert dead_letters(conn) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [
+        (when(Proposed), State.PROPOSED),
+        (when(Decided), State.APPROVED),
+        (when(StepEnded, direction="do", ordinal=1), State.APPLYING),
+    ],
+    ids=["before its steps are fixed", "before it begins", "after its last step"],
+)
+def test_improvement_waits_for_a_target_that_is_away(
+    pet_shop: PetShop, door: Any, moment: Callable[[Event], bool], state: State
+) -> None:
+    pet_shop.configure(max_attempts=1)
+    pet_shop.react = once(moment, door.shut)
+    begin(pet_shop)
+    pet_shop.work()
+    assert pet_shop.improvement().state is state
+    door.open()
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
+    assert not any(event.startswith("undo") for event in ledger(pet_shop))
+    with pet_shop.store.transaction() as conn:
+        assert dead_letters(conn) == []
+
+
+def test_approval_outlives_the_absence_of_the_target(pet_shop: PetShop, door: Any) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_attempts=1)
+    pet_shop.turn(FREE)
+    waiting = pet_shop.improvement()
+    door.shut()
+    with pet_shop.store.transaction() as conn:
+        approve(conn, waiting.improvement_id, waiting.digest)
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.AWAITING_APPROVAL
+    door.open()
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
 
 
 def test_drift_after_the_approval_makes_it_stale(pet_shop: PetShop) -> None:

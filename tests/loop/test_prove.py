@@ -5,12 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
-
 from honed.core.step import Step
 from honed.core.trial import Arm, Arms, Trial, TrialDesign
 from honed.core.verdict import State, Verdict
-from honed.errors import EvaluatorFailed, TargetUnavailable
+from honed.errors import EvaluatorFailed
 from honed.loop.cycle import Options
 from honed.loop.events import Event, TrialPair
 from honed.testing.pets import PetKind, PetShop
@@ -107,19 +105,17 @@ def test_kind_whose_trial_raises_costs_its_claim(pet_shop: PetShop) -> None:
     assert cycle.finished_at is not None
 
 
-@pytest.mark.parametrize("error", [TargetUnavailable("away"), ValueError("odd")])
-def test_kind_that_cannot_say_its_steps_costs_its_claim(
-    pet_shop: PetShop, error: Exception
-) -> None:
+def test_kind_that_cannot_say_its_steps_costs_its_claim(pet_shop: PetShop) -> None:
     class Dumb(PetKind):
         def apply(self, hypothesis: Any, target: Any) -> list[Step]:
-            raise error
+            msg = "odd"
+            raise ValueError(msg)
 
     pet_shop.configure(max_attempts=1)
     pet_shop.kind = Dumb()
     pet_shop.turn(DRY)
     assert pet_shop.improvement().state is State.FAILED
-    assert str(error) in pet_shop.improvement().error
+    assert "odd" in pet_shop.improvement().error
 
 
 def test_kind_that_names_no_step_has_failed(pet_shop: PetShop) -> None:

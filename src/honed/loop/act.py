@@ -12,9 +12,7 @@ from honed.errors import (
     ConfigurationError,
     KindFailed,
     MissingPrivilege,
-    Postponed,
     StepFailed,
-    TargetUnavailable,
     UnknownPlugin,
     UnknownTarget,
 )
@@ -39,7 +37,7 @@ from honed.loop.pacing import classify
 from honed.loop.parts import Parts, check_switch
 from honed.loop.prove import fix_steps, run_the_trial
 from honed.loop.watch import production_effect
-from honed.loop.work import Work
+from honed.loop.work import Work, patiently
 from honed.targets.execute import Hand, acting
 
 #: Trying again would not help, and nothing is on the target yet.
@@ -56,7 +54,7 @@ def act(parts: Parts, context: JobContext, message: Act) -> None:
 
     Raises:
         Stopped: honed was told to stop.
-        Postponed: the target does not answer in the middle of a change.
+        Postponed: the target does not answer; what was begun is inspected when it does again.
         StepFailed: a step could not be taken back.
         LostJob: another worker took the job over.
     """
@@ -64,15 +62,20 @@ def act(parts: Parts, context: JobContext, message: Act) -> None:
         context.fence.check(conn)
         improvement = get(conn, message.improvement_id)
         check_switch(conn)
-    work = Work(parts, context, improvement)
+    with patiently():
+        _bring_on(Work(parts, context, improvement), message)
+
+
+def _bring_on(work: Work, message: Act) -> None:
+    state = work.improvement.state
     if message.roll_back:
-        if improvement.state in _ON_TARGET:
+        if state in _ON_TARGET:
             roll_back(work, message.reason)
-    elif improvement.state is State.APPLYING:
+    elif state is State.APPLYING:
         apply(work)
-    elif improvement.state in _HANDLERS:
+    elif state in _HANDLERS:
         try:
-            _HANDLERS[improvement.state](work)
+            _HANDLERS[state](work)
         except _HOPELESS as error:
             work.fail(str(error))
 
@@ -87,6 +90,8 @@ def apply(work: Work) -> None:
             site.take_back()
             _give_up(work, str(error), time.monotonic() - started)
             return
+        # What the target is from now on: the next change of the cycle is not told that it drifted.
+        fingerprint = work.fingerprint()
     changes = Changes(cost_s=time.monotonic() - started)
     watch = Learn(
         target_id=work.improvement.target_id,
@@ -96,8 +101,7 @@ def apply(work: Work) -> None:
     move = Move(
         State.WATCHING,
         changes,
-        # What the target is from now on: the next change of the cycle is not told that it drifted.
-        detail={"target_fingerprint": work.target().fingerprint()},
+        detail={"target_fingerprint": fingerprint},
         next_message=watch,
         delay_s=work.parts.settings.sample_interval_s,
     )
@@ -151,20 +155,16 @@ def _site(work: Work) -> Iterator["_Site"]:
     """Hand out the target with the right to change it.
 
     Raises:
-        Postponed: the target does not answer; what was begun is inspected when it does again.
+        TargetUnavailable: the target does not answer, or somebody else is changing it.
     """
     parts = work.parts
-    try:
-        with acting(
-            parts.acting_url(work.improvement.target_id),
-            holder=parts.holder,
-            settings=parts.settings,
-            stop_if_told=work.context.stop_if_told,
-        ) as hand:
-            yield _Site(work, hand)
-    except TargetUnavailable as error:
-        msg = f"the target does not answer: {error}"
-        raise Postponed(msg) from error
+    with acting(
+        parts.acting_url(work.improvement.target_id),
+        holder=parts.holder,
+        settings=parts.settings,
+        stop_if_told=work.context.stop_if_told,
+    ) as hand:
+        yield _Site(work, hand)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def _content_now(work: Work) -> Content:
     """
     improvement = work.improvement
     undo = work.parts.undo(improvement.kind, improvement.steps)
-    fingerprint = work.target().fingerprint()
+    fingerprint = work.fingerprint()
     with work.parts.store.transaction() as conn:
         left = {"cycle_id": improvement.cycle_id, "fingerprint": fingerprint}
         is_own_doing = conn.execute(_QUERIES["left_by_own_change"], left).fetchone() is not None

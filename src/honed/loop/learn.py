@@ -25,7 +25,7 @@ from honed.loop.watch import (
     stored_pairs,
     window_start,
 )
-from honed.loop.work import Work, follow
+from honed.loop.work import Work, follow, patiently
 from honed.storage.db import Connection
 
 
@@ -34,6 +34,7 @@ def learn(parts: Parts, context: JobContext, message: Learn) -> None:
 
     Raises:
         KindFailed: the kind cannot measure; the change is taken back if it stays so.
+        Postponed: the target does not answer.
         LostJob: another worker took the job over.
     """
     if message.improvement_id is None:
@@ -44,7 +45,8 @@ def learn(parts: Parts, context: JobContext, message: Learn) -> None:
         context.fence.check(conn)
         improvement = get(conn, message.improvement_id)
     if improvement.state is State.WATCHING:
-        watch(Work(parts, context, improvement), message)
+        with patiently():
+            watch(Work(parts, context, improvement), message)
 
 
 class Course(Enum):

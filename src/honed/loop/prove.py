@@ -34,7 +34,11 @@ STATE_AFTER = {
 
 
 def fix_steps(work: Work) -> None:
-    """Let the kind say what would be done, once and for all, and send it to its trial."""
+    """Let the kind say what would be done, once and for all, and send it to its trial.
+
+    Raises:
+        Postponed: the target does not answer.
+    """
     target = work.target()
     try:
         with asking(work.improvement.kind):
@@ -45,7 +49,7 @@ def fix_steps(work: Work) -> None:
     if not steps:
         work.fail("the kind names no step")
         return
-    changes = Changes(steps=steps, target_fingerprint=target.fingerprint())
+    changes = Changes(steps=steps, target_fingerprint=work.fingerprint())
     work.move(Move(State.ON_TRIAL, changes, next_message=work.act()))
 
 

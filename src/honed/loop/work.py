@@ -1,10 +1,12 @@
 """One improvement in the hands of one job: what every state's handler needs, and how it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from honed.core.target import Target
 from honed.core.verdict import RESTING, State
+from honed.errors import Postponed, StatementCut, TargetUnavailable
 from honed.improvement.record import Improvement
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
@@ -47,6 +49,19 @@ class Work:
         """
         return self.parts.target(self.improvement.target_id)
 
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the target as it is now.
+
+        Raises:
+            Postponed: the target does not answer, or not in time.
+        """
+        try:
+            with patiently():
+                return self.target().fingerprint()
+        except StatementCut as error:
+            msg = f"the target is too busy to tell what it is like: {error}"
+            raise Postponed(msg) from error
+
     def act(self) -> Act:
         """Return the message that brings the improvement on by one more state."""
         return Act(target_id=self.improvement.target_id, improvement_id=self.improvement_id)
@@ -82,6 +97,20 @@ class Work:
         """Give the improvement up, with the reason."""
         after = self.move(Move(State.FAILED, Changes(error=error, cost_s=cost_s)))
         self.parts.tell(Failed(self.improvement_id, after.cycle_id, error))
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Let what needs the target wait for it: that it is away says nothing about the improvement.
+
+    Raises:
+        Postponed: the target does not answer.
+    """
+    try:
+        yield
+    except TargetUnavailable as error:
+        msg = f"the target does not answer: {error}"
+        raise Postponed(msg) from error
 
 
 def end_cycle(improvement: Improvement) -> Learn:
