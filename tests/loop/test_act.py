@@ -257,6 +257,60 @@ def test_drift_after_the_approval_makes_it_stale(pet_shop: PetShop) -> None:
     assert effects(pet_shop) == []
 
 
+@pytest.fixture
+def begun(pet_shop: PetShop) -> PetShop:
+    """Return a shop in which honed was stopped at the moment when an approved change began."""
+    with pet_shop.store.transaction() as conn:
+        conn.execute(
+            "CREATE FUNCTION public.enough() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+            " AS $$ BEGIN UPDATE honed.switch SET stopped = true; RETURN NULL; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER enough AFTER UPDATE ON honed.improvement FOR EACH ROW"
+            " WHEN (new.state = 'applying') EXECUTE FUNCTION public.enough()"
+        )
+    begin(pet_shop)
+    assert pet_shop.improvement().state is State.APPLYING
+    assert effects(pet_shop) == []
+    with pet_shop.store.transaction() as conn:
+        conn.execute("DROP TRIGGER enough ON honed.improvement")
+    return pet_shop
+
+
+def drift(shop: PetShop) -> None:
+    shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
+
+
+def let_the_approval_end(shop: PetShop) -> None:
+    with shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.approval SET expires_at = honed.now()")
+
+
+def change_the_policy(shop: PetShop) -> None:
+    shop.configure(autonomy=Autonomy.OBSERVE)
+
+
+@pytest.mark.parametrize("happens", [drift, let_the_approval_end, change_the_policy])
+def test_change_that_waited_too_long_for_its_first_step_expires(
+    begun: PetShop, switch: Callable[[str], None], happens: Callable[[PetShop], None]
+) -> None:
+    happens(begun)
+    before = begun.production.objects()
+    switch("start")
+    begun.work_until(lambda: begun.improvement().state is not State.APPLYING)
+    assert begun.improvement().state is State.EXPIRED
+    assert begun.production.objects() == before
+    assert effects(begun) == []
+    begun.work_until(lambda: begun.cycle(1).phase is Phase.FINISHED)
+
+
+def test_change_that_waited_for_its_first_step_goes_on(
+    begun: PetShop, switch: Callable[[str], None]
+) -> None:
+    switch("start")
+    begun.work_until(lambda: begun.improvement().state is State.KEPT)
+
+
 def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.turn(FREE)

@@ -54,7 +54,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.PROVEN: frozenset({State.DRY_RUN, State.AWAITING_APPROVAL, State.APPROVED}),
     State.AWAITING_APPROVAL: frozenset({State.APPROVED, State.REJECTED, State.EXPIRED}),
     State.APPROVED: frozenset({State.APPLYING, State.EXPIRED, State.REJECTED}),
-    State.APPLYING: frozenset({State.WATCHING, State.ROLLED_BACK}),
+    # It expires only before its first step: the approval may have ended while it waited for that.
+    State.APPLYING: frozenset({State.WATCHING, State.ROLLED_BACK, State.EXPIRED}),
     State.WATCHING: frozenset({State.KEPT, State.ROLLED_BACK}),
     State.KEPT: frozenset({State.ROLLED_BACK}),
 }

@@ -19,7 +19,7 @@ from honed.errors import (
 from honed.improvement.record import get
 from honed.improvement.transition import Changes, Move
 from honed.jobs.delivery import JobContext
-from honed.loop.decide import begin, settle_decision, submit_proven
+from honed.loop.decide import begin, settle_decision, stale_reason, submit_proven
 from honed.loop.effects import (
     OWN,
     REACHED,
@@ -31,7 +31,7 @@ from honed.loop.effects import (
     effects_of,
     open_effect,
 )
-from honed.loop.events import Applied, RolledBack, StepEnded, StepStarted
+from honed.loop.events import Applied, Decided, RolledBack, StepEnded, StepStarted
 from honed.loop.messages import Act, Learn
 from honed.loop.pacing import classify
 from honed.loop.parts import Parts, check_switch
@@ -81,9 +81,16 @@ def _bring_on(work: Work, message: Act) -> None:
 
 
 def apply(work: Work) -> None:
-    """Carry out each step that is not done yet; if one fails, take back those that are done."""
+    """Carry out each step that is not done yet; if one fails, take back those that are done.
+
+    Before the first step the approval is asked once more, while nobody else can change the target
+    through honed: if it counts no longer, the target is not touched.
+    """
     started = time.monotonic()
     with _site(work) as site:
+        if site.is_untouched() and (reason := stale_reason(work)):
+            _expire(work, reason)
+            return
         try:
             site.do_all()
         except (StepFailed, MissingPrivilege) as error:
@@ -150,6 +157,11 @@ def _give_up(work: Work, error: str, cost_s: float) -> None:
     work.parts.tell(RolledBack(work.improvement_id, error, Outcome.FAILED))
 
 
+def _expire(work: Work, reason: str) -> None:
+    after = work.move(Move(State.EXPIRED, detail={"reason": reason}))
+    work.parts.tell(Decided(work.improvement_id, after.state, after.digest, reason))
+
+
 @contextmanager
 def _site(work: Work) -> Iterator["_Site"]:
     """Hand out the target with the right to change it.
@@ -173,6 +185,10 @@ class _Site:
 
     work: Work
     hand: Hand
+
+    def is_untouched(self) -> bool:
+        """Return whether no step was begun yet, not even one whose worker died."""
+        return not self._effects()
 
     def do_all(self) -> None:
         """Carry out each step that is not done yet.

@@ -1,7 +1,8 @@
 """Between trial and change: the policy is asked, a person's decision is settled, turns are kept."""
 
-from honed.approval.decisions import Submission, settle, submit
+from honed.approval.decisions import Choice, Submission, decisions, settle, submit
 from honed.approval.digest import Content
+from honed.approval.policy import current_policy
 from honed.core.verdict import State
 from honed.improvement.record import Improvement, events
 from honed.improvement.transition import Move, transition
@@ -67,19 +68,47 @@ def begin(work: Work) -> None:
         _tell_decision(work, after)
 
 
+def stale_reason(work: Work) -> str:
+    """Return why the approval of a change that was begun counts no longer; empty: it counts.
+
+    Ask it before the first step: between the decision to begin and that step, honed may have been
+    stopped, or the target away, for as long as you like. What the digest names beside target and
+    policy was compared when the change was begun, and cannot change.
+
+    Raises:
+        Postponed: the target does not answer.
+    """
+    improvement = work.improvement
+    fingerprint = _fingerprint_now(work)
+    with work.parts.store.transaction() as conn:
+        made = {each.decision: each for each in decisions(conn, work.improvement_id)}
+        policy_version = current_policy(conn).policy_version
+    if made[Choice.APPROVED].is_expired:
+        return "the approval has expired"
+    if fingerprint != improvement.target_fingerprint:
+        return "the target has changed since the trial"
+    if policy_version != improvement.policy_version:
+        return "the policy has changed since the approval"
+    return ""
+
+
 def _content_now(work: Work) -> Content:
-    """Return what an approval must name now.
+    """Return what an approval must name now."""
+    undo = work.parts.undo(work.improvement.kind, work.improvement.steps)
+    return Content(undo, _fingerprint_now(work))
+
+
+def _fingerprint_now(work: Work) -> str:
+    """Return the fingerprint of the target, without what honed itself has changed since the trial.
 
     A change of the same cycle is no drift: their claims were tried on one state of the target and
     do not touch each other's statements, and each began on a state that was no drift either.
     """
-    improvement = work.improvement
-    undo = work.parts.undo(improvement.kind, improvement.steps)
-    fingerprint = work.fingerprint()
+    improvement, fingerprint = work.improvement, work.fingerprint()
     with work.parts.store.transaction() as conn:
         left = {"cycle_id": improvement.cycle_id, "fingerprint": fingerprint}
         is_own_doing = conn.execute(_QUERIES["left_by_own_change"], left).fetchone() is not None
-    return Content(undo, improvement.target_fingerprint if is_own_doing else fingerprint)
+    return improvement.target_fingerprint if is_own_doing else fingerprint
 
 
 def _is_its_turn(conn: Connection, improvement: Improvement) -> bool:

@@ -140,11 +140,13 @@ UPDATE honed.improvement
 RETURNING improvement_id;
 
 -- count_changes --
--- How many improvements of a cycle have begun to change the target.
+-- How many improvements of a cycle have begun to change the target; one that expired before its
+-- first step has not.
 SELECT count(*) AS changes
   FROM honed.improvement
  WHERE cycle_id = %(cycle_id)s
-   AND applying_at IS NOT NULL;
+   AND applying_at IS NOT NULL
+   AND state <> 'expired';
 
 -- changing_now --
 -- Another improvement of the target that is being applied or watched.
