@@ -19,7 +19,7 @@ from honed.errors import StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
 from honed.jobs.worker import Worker
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
-from honed.ledger.keys import Signer
+from honed.ledger.log import open_signer
 from honed.ledger.verify import Report, verify_log
 from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
@@ -66,12 +66,18 @@ class App:
         *,
         more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
     ) -> None:
-        """Put the parts together on an open store; ``open_app`` does both."""
+        """Put the parts together on an open store; ``open_app`` does both.
+
+        Raises:
+            ConfigurationError: the ledger's key is not here.
+            LedgerError: the ledger is signed with another key.
+        """
         self.settings = settings
         self.store = store
         self._opened: dict[int, PostgresTarget] = {}
         self._opening = threading.Lock()
-        signer = Signer.load_or_create(settings.key_file)
+        with store.database().transaction() as conn:
+            signer = open_signer(conn, settings.key_file)
         self.parts = Parts(
             store=store.database(),
             signer=signer,
@@ -273,6 +279,8 @@ def open_app(
     Raises:
         StoreUnavailable: honed's own database does not answer.
         StoreOutdated: it has another schema, or no policy yet.
+        ConfigurationError: the ledger's key is not here.
+        LedgerError: the ledger is signed with another key.
         NotAllowed: the policy is to be written, and the login is not the store's owner.
         ServerFailed: the embedded server does not start.
     """

@@ -170,6 +170,13 @@ def origin_of(store: Database) -> str:
         return read_head(conn).origin
 
 
+def test_another_key_signs_no_checkpoint(filled: Database, tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints"
+    with pytest.raises(LedgerError, match="another key"), filled.transaction() as conn:
+        write_checkpoint(conn, Signer.generate(), file)
+    assert file.read_text() == ""
+
+
 def test_a_changed_file_is_noticed(filled: Database, signer: Signer, tmp_path: Path) -> None:
     file = tmp_path / "checkpoints"
     with filled.transaction() as conn:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Barrier
 from typing import Any, LiteralString
 
 import pytest
 
-from honed.errors import LedgerError, LedgerTampered, NotAllowed
+from honed.errors import ConfigurationError, LedgerError, LedgerTampered, NotAllowed
 from honed.ledger.checkpoint import sign_checkpoint
 from honed.ledger.keys import Signer
 from honed.ledger.log import (
@@ -17,8 +18,10 @@ from honed.ledger.log import (
     append,
     consistency_proof,
     inclusion_proof,
+    open_signer,
     read_entry,
     read_head,
+    read_key_id,
 )
 from honed.ledger.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from honed.ledger.statement import MAX_ENVELOPE_BYTES, unseal
@@ -211,6 +214,52 @@ def test_what_cannot_be_recorded_is_refused(
         with pytest.raises(error, match=message):
             append(conn, signer, **values)
         assert read_head(conn).size == 21
+
+
+def test_a_log_has_one_key(filled: Database, signer: Signer) -> None:
+    with filled.transaction() as conn:
+        assert read_key_id(conn) == signer.key_id
+        with pytest.raises(LedgerError, match="signed with another key") as error:
+            append(conn, Signer.generate(), event="kept", subject=SUBJECT, predicate={})
+        assert "ledger.key" in error.value.hint
+        assert read_head(conn).size == 21
+        append(conn, signer, event="kept", subject=SUBJECT, predicate={})
+
+
+def test_of_two_who_begin_a_log_at_once_one_key_stays(store: Database) -> None:
+    both_are_here = Barrier(2)
+
+    def begin(signer: Signer) -> bool:
+        with store.transaction() as conn:
+            assert read_key_id(conn) is None
+            both_are_here.wait()
+            try:
+                append(conn, signer, event="kept", subject=SUBJECT, predicate={})
+            except LedgerError:
+                return False
+            return True
+
+    keys = [Signer.generate(), Signer.generate()]
+    with ThreadPoolExecutor(2) as pool:
+        began = list(pool.map(begin, keys))
+    assert sorted(began) == [False, True]
+    with store.transaction() as conn:
+        assert verify_log(conn, keys[began.index(True)].public_key).size == 1
+
+
+def test_a_key_is_made_only_for_an_empty_log(store: Database, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.key", tmp_path / "second.key"
+    with store.transaction() as conn:
+        made = open_signer(conn, first)
+        append(conn, made, event="kept", subject=SUBJECT, predicate={})
+        assert open_signer(conn, first).key_id == made.key_id
+        with pytest.raises(ConfigurationError, match=r"second\.key is not there") as error:
+            open_signer(conn, second)
+        assert "copy the file ledger.key" in error.value.hint
+        assert not second.exists()
+        Signer.load_or_create(second)
+        with pytest.raises(LedgerError, match="signed with another key"):
+            open_signer(conn, second)
 
 
 def test_an_append_without_a_transaction_is_refused(store: Database, signer: Signer) -> None:

@@ -21,7 +21,7 @@ from typing import Final
 
 from honed.errors import ConfigurationError, DiskFull, LedgerTampered
 from honed.ledger.keys import PublicKey, Signer
-from honed.ledger.log import Head, consistency_proof, read_committed_head
+from honed.ledger.log import Head, consistency_proof, read_committed_head, refuse_other_key
 from honed.ledger.merkle import HASH_BYTES, verify_consistency
 from honed.storage.db import Connection
 
@@ -113,13 +113,15 @@ def write_checkpoint(conn: Connection, signer: Signer, file: Path) -> Checkpoint
 
     Raises:
         LedgerTampered: the log does not continue the last checkpoint in ``file``.
-        LedgerError: this transaction has written something, so what it sees may never be.
+        LedgerError: this transaction has written something, so what it sees may never be; or the
+            log is signed with another key.
         ConfigurationError: the file cannot be written.
         DiskFull: there is no room for it; the file is as it was.
     """
     with _locked(file) as handle:
         # Read under the lock: otherwise a slower process would take a faster one for a fork.
         head = read_committed_head(conn)
+        refuse_other_key(conn, signer)
         content = handle.read().decode("utf-8", errors="replace")
         notes = list(_notes(content))
         if notes:

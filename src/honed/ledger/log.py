@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from honed.core.canonical import Json
-from honed.errors import LedgerError, LedgerTampered
+from honed.errors import ConfigurationError, LedgerError, LedgerTampered
 from honed.ledger.keys import Signer
 from honed.ledger.merkle import (
     Growth,
@@ -57,6 +58,52 @@ class Head:
         return root_of(self.frontier)
 
 
+def open_signer(conn: Connection, path: Path) -> Signer:
+    """Return the key of this log, which is in ``path``; an empty log gets a new one.
+
+    A key that is made is none of this log before it signs its first entry: of two machines that
+    begin one log at once, each with a key of its own, the first keeps it.
+
+    Raises:
+        ConfigurationError: the log has entries and ``path`` holds no key, or none that may be used.
+        LedgerError: it holds the key of another log.
+    """
+    key_id = read_key_id(conn)
+    if key_id is None:
+        return Signer.load_or_create(path)
+    if not path.exists():
+        msg = f"the ledger is signed with the key {key_id[:16]}, and {path} is not there"
+        raise ConfigurationError(msg, hint=_COPY_HINT)
+    signer = Signer.load(path)
+    refuse_other_key(conn, signer)
+    return signer
+
+
+def read_key_id(conn: Connection) -> str | None:
+    """Return the id of the key that this log is signed with, or None while it is empty."""
+    row = conn.execute(QUERIES["read_key"]).fetchone()
+    return row["key_id"] if row else None
+
+
+def refuse_other_key(conn: Connection, signer: Signer) -> None:
+    """Return unless this log is signed with another key than the signer's.
+
+    Raises:
+        LedgerError: it is. An entry by a second key could never be taken out again, and the log
+            would not verify any more.
+    """
+    key_id = read_key_id(conn)
+    if key_id not in {None, signer.key_id}:
+        msg = f"the ledger is signed with another key than {signer.key_id[:16]}"
+        raise LedgerError(msg, hint=_COPY_HINT)
+
+
+_COPY_HINT = (
+    "copy the file ledger.key, mode 0600, from the home of the honed that began this ledger;"
+    " one ledger has one key"
+)
+
+
 def append(  # noqa: PLR0913 - an entry has that many parts, all but two by name
     conn: Connection,
     signer: Signer,
@@ -87,7 +134,8 @@ def append(  # noqa: PLR0913 - an entry has that many parts, all but two by name
 
     Raises:
         ValueError: event, subject or parents are malformed, or the entry is too large.
-        LedgerError: a parent is not in the log, or there is no transaction to append in.
+        LedgerError: a parent is not in the log, it is signed with another key, or there is no
+            transaction to append in.
         LedgerTampered: the head does not fit its own size.
     """
     if conn.autocommit and conn.info.transaction_status.name == "IDLE":
@@ -96,6 +144,8 @@ def append(  # noqa: PLR0913 - an entry has that many parts, all but two by name
     causes = tuple(dict.fromkeys(parents))
     cause_indexes = _places(conn, causes)
     head, recorded_at = _lock_head(conn)
+    # Asked under the lock: the first entry of somebody else may have been committed just now.
+    refuse_other_key(conn, signer)
     statement = Statement(
         event=event,
         recorded_at=recorded_at,

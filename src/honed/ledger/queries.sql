@@ -14,6 +14,12 @@ SELECT
     pg_current_xact_id_if_assigned() IS NOT NULL AS has_written
 FROM honed.log_head
 
+-- read_key --
+-- Read the id of the key that signed the first entry; it signs the whole log.
+SELECT envelope::json #>> '{signatures,0,keyid}' AS key_id
+FROM honed.log_entry
+WHERE leaf_index = 0
+
 -- append_entry --
 -- Write one entry, its parents, the subtrees that it completes and the new head.
 WITH entry AS (

@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from honed.approval.policy import current_policy, write_policy
 from honed.config import Autonomy, Settings
+from honed.core.verdict import State
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
+from honed.testing.improvements import Improvements
 
 
 @pytest.fixture
@@ -175,6 +178,14 @@ def test_a_worker_needs_no_more_than_the_daemons_role(
             conn.execute("DROP ROLE dora_of_cli")
     assert (done.exit_code, done.stderr) == (0, "")
     assert cycles(store)[0]["phase"] == "finished"
+
+
+def test_a_worker_without_the_ledgers_key_does_not_begin(
+    cli: CommandLine, improvements: Improvements, honed_home: Path
+) -> None:
+    improvements.create(State.PROPOSED)
+    assert "copy the file ledger.key" in cli.refusal("worker", "--until-idle")
+    assert not (honed_home / "ledger.key").exists()
 
 
 def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from honed.config import Settings
+from honed.core.verdict import State
 from honed.ledger.keys import Signer
 from honed.testing.commandline import CommandLine
+from honed.testing.improvements import Improvements
 
 
 def checks(cli: CommandLine) -> dict[str, Any]:
@@ -74,6 +76,19 @@ def test_a_key_that_others_may_read_is_found(cli: CommandLine, honed_home: Path)
     check = checks(cli)["ledger key"]
     assert check["status"] == "fail"
     assert "chmod 600" in check["fix"]
+
+
+def test_a_ledger_of_another_key_is_found(
+    cli: CommandLine, improvements: Improvements, honed_home: Path
+) -> None:
+    assert checks(cli)["ledger"]["seen"] == "it has no entries yet"
+    improvements.create(State.PROPOSED)
+    check = checks(cli)["ledger"]
+    assert check["status"] == "fail"
+    assert str(honed_home / "ledger.key") in check["fix"]
+    Signer.load_or_create(honed_home / "ledger.key")
+    check = checks(cli)["ledger"]
+    assert (check["status"], "another key" in check["seen"]) == ("fail", True)
 
 
 def test_a_misspelt_variable_is_found(cli: CommandLine) -> None:

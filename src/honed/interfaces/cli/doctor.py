@@ -89,6 +89,7 @@ def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
     try:
         with opened_store(invocation) as store:
             yield _guarded("store", _store, store)
+            yield _guarded("ledger", _ledger, store, settings)
             yield from _work(store)
             yield from _targets(store, settings)
     except HonedError as error:
@@ -189,6 +190,22 @@ def _store(store: Store) -> Check:
     where = f"embedded in {store.server.data_dir}" if store.server else "elsewhere"
     size = megabytes(found.size_bytes)
     return Check("store", Status.OK, f"PostgreSQL {found.server_version}, {where}, {size}")
+
+
+def _ledger(store: Store, settings: Settings) -> Check:
+    from honed.ledger.keys import Signer
+    from honed.ledger.log import read_head, read_key_id, refuse_other_key
+
+    with store.owner.transaction() as conn:
+        size, key_id = read_head(conn).size, read_key_id(conn)
+        if key_id is None:
+            return Check("ledger", Status.OK, "it has no entries yet")
+        if settings.key_file.exists():
+            refuse_other_key(conn, Signer.load(settings.key_file))
+            return Check("ledger", Status.OK, f"{size} entries, signed with this key")
+    seen = f"{size} entries, signed with the key {key_id[:16]}, which is not here"
+    fix = f"copy it to {settings.key_file} from the home of the honed that began the ledger"
+    return Check("ledger", Status.FAIL, seen, fix)
 
 
 def _work(store: Store) -> Iterator[Check]:
