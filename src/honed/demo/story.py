@@ -11,6 +11,7 @@ from honed.demo.folklore import Folklore
 from honed.demo.production import NAME, Production, open_production
 from honed.demo.report import DemoReport, ImprovementSummary, QueryCost
 from honed.demo.workload import Workload
+from honed.errors import TargetUnavailable
 from honed.improvement.record import Improvement
 from honed.loop.cycle import Options
 from honed.loop.events import Event, OnEvent, StepStarted, VerdictGiven
@@ -23,6 +24,8 @@ _RUNS = 5
 _PAUSE_S = 0.1
 #: Readings of production before the cycle: the watch needs something to compare with.
 _READINGS = 9
+#: Seconds that they may take.
+_PATIENCE_S = 180.0
 #: Changes that the cycle may apply.
 _MAX_CHANGES = 5
 
@@ -48,6 +51,7 @@ def play(script: Script) -> DemoReport:
 
     Raises:
         ConfigurationError: the data cannot be made.
+        TargetUnavailable: honed cannot read the database.
         LedgerTampered: the ledger does not prove what happened.
     """
     script.say(f"A shop's database: TPC-H at scale {script.scale:g}, primary keys only")
@@ -118,8 +122,12 @@ class _Stage:
 
     def _read(self, app: App) -> None:
         target = app.target(NAME)
+        until_s = time.monotonic() + _PATIENCE_S
         with app.reading():
             while len(target.intervals()) < _READINGS or not self.workload.slow_rounds:
+                if time.monotonic() > until_s:
+                    msg = f"there are no {_READINGS} readings of it after {_PATIENCE_S:g} s"
+                    raise TargetUnavailable(msg)
                 time.sleep(app.settings.sample_interval_s / 2)
 
     def _turn(self, app: App) -> None:
