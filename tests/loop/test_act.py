@@ -10,6 +10,7 @@ from honed.approval.decisions import approve, roll_back
 from honed.config import Autonomy
 from honed.core.step import Step
 from honed.core.verdict import Outcome, State
+from honed.errors import WrongState
 from honed.jobs.deadletters import dead_letters, replay
 from honed.ledger.log import read_entries
 from honed.ledger.statement import unseal
@@ -257,6 +258,31 @@ def test_drift_after_the_approval_makes_it_stale(pet_shop: PetShop) -> None:
     assert effects(pet_shop) == []
 
 
+def test_what_a_failed_undo_left_can_be_asked_to_be_taken_back(stuck: PetShop) -> None:
+    improvement_id = stuck.improvement().improvement_id
+    with stuck.store.transaction() as conn:
+        roll_back(conn, improvement_id, "no")
+    stuck.work()
+    assert stuck.improvement().state is State.FAILED
+    stuck.production.client.execute("DROP VIEW guard")
+    with stuck.store.transaction() as conn:
+        roll_back(conn, improvement_id, "now it can be")
+    stuck.work()
+    assert stuck.improvement().state is State.ROLLED_BACK
+    (row,) = stuck.production.client.execute("SELECT to_regclass('base') IS NULL AS is_gone")
+    assert row["is_gone"]
+    with pytest.raises(WrongState), stuck.store.transaction() as conn:
+        roll_back(conn, improvement_id, "once more")
+
+
+def test_what_failed_before_it_touched_the_target_cannot_be_taken_back(pet_shop: PetShop) -> None:
+    pet_shop.kind = _Forgetful((BETTER,))
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.FAILED
+    with pytest.raises(WrongState), pet_shop.store.transaction() as conn:
+        roll_back(conn, pet_shop.improvement().improvement_id, "no")
+
+
 @pytest.fixture
 def begun(pet_shop: PetShop) -> PetShop:
     """Return a shop in which honed was stopped at the moment when an approved change began."""
@@ -369,6 +395,7 @@ def test_undo_that_fails_is_a_dead_letter_that_can_be_replayed(stuck: PetShop) -
         (letter,) = dead_letters(conn)
         replay(conn, letter.dead_letter_id)
     stuck.work()
+    assert stuck.improvement().state is State.ROLLED_BACK
     assert effects(stuck)[-1] == (Direction.UNDO, StepOutcome.DONE)
     (row,) = stuck.production.client.execute("SELECT to_regclass('base') IS NULL AS is_gone")
     assert row["is_gone"]

@@ -58,6 +58,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.APPLYING: frozenset({State.WATCHING, State.ROLLED_BACK, State.EXPIRED}),
     State.WATCHING: frozenset({State.KEPT, State.ROLLED_BACK}),
     State.KEPT: frozenset({State.ROLLED_BACK}),
+    # What a failed improvement left on the target can still be taken back.
+    State.FAILED: frozenset({State.ROLLED_BACK}),
 }
 
 #: States in which nothing more happens without a person.

@@ -118,12 +118,11 @@ def apply(work: Work) -> None:
 
 def roll_back(work: Work, reason: str) -> None:
     """Take back what was applied, for a person or because production got worse."""
-    state = work.improvement.state
     started = time.monotonic()
     with _site(work) as site:
+        if work.improvement.state is State.FAILED and site.is_untouched():
+            return
         site.take_back()
-    if state is State.FAILED:
-        return
     with work.parts.store.transaction() as conn:
         is_asked_for = any(
             each.decision is Choice.ROLL_BACK for each in decisions(conn, work.improvement_id)
@@ -132,7 +131,8 @@ def roll_back(work: Work, reason: str) -> None:
     if is_asked_for:
         outcome = None if effect is None else classify(effect)
     else:
-        outcome = Outcome.FAILED if state is State.APPLYING else Outcome.REGRESSED
+        is_applied = work.improvement.applied_at is not None
+        outcome = Outcome.REGRESSED if is_applied else Outcome.FAILED
     changes = Changes(
         outcome=outcome, production_log_ratio=effect, cost_s=time.monotonic() - started
     )
