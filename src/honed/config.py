@@ -88,13 +88,18 @@ class Settings(BaseSettings):
 
     checkpoint_file: Path | None = Field(
         None,
-        description="Where signed checkpoints of the ledger are appended, outside the store.",
+        description="Where signed checkpoints of the ledger are appended; empty: in honed's home.",
     )
 
     @property
     def key_file(self) -> Path:
         """Where the private key of the ledger lies."""
         return self.home / "ledger.key"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints of the ledger are appended."""
+        return self.checkpoint_file or self.home / "ledger.checkpoints"
 
     @classmethod
     def settings_customise_sources(

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
@@ -94,11 +94,12 @@ class App:
         )
 
     def close(self) -> None:
-        """Stop the labs, keep a checkpoint, leave the store."""
-        self.checkpoint()
-        for target in self._opened.values():
-            target.lab.close()
-        self.store.close()
+        """Keep a checkpoint, stop the labs, leave the store; each although another fails."""
+        with ExitStack() as leaving:
+            leaving.callback(self.store.close)
+            for target in self._opened.values():
+                leaving.callback(target.lab.close)
+            self.checkpoint()
 
     def target(self, name: str | int) -> PostgresTarget:
         """Return a target by name or id; the same object each time.
@@ -201,10 +202,15 @@ class App:
             reject(conn, improvement_id, reason)
 
     def checkpoint(self) -> None:
-        """Append a signed checkpoint to the file outside the store, if one is configured."""
-        if self.settings.checkpoint_file is not None:
-            with self.parts.store.transaction() as conn:
-                write_checkpoint(conn, self.parts.signer, self.settings.checkpoint_file)
+        """Append a signed checkpoint to the file outside the store, if the ledger has grown.
+
+        Raises:
+            LedgerTampered: the ledger does not continue the last checkpoint in the file.
+            ConfigurationError: the file cannot be written.
+            DiskFull: there is no room for it.
+        """
+        with self.parts.store.transaction() as conn:
+            write_checkpoint(conn, self.parts.signer, self.settings.checkpoints)
 
     def verify_ledger(self) -> Report:
         """Return what the whole ledger proves, against the checkpoints outside the store.
@@ -212,8 +218,8 @@ class App:
         Raises:
             LedgerTampered: it does not; the error names the first bad entry.
         """
-        public_key, file = self.parts.signer.public_key, self.settings.checkpoint_file
-        known = read_checkpoints(file, public_key) if file and file.exists() else ()
+        public_key = self.parts.signer.public_key
+        known = read_checkpoints(self.settings.checkpoints, public_key)
         with self.parts.store.transaction() as conn:
             return verify_log(conn, public_key, known)
 

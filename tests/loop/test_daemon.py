@@ -8,6 +8,8 @@ import pytest
 from honed.approval.decisions import decisions
 from honed.config import Autonomy
 from honed.core.verdict import State
+from honed.ledger.checkpoint import read_checkpoints
+from honed.ledger.log import read_head
 from honed.loop.cycle import Cycle, Options, Phase, cycles
 from honed.loop.daemon import Keeper
 from honed.targets.postgres.target import PostgresTarget
@@ -88,6 +90,36 @@ def test_target_that_is_away_does_not_keep_others_from_being_read(
     keeper(pet_shop, [away, pet_shop.target]).read_targets()
     assert len(pet_shop.target.intervals()) == 1
     assert "target away was not read" in caplog.text
+
+
+def covered(shop: PetShop) -> int:
+    """Return how many entries of the record the newest checkpoint covers."""
+    known = read_checkpoints(shop.settings.checkpoints, shop.parts.signer.public_key)
+    return known[-1].size if known else 0
+
+
+def test_keeper_signs_what_was_recorded_although_nobody_ends_it_in_order(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.read(2)
+    pet_shop.turn(Options())
+    with pet_shop.store.transaction() as conn:
+        recorded = read_head(conn).size
+    assert recorded > 0
+    with Keeper(pet_shop.parts, list, begins_cycles=False):
+        while covered(pet_shop) < recorded:
+            pass
+    keeper(pet_shop).keep_checkpoint()
+    assert covered(pet_shop) == recorded
+
+
+def test_checkpoint_that_cannot_be_written_is_said(
+    pet_shop: PetShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    pet_shop.configure(checkpoint_file=pet_shop.settings.home)
+    keeper(pet_shop).keep_checkpoint()
+    assert "no checkpoint was written" in caplog.text
+    assert "set checkpoint_file to a place" in caplog.text
 
 
 def test_keeper_reads_while_it_is_open_and_ends_at_once(pet_shop: PetShop) -> None:

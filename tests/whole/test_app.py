@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from honed.config import Autonomy, Settings
 from honed.core.verdict import State
+from honed.errors import ConfigurationError
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import Event, FindingSeen, TrialPair, VerdictGiven
 from honed.storage.db import Database
+from honed.storage.server import Server
 from honed.targets.registry import TargetRecord, add_target
 from honed.testing.pets import SHOP, Production
 from honed.wiring import App, open_app
@@ -47,7 +51,6 @@ def opened(
         "sample_interval_s": 0.3,
         "watch_intervals": 8,
         "trial_budget_s": 60.0,
-        "checkpoint_file": home / "checkpoints",
         **settings,
     }
     with open_app(Settings.model_validate(values), on_event=events.append) as app:
@@ -85,3 +88,13 @@ def test_missing_index_is_found_proven_approved_built_and_kept(
     assert kept.production_log_ratio < -0.5
     assert len(pet_production.objects() - before) == 1
     assert {FindingSeen, TrialPair, VerdictGiven} <= {type(event) for event in events}
+
+
+def test_a_checkpoint_that_fails_at_the_end_leaves_no_server(honed_home: Path) -> None:
+    settings = Settings(home=honed_home, checkpoint_file=honed_home)
+    server = Server(honed_home / "store")
+    seen = []
+    with pytest.raises(ConfigurationError, match="the checkpoint file"), open_app(settings):
+        seen.append(server.is_running())
+    seen.append(server.is_running())
+    assert seen == [True, False]

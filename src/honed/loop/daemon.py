@@ -1,4 +1,4 @@
-"""The daemon: a worker, the timer that begins cycles, and the readings of every target."""
+"""The daemon: a worker, the timer that begins cycles, readings, and checkpoints of the record."""
 
 import logging
 import threading
@@ -9,6 +9,7 @@ from typing import Self
 from honed.approval.decisions import expire_overdue
 from honed.core.target import Target
 from honed.errors import HonedError
+from honed.ledger.checkpoint import write_checkpoint
 from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts
 from honed.storage.queries import load_queries
@@ -19,9 +20,12 @@ _LOG = logging.getLogger(__name__)
 #: Pause between two looks at whether a cycle or the end of an approval is due.
 TICK_S = 5.0
 
+#: Pause between two checkpoints: what was recorded since the last one could be cut off unseen.
+CHECKPOINT_S = 300.0
+
 
 class Keeper:
-    """Does what is due by the clock, in threads beside a worker: readings, and the timer.
+    """Does what is due by the clock, in threads beside a worker: readings, timer, checkpoints.
 
     A reading that fails is logged and tried again; it never ends the daemon. Several keepers may
     run on one store: a target has one cycle that waits, and a second reading only makes the
@@ -42,8 +46,8 @@ class Keeper:
 
             targets: returns what is to be read, asked again before each reading.
 
-            begins_cycles: whether a cycle begins when one is due (``honed run``), or only the
-                readings are taken (``honed cycle``).
+            begins_cycles: whether a cycle begins when one is due (``honed run``), or only
+                readings and checkpoints are taken (``honed cycle``).
         """
         self._parts = parts
         self._targets = targets
@@ -56,6 +60,7 @@ class Keeper:
         duties: list[tuple[Callable[[], None], float]] = [
             (self.read_targets, self._parts.settings.sample_interval_s),
             (self.glance_at_targets, self._parts.settings.glance_interval_s),
+            (self.keep_checkpoint, CHECKPOINT_S),
         ]
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
@@ -86,6 +91,14 @@ class Keeper:
             except HonedError as error:
                 # The next reading says it aloud.
                 _LOG.debug("target %s could not be glanced at: %s", target.name, error)
+
+    def keep_checkpoint(self) -> None:
+        """Append a signed checkpoint of the record to the file of the settings, if it has grown."""
+        try:
+            with self._parts.store.transaction() as conn:
+                write_checkpoint(conn, self._parts.signer, self._parts.settings.checkpoints)
+        except HonedError as error:
+            _LOG.warning("no checkpoint was written: %s (%s)", error, error.hint)
 
     def begin_due(self) -> None:
         """Let a cycle begin for each target whose time has come, and end approvals that expired."""

@@ -28,7 +28,6 @@ def test_a_machine_with_everything_passes(
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION pg_stat_statements")
     cli.text("target", "add", "shop", "--url", url, "--act-url", url)
-    cli.env["HONED_CHECKPOINT_FILE"] = "/mnt/elsewhere/checkpoints"
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/bwrap")
     assert {check["status"] for check in checks(cli).values()} == {"ok"}
     assert "ok   store: PostgreSQL" in cli.text("doctor")
@@ -43,7 +42,6 @@ def test_what_is_missing_is_named_with_what_to_do(
     found = checks(cli)
     assert found["switch"]["status"] == "warn"
     assert "the pager rings" in found["switch"]["seen"]
-    assert "checkpoint_file" in found["checkpoints"]["fix"]
     assert found["sandbox"]["status"] == "warn"
     assert "install bubblewrap" in found["sandbox"]["fix"]
     assert found["target shop"]["status"] == "fail"
@@ -58,6 +56,15 @@ def test_a_store_that_does_not_answer_is_one_failed_check(honed_home: Path) -> N
     assert found["store"]["status"] == "fail"
     assert "store_url" in found["store"]["fix"]
     assert found["postgresql programs"]["status"] == "ok"
+
+
+def test_checkpoints_beside_an_embedded_store_are_said(honed_home: Path) -> None:
+    cli = CommandLine({"HONED_HOME": str(honed_home)})
+    check = checks(cli)["checkpoints"]
+    assert check["status"] == "warn"
+    assert "checkpoint_file" in check["fix"]
+    cli.env["HONED_CHECKPOINT_FILE"] = "/mnt/elsewhere/checkpoints"
+    assert checks(cli)["checkpoints"]["status"] == "ok"
 
 
 def test_wrong_programs_are_found(cli: CommandLine, tmp_path: Path) -> None:

@@ -55,6 +55,18 @@ def test_an_untouched_record_verifies(cli: CommandLine, entries: int, tmp_path: 
     assert "no checkpoint" not in cli("verify", "--checkpoints", file).stderr
 
 
+def test_a_checkpoint_is_kept_in_the_home_unless_told_otherwise(
+    cli: CommandLine, entries: int, honed_home: Path, tmp_path: Path
+) -> None:
+    cli.text("ledger", "checkpoint")
+    assert (honed_home / "ledger.checkpoints").is_file()
+    assert cli.json("verify")["covered"] == entries
+    cli.env["HONED_CHECKPOINT_FILE"] = str(tmp_path / "elsewhere")
+    assert cli.json("verify")["covered"] == 0
+    cli.text("ledger", "checkpoint")
+    assert (tmp_path / "elsewhere").is_file()
+
+
 def test_a_changed_entry_is_named_and_the_exit_code_is_3(
     cli: CommandLine, store: Database, entries: int
 ) -> None:
@@ -115,6 +127,12 @@ def test_the_public_key_is_enough_to_verify(cli: CommandLine, entries: int, tmp_
 
 
 @pytest.mark.usefixtures("entries")
+@pytest.mark.parametrize("command", ["show", "graph", "export"])
+def test_an_unknown_entry_is_a_wrong_command(cli: CommandLine, command: str) -> None:
+    assert cli("ledger", command, "4711").exit_code == 2
+
+
+@pytest.mark.usefixtures("entries")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -122,7 +140,7 @@ def test_the_public_key_is_enough_to_verify(cli: CommandLine, entries: int, tmp_
         (("ledger", "graph", "4711"), "the ledger has no entry 4711"),
         (("ledger", "export", "4711"), "the ledger has no entry 4711"),
         (("ledger", "show", "--", "-1"), "is not in the range"),
-        (("ledger", "checkpoint"), "set checkpoint_file"),
+        (("ledger", "checkpoint", "--file", "/proc/here"), "set checkpoint_file"),
         (("verify", "--public-key", "/nowhere"), "cannot be read"),
         (("ledger", "export", "0", "--output", "/nowhere/entry"), "cannot be written"),
     ],

@@ -174,11 +174,12 @@ def _key(settings: Settings) -> Check:
 
 
 def _checkpoints(settings: Settings) -> Check:
-    if settings.checkpoint_file is not None:
-        return Check("checkpoints", Status.OK, f"in {settings.checkpoint_file}")
-    seen = "none are kept, so nobody would see it if the end of the record were cut off"
+    file = settings.checkpoints
+    if settings.store_url or not file.is_relative_to(settings.home):
+        return Check("checkpoints", Status.OK, f"in {file}")
+    seen = f"in {file}, beside the store: who can write there can change both"
     return Check(
-        "checkpoints", Status.WARN, seen, "set checkpoint_file to a path outside the store"
+        "checkpoints", Status.WARN, seen, "set checkpoint_file to a path outside honed's home"
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from honed.errors import ConfigurationError
+from honed.errors import ConfigurationError, UnknownEntry
+from honed.interfaces.cli.identifiers import Identifier
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
@@ -26,6 +27,7 @@ from honed.ledger.statement import Statement, unseal
 from honed.ledger.verify import verify_log
 from honed.storage.db import Connection
 
+_INDEX = Identifier("the ledger has no entry {}", UnknownEntry, least=0)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--public-key", type=_FILE, help="PEM file of the signer's public key, if its home is not here."
@@ -56,9 +58,9 @@ def verify(invocation: Invocation, checkpoints: Path | None, public_key: Path | 
     Every hash and signature is computed anew, and the log is compared with the checkpoints. The
     exit code is 3 if anything does not fit; the first bad entry is named.
     """
-    file = checkpoints or invocation.settings().checkpoint_file
+    file = checkpoints or invocation.settings().checkpoints
     with _reading(invocation, public_key) as reader:
-        known = read_checkpoints(file, reader.public_key) if file else ()
+        known = read_checkpoints(file, reader.public_key)
         report = verify_log(reader.conn, reader.public_key, known)
     if invocation.as_json:
         print_json(report)
@@ -68,7 +70,7 @@ def verify(invocation: Invocation, checkpoints: Path | None, public_key: Path | 
         {
             "ledger": report.origin,
             "root": report.root,
-            "checkpoints": f"{report.checkpoints}, in {file}" if file else "none",
+            "checkpoints": f"{report.checkpoints}, in {file}",
             "covered": f"{report.covered} entries",
         }
     )
@@ -119,7 +121,7 @@ def list_(invocation: Invocation, limit: int, public_key: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=click.IntRange(min=0))
+@click.argument("index", type=_INDEX)
 @_KEY
 @click.pass_obj
 def show(invocation: Invocation, index: int, public_key: Path | None) -> None:
@@ -146,7 +148,7 @@ def show(invocation: Invocation, index: int, public_key: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=click.IntRange(min=0))
+@click.argument("index", type=_INDEX)
 @click.option("--output", type=_FILE, help="Where to write it; else to standard output.")
 @click.pass_obj
 def export(invocation: Invocation, index: int, output: Path | None) -> None:
@@ -169,7 +171,7 @@ def export(invocation: Invocation, index: int, output: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=click.IntRange(min=0))
+@click.argument("index", type=_INDEX)
 @click.option("--descendants", "down", is_flag=True, help="What it led to, instead.")
 @click.pass_obj
 def graph(invocation: Invocation, index: int, *, down: bool) -> None:
@@ -192,10 +194,7 @@ def checkpoint(invocation: Invocation, file: Path | None) -> None:
     Nothing is signed that does not continue the file's last checkpoint.
     """
     settings = invocation.settings()
-    where = file or settings.checkpoint_file
-    if where is None:
-        msg = "there is no file for checkpoints"
-        raise ConfigurationError(msg, hint="set checkpoint_file, or give --file")
+    where = file or settings.checkpoints
     signer = Signer.load(settings.key_file)
     with opened_store(invocation) as store, store.owner.transaction() as conn:
         written = write_checkpoint(conn, signer, where)
