@@ -26,6 +26,25 @@ def test_a_target_is_found_by_name_and_by_id(store: Database) -> None:
     assert added.options == {"search_path": "app"}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "variable"),
+    [
+        ("shop", "shop_act", "HONED_TARGET_SHOP_ACT_PASSWORD"),
+        ("shop_act", "shop", "HONED_TARGET_SHOP_ACT_PASSWORD"),
+        ("shop", "shop-act", "HONED_TARGET_SHOP_ACT_PASSWORD"),
+        ("a-b", "a_b", "HONED_TARGET_A_B_ACT_PASSWORD"),
+    ],
+)
+def test_no_two_targets_have_their_passwords_in_one_variable(
+    store: Database, first: str, second: str, variable: str
+) -> None:
+    add_target(store, TargetRecord(first, _URL))
+    with pytest.raises(ConfigurationError, match=variable):
+        add_target(store, TargetRecord(second, _URL))
+    remove_target(store, first)
+    add_target(store, TargetRecord(second, _URL))
+
+
 def test_targets_are_listed_by_name(store: Database) -> None:
     for name in ("shop", "billing"):
         add_target(store, TargetRecord(name, _URL))

@@ -25,6 +25,8 @@ _WHERE_TO_PUT_IT = (
     "or into the environment as {variable}"
 )
 
+_DISTINCT = "choose a name that differs in more than - for _, or _act at its end"
+
 
 @dataclass(frozen=True, slots=True)
 class TargetRecord:
@@ -47,7 +49,8 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
     """Store a target and return it with its id; nothing is asked of the target itself.
 
     Raises:
-        ConfigurationError: a URL holds a password or is none, or the name is taken or odd.
+        ConfigurationError: a URL holds a password or is none, or the name is taken or odd, or its
+            passwords would be read from a variable of another target.
     """
     if not _NAME.fullmatch(record.name):
         msg = f"{record.name!r} is no name for a target"
@@ -56,6 +59,8 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
     if record.act_url:
         _refuse_password(record, record.act_url, acting=True)
     with store.transaction() as connection:
+        for other in connection.execute(_QUERIES["list_targets"]):
+            _refuse_shared_variable(record.name, other["name"])
         row = connection.execute(
             _QUERIES["add_target"], {**asdict(record), "options": json.dumps(record.options)}
         ).fetchone()
@@ -151,6 +156,16 @@ def _refuse_password(record: TargetRecord, url: str, *, acting: bool) -> None:
         msg = f"the URL of target {record.name} holds a password"
         hint = _WHERE_TO_PUT_IT.format(variable=_variable(record.name, acting=acting))
         raise ConfigurationError(msg, hint=hint)
+
+
+def _refuse_shared_variable(name: str, other: str) -> None:
+    """Return unless two targets of different names would read a password from one variable."""
+    ours, theirs = (
+        {_variable(each, acting=acting) for acting in (False, True)} for each in (name, other)
+    )
+    if name != other and ours & theirs:
+        msg = f"the target {other} has its password in {min(ours & theirs)}, as {name} would"
+        raise ConfigurationError(msg, hint=_DISTINCT)
 
 
 def _variable(name: str, *, acting: bool) -> str:
