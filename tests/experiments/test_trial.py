@@ -70,6 +70,29 @@ class CountingTrial:
             self.is_open = False
 
 
+@pytest.mark.parametrize("wanted", [4.7, 8.0])
+def test_a_trial_goes_on_until_its_evidence_suffices(wanted: float) -> None:
+    short = run_trial(simulated(FASTER), [], seed=7)
+    assert short.judgement.log_e < wanted
+    result = run_trial(simulated(FASTER), [], seed=7, wanted_log_e=wanted)
+    assert (result.verdict, result.ending) == (Verdict.IMPROVED, Ending.DECIDED)
+    assert result.judgement.log_e >= wanted
+    assert result.blocks[: len(short.blocks)] == short.blocks
+    compared = sum(block.purpose is not Purpose.CONTROL for block in result.blocks) / 2
+    assert compared <= 30
+
+
+def test_evidence_that_the_budget_does_not_reach_leaves_the_verdict() -> None:
+    result = run_trial(simulated(FASTER), [], seed=7, wanted_log_e=1000.0)
+    assert (result.verdict, result.ending) == (Verdict.IMPROVED, Ending.PAIRS_SPENT)
+
+
+@pytest.mark.parametrize("effects", [{}, {"q1": 2.0}])
+def test_what_is_not_improved_ends_as_soon_as_it_is_decided(effects: dict[str, float]) -> None:
+    result = run_trial(simulated(effects), [], seed=7, wanted_log_e=1000.0)
+    assert result == replace(run_trial(simulated(effects), [], seed=7), elapsed_s=result.elapsed_s)
+
+
 def test_a_gain_is_proven_in_few_pairs() -> None:
     result = run_trial(simulated(FASTER), [], seed=7)
     assert result.verdict is Verdict.IMPROVED

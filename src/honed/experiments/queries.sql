@@ -18,6 +18,7 @@ UPDATE honed.trial
        reason = %(reason)s,
        error = %(error)s,
        judgement = %(judgement)s::jsonb,
+       log_e = %(log_e)s,
        facts = %(facts)s::jsonb,
        elapsed_s = %(elapsed_s)s
  WHERE trial_id = %(trial_id)s
@@ -46,3 +47,10 @@ SELECT pair, position, arm, purpose, costs
   FROM honed.trial_block
  WHERE trial_id = %(trial_id)s
  ORDER BY pair, position
+
+-- next_level --
+-- The level at which e-LOND will test the trial of an improvement if it is the next to end.
+SELECT next.level
+  FROM honed.improvement
+ CROSS JOIN LATERAL honed.next_level(improvement.target_id, %(alpha)s::double precision) AS next
+ WHERE improvement.improvement_id = %(improvement_id)s

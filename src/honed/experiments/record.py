@@ -1,6 +1,7 @@
 """The stored trial: written while it is measured, read back to be judged again."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -94,6 +95,7 @@ def finish_trial(connection: Connection, trial_id: int, result: TrialResult) -> 
             "reason": result.judgement.reason,
             "error": result.error,
             "judgement": json.dumps(result.judgement.to_json()),
+            "log_e": result.judgement.log_e,
             "facts": json.dumps(dict(result.facts)),
             "elapsed_s": result.elapsed_s,
         },
@@ -101,6 +103,20 @@ def finish_trial(connection: Connection, trial_id: int, result: TrialResult) -> 
     if row is None:
         msg = f"the trial {trial_id} has ended already"
         raise WrongState(msg)
+
+
+def wanted_log_e(connection: Connection, improvement_id: int, *, alpha: float) -> float:
+    """Return the evidence from which on the next trial of an improvement's target is believed.
+
+    The natural logarithm of an e-value: that of 1 / level of e-LOND (``stats.e_lond``), after all
+    trials of the target that have ended. Not guaranteed: another trial of the same target may end
+    first; the level that counts is the one that the store gives a trial when it ends.
+    """
+    row = connection.execute(
+        _QUERIES["next_level"], {"improvement_id": improvement_id, "alpha": alpha}
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a trial has an improvement
+    return -math.log(row["level"])
 
 
 def load_trial(connection: Connection, trial_id: int) -> StoredTrial | None:

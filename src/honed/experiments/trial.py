@@ -1,5 +1,6 @@
 """Running a trial: interleaved blocks in drawn order, judged after every pair."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,11 +58,12 @@ class TrialResult:
         return self.judgement.verdict
 
 
-def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and interruption
+def run_trial(  # noqa: PLR0913 - three of them are for whoever runs it, or owns the time of a test
     trial: Trial,
     steps: Sequence[Step],
     *,
     seed: int,
+    wanted_log_e: float = -math.inf,
     record: Callable[[Block], None] = lambda _: None,
     should_stop: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
@@ -80,6 +82,10 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
         steps: the change that is tried; they are done in the candidate's world.
 
         seed: of every random choice; the same seed and the same costs give the same trial.
+
+        wanted_log_e: IMPROVED ends the trial only with that much evidence (natural logarithm of
+            the e-value), as far as the budget goes. An e-process may be followed for as long as
+            one likes, so this makes no verdict less certain.
 
         record: is handed every block as soon as it is complete.
 
@@ -103,7 +109,8 @@ def run_trial(  # noqa: PLR0913 - two of them exist so that tests own time and i
     try:
         with trial.open(steps) as arms:
             facts, started = arms.facts, clock()
-            measuring = _Measuring(trial.design, arms, np.random.default_rng(seed), should_stop)
+            random = np.random.default_rng(seed)
+            measuring = _Measuring(trial.design, arms, random, should_stop, wanted_log_e)
             ending = _measure(measuring, keep, blocks, lambda: clock() - started)
     except EvaluatorFailed as error:
         judgement = failure(str(error), trial.design)
@@ -121,6 +128,8 @@ class _Measuring:
     arms: Arms
     random: np.random.Generator
     should_stop: Callable[[], None]
+    #: What IMPROVED takes, beyond what makes it the verdict.
+    wanted_log_e: float
 
 
 def _measure(
@@ -146,17 +155,31 @@ def _measure(
         if compared < design.min_pairs:
             continue
         judgement = recompute(blocks, design)
-        if judgement.verdict is not Verdict.INCONCLUSIVE:
+        if _is_decided(judgement, measuring.wanted_log_e):
             return Ending.DECIDED
-        purpose, units = _next(judgement, design)
+        purpose, units = _next(judgement, design, measuring.wanted_log_e)
     return Ending.PAIRS_SPENT
 
 
-def _next(judgement: Judgement, design: TrialDesign) -> tuple[Purpose, tuple[Unit, ...]]:
+def _is_decided(judgement: Judgement, wanted_log_e: float) -> bool:
+    if judgement.verdict is Verdict.IMPROVED:
+        return judgement.log_e >= wanted_log_e
+    return judgement.verdict is not Verdict.INCONCLUSIVE
+
+
+def _next(
+    judgement: Judgement, design: TrialDesign, wanted_log_e: float
+) -> tuple[Purpose, tuple[Unit, ...]]:
     """Return what the next pair is for, and which units it runs."""
-    undecided = frozenset(judgement.named(Guardrail.UNDECIDED))
-    if judgement.objective.verdict is Verdict.IMPROVED and undecided:
-        return Purpose.GUARDRAIL, tuple(unit for unit in design.units if unit.name in undecided)
+    open_units = frozenset(judgement.named(Guardrail.UNDECIDED))
+    if judgement.verdict is Verdict.IMPROVED:
+        within = {unit.unit: unit.within_log_e for unit in judgement.units}
+        if judgement.log_e < min(within.values()):
+            # The gain itself is what lacks evidence.
+            return Purpose.OBJECTIVE, design.units
+        open_units = frozenset(name for name, log_e in within.items() if log_e < wanted_log_e)
+    if judgement.objective.verdict is Verdict.IMPROVED and open_units:
+        return Purpose.GUARDRAIL, tuple(unit for unit in design.units if unit.name in open_units)
     return Purpose.OBJECTIVE, design.units
 
 

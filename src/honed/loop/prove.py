@@ -10,7 +10,7 @@ from honed.core.trial import Trial
 from honed.core.verdict import State, Verdict
 from honed.errors import KindFailed, TargetUnavailable
 from honed.experiments.blocks import Block, Purpose, recompute
-from honed.experiments.record import add_block, finish_trial, start_trial
+from honed.experiments.record import add_block, finish_trial, start_trial, wanted_log_e
 from honed.experiments.trial import TrialResult, run_trial
 from honed.improvement.transition import Changes, Move
 from honed.loop.boundary import KIND_TROUBLE, asking
@@ -77,6 +77,7 @@ def run_the_trial(work: Work) -> None:
                 trial,
                 improvement.steps,
                 seed=notebook.seed,
+                wanted_log_e=notebook.wanted_log_e(),
                 record=notebook.record,
                 should_stop=_Watchman(work),
             )
@@ -119,6 +120,12 @@ class _Notebook:
         """Of the trial's random choices: the same for each attempt, another for each trial."""
         seeds = [self.work.parts.settings.seed, self.work.improvement_id]
         return int(digest_of(seeds)[:8], 16)
+
+    def wanted_log_e(self) -> float:
+        """Return the evidence that the policy asks of it, by how much was tried before."""
+        alpha = self.trial.design.alpha
+        with self.work.parts.store.transaction() as conn:
+            return wanted_log_e(conn, self.work.improvement_id, alpha=alpha)
 
     def record(self, block: Block) -> None:
         """Store one block."""

@@ -85,6 +85,8 @@ class Improvements:
     store: Database
     signer: Signer
     target_id: int
+    #: Evidence of the trial of what is proven: the natural logarithm of its e-value.
+    log_e: float = 30.0
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def cycle(self, options: Cycle | None = None) -> int:
@@ -132,6 +134,7 @@ class Improvements:
         )
         if to is not State.PROVEN:
             return moved
+        self._record_trial(conn, moved)
         version = current_policy(conn).policy_version
         return bind(
             conn,
@@ -139,6 +142,16 @@ class Improvements:
             digest=approval_digest(moved, CONTENT, place=PLACE, policy_version=version),
             target_fingerprint=CONTENT.target_fingerprint,
             policy=version,
+        )
+
+    def _record_trial(self, conn: Connection, improvement: Improvement) -> None:
+        conn.execute(
+            """
+            INSERT INTO honed.trial
+              (improvement_id, design, seed, ended_at, ending, verdict, judgement, elapsed_s, log_e)
+            VALUES (%s, '{"alpha": 0.05}', 1, honed.now(), 'decided', 'improved', '{}', 1.5, %s)
+            """,
+            (improvement.improvement_id, self.log_e),
         )
 
     def _propose(self, conn: Connection, claim: Claim, cycle_id: int) -> Improvement:
