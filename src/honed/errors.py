@@ -12,7 +12,7 @@ HonedError
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
 |   +-- KindFailed  Postponed  UnknownFinding
 +-- LedgerError
-    +-- LedgerTampered
+    +-- LedgerTampered  UnknownEntry
 """
 
 
@@ -209,6 +209,13 @@ class Postponed(LoopError):
 
 class LedgerError(HonedError):
     """Something about the ledger."""
+
+
+class UnknownEntry(LedgerError):
+    """The ledger has no such entry."""
+
+    hint = "the first entry is 0; `honed ledger list` shows the newest"
+    exit_code = 2
 
 
 class LedgerTampered(LedgerError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from honed.core.canonical import Json
-from honed.errors import ConfigurationError, LedgerError, LedgerTampered
+from honed.errors import ConfigurationError, LedgerError, LedgerTampered, UnknownEntry
 from honed.ledger.keys import Signer
 from honed.ledger.merkle import (
     Growth,
@@ -183,12 +183,12 @@ def read_entry(conn: Connection, index: int) -> Entry:
     """Return entry ``index``.
 
     Raises:
-        LedgerError: the log has no such entry.
+        UnknownEntry: the log has no such entry.
     """
     row = conn.execute(QUERIES["read_entry"], {"index": index}).fetchone()
     if row is None:
         msg = f"the ledger has no entry {index}"
-        raise LedgerError(msg, hint="the first entry is 0; `honed verify` tells how many there are")
+        raise UnknownEntry(msg)
     return Entry(row["leaf_index"], row["leaf_hash"].hex(), row["envelope"])
 
 

@@ -105,6 +105,58 @@ def test_an_approval_off_a_terminal_needs_the_digest(
     assert decision["authority"] == "person"
 
 
+def test_what_does_not_wait_is_refused_before_a_digest_is_asked_for(
+    cli: CommandLine, improvements: Improvements
+) -> None:
+    tried = improvements.create(State.DRY_RUN)
+    name = str(tried.improvement_id)
+    for options in ((), ("--digest", tried.digest)):
+        refusal = cli.refusal("improvement", "approve", name, *options)
+        assert f"improvement {name} does not wait for an approval: it is dry_run" in refusal
+        assert "HONED_AUTONOMY=supervised" in refusal
+        assert "under a new number" in refusal
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.AWAITING_APPROVAL, "and waits: `honed improvement approve {}`"),
+        (State.ON_TRIAL, "and is on_trial: `honed improvement show {}`"),
+    ],
+)
+def test_what_makes_the_same_claim_now_is_named(
+    cli: CommandLine, store: Database, improvements: Improvements, state: State, words: str
+) -> None:
+    tried = improvements.create(State.DRY_RUN)
+    again = improvements.create(state)
+    with store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.improvement SET subject = %s WHERE improvement_id = %s",
+            (tried.subject, again.improvement_id),
+        )
+    code, said = ask(cli, "y\n", "improvement", "approve", str(tried.improvement_id))
+    assert code == 1
+    assert f"improvement {again.improvement_id} makes the same claim" in said
+    assert words.format(again.improvement_id) in said
+
+
+def test_a_decision_while_honed_is_stopped_says_that_it_waits(
+    cli: CommandLine, improvements: Improvements, waiting: Improvement
+) -> None:
+    cli.text("stop", "--reason", "the pager rings")
+    name = str(waiting.improvement_id)
+    for said in (
+        cli.text("improvement", "approve", name, "--digest", waiting.digest),
+        cli.text(
+            "improvement", "rollback", str(improvements.create(State.KEPT).improvement_id),
+            "--reason", "slower",
+        ),
+    ):  # fmt: skip
+        assert "waits until `honed start`" in said
+        assert "the pager rings" in said
+        assert "a worker" not in said
+
+
 def test_a_terminal_shows_what_would_be_done_and_asks(
     cli: CommandLine, waiting: Improvement
 ) -> None:
@@ -132,7 +184,9 @@ def test_a_wrong_digest_is_refused_on_a_terminal_too(
 def test_an_improvement_is_rejected_with_a_reason(cli: CommandLine, waiting: Improvement) -> None:
     name = str(waiting.improvement_id)
     assert "Missing option '--reason'" in cli.refusal("improvement", "reject", name)
-    assert "is rejected" in cli.text("improvement", "reject", name, "--reason", "not now")
+    said = cli.text("improvement", "reject", name, "--reason", "not now")
+    assert "is rejected: nothing of it will be done" in said
+    assert "worker" not in said
     (decision,) = cli.json("improvement", "show", name)["decisions"]
     assert (decision["decision"], decision["reason"]) == ("rejected", "not now")
     assert "not now" in cli.text("improvement", "show", name)
@@ -157,6 +211,35 @@ def test_a_viewer_looks_and_does_not_decide(viewer: CommandLine, waiting: Improv
     refusal = viewer.refusal("improvement", "approve", name, "--digest", waiting.digest)
     assert "permission denied for function approve" in refusal
     assert "honed store roles" in refusal
+
+
+@pytest.mark.parametrize("verb", ["reject", "rollback"])
+def test_blanks_are_no_reason(cli: CommandLine, improvements: Improvements, verb: str) -> None:
+    state = State.KEPT if verb == "rollback" else State.AWAITING_APPROVAL
+    name = str(improvements.create(state).improvement_id)
+    for blank in ("", " \t"):
+        assert "say in words why" in cli.refusal("improvement", verb, name, "--reason", blank)
+    assert cli.json("improvement", "show", name)["decisions"] == []
+
+
+@pytest.mark.parametrize("number", [str(2**63), "99999999999999999999999"])
+@pytest.mark.parametrize(
+    ("command", "absence"),
+    [
+        (("improvement", "show"), "there is no improvement"),
+        (("improvement", "approve"), "there is no improvement"),
+        (("finding", "show"), "there is no finding"),
+        (("deadletter", "show"), "there is no dead letter"),
+        (("ledger", "show"), "the ledger has no entry"),
+        (("ledger", "graph"), "the ledger has no entry"),
+        (("ledger", "export"), "the ledger has no entry"),
+    ],
+)
+def test_a_number_that_nothing_can_have_is_an_unknown_one(
+    cli: CommandLine, command: tuple[str, ...], absence: str, number: str
+) -> None:
+    assert f"{absence} {number}" in cli.refusal(*command, number)
+    assert cli(*command, number).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 import click
 
+from honed.errors import UnknownDeadLetter
+from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.jobs.deadletters import dead_letter, dead_letters, discard, replay
+
+_KNOWN = known_or(UnknownDeadLetter, "there is no dead letter {}")
 
 
 @click.group()
@@ -47,7 +51,7 @@ def list_(invocation: Invocation, *, resolved: bool, limit: int) -> None:
 
 
 @deadletter.command()
-@click.argument("dead_letter_id", type=int, metavar="ID")
+@click.argument("dead_letter_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def show(invocation: Invocation, dead_letter_id: int) -> None:
     """Show one dead letter with its whole message."""
@@ -76,7 +80,7 @@ def show(invocation: Invocation, dead_letter_id: int) -> None:
 
 
 @deadletter.command("replay")
-@click.argument("dead_letter_id", type=int, metavar="ID")
+@click.argument("dead_letter_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def replay_(invocation: Invocation, dead_letter_id: int) -> None:
     """Put a message back into its queue, once its cause is gone."""
@@ -89,7 +93,7 @@ def replay_(invocation: Invocation, dead_letter_id: int) -> None:
 
 
 @deadletter.command("discard")
-@click.argument("dead_letter_id", type=int, metavar="ID")
+@click.argument("dead_letter_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def discard_(invocation: Invocation, dead_letter_id: int) -> None:
     """Settle that a message will not be handled; its row stays."""

@@ -2,10 +2,14 @@
 
 import click
 
+from honed.errors import UnknownFinding
+from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import print_fields, print_heading, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.loop.findings import get_finding, list_findings
+
+_KNOWN = known_or(UnknownFinding, "there is no finding {}")
 
 
 @click.group()
@@ -48,7 +52,7 @@ def list_(invocation: Invocation, *, target: str | None, closed: bool, limit: in
 
 
 @finding.command()
-@click.argument("finding_id", type=int, metavar="ID")
+@click.argument("finding_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def show(invocation: Invocation, finding_id: int) -> None:
     """Show one finding with its evidence."""

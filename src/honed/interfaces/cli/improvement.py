@@ -8,17 +8,35 @@ import click
 
 from honed.approval.decisions import approve, reject, roll_back
 from honed.core.verdict import State
-from honed.errors import ConfigurationError, WrongState
-from honed.improvement.record import Improvement, improvements
+from honed.errors import ConfigurationError, UnknownImprovement, WrongState
+from honed.improvement.record import Improvement, get, improvements, latest
+from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.improvement_page import print_dossier, print_request, undo_of
 from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import percent, plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.loop.dossier import read_dossier
+from honed.loop.switch import read_switch
+from honed.storage.db import Connection
 
+_KNOWN = known_or(UnknownImprovement, "there is no improvement {}")
 _DIGEST_DIGITS = 64
-#: Who carries a decision out.
-_CARRIED_OUT = "a worker carries it out (`honed run`, or `honed worker --until-idle`)"
+
+_LIST_WAITING = "`honed improvement list --state awaiting_approval` shows what waits"
+#: What a person can do who wanted to approve what is in this state.
+_WHAT_WAITS = {
+    State.DRY_RUN: "a cycle that may change something proposes it again, under a new number"
+    f" (`honed run` with HONED_AUTONOMY=supervised); {_LIST_WAITING}",
+    State.EXPIRED: f"a later cycle may propose it again, under a new number; {_LIST_WAITING}",
+}
+
+
+def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return a reason without the blanks around it; blanks alone are none."""
+    if not value.strip():
+        msg = "say in words why; the decision keeps it"
+        raise click.BadParameter(msg)
+    return value.strip()
 
 
 @click.group()
@@ -55,7 +73,7 @@ def list_(invocation: Invocation, *, states: tuple[str, ...], limit: int) -> Non
 
 
 @improvement.command()
-@click.argument("improvement_id", type=int, metavar="ID")
+@click.argument("improvement_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def show(invocation: Invocation, improvement_id: int) -> None:
     """Show everything about one improvement.
@@ -73,7 +91,7 @@ def show(invocation: Invocation, improvement_id: int) -> None:
 
 
 @improvement.command("approve")
-@click.argument("improvement_id", type=int, metavar="ID")
+@click.argument("improvement_id", type=int, callback=_KNOWN, metavar="ID")
 @click.option("--digest", default="", help="What is approved: the digest that `show` tells.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
@@ -83,43 +101,70 @@ def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: b
     Without --digest it is shown and asked for on a terminal. Elsewhere --digest is needed, because
     an approval binds bytes, not intentions.
     """
+    if digest and not _is_digest(digest):
+        msg = f"a digest has {_DIGEST_DIGITS} hexadecimal digits, not {digest!r}"
+        raise click.BadParameter(msg, param_hint="'--digest'")
+    with asking(invocation) as conn:
+        _refuse_settled(conn, improvement_id)
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not digest and not is_terminal:
         msg = "an approval needs the digest of what is approved"
         hint = f"read `honed improvement show {improvement_id}`, then approve with --digest"
         raise ConfigurationError(msg, hint=hint)
-    if digest and not _is_digest(digest):
-        msg = f"a digest has {_DIGEST_DIGITS} hexadecimal digits, not {digest!r}"
-        raise click.BadParameter(msg, param_hint="'--digest'")
     if is_terminal:
         digest = _shown(invocation, improvement_id, digest)
         if not yes:
             click.confirm("Do this?", abort=True, err=True)
     with asking(invocation) as conn:
         approval_id = approve(conn, improvement_id, digest, acting_for=_person())
-    _say(invocation, improvement_id, approval_id, "approved")
+        said = f"is approved; {_who_does_it(conn)}"
+    _say(invocation, improvement_id, approval_id, said)
 
 
 @improvement.command("reject")
-@click.argument("improvement_id", type=int, metavar="ID")
-@click.option("--reason", required=True, help="Why not; kept with the decision.")
+@click.argument("improvement_id", type=int, callback=_KNOWN, metavar="ID")
+@click.option("--reason", callback=_words, required=True, help="Why not; kept with the decision.")
 @click.pass_obj
 def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Say no to an improvement that waits, or that is approved and not begun."""
     with asking(invocation) as conn:
         approval_id = reject(conn, improvement_id, reason, acting_for=_person())
-    _say(invocation, improvement_id, approval_id, "rejected")
+    _say(invocation, improvement_id, approval_id, "is rejected: nothing of it will be done")
 
 
 @improvement.command()
-@click.argument("improvement_id", type=int, metavar="ID")
-@click.option("--reason", required=True, help="Why; kept with the decision.")
+@click.argument("improvement_id", type=int, callback=_KNOWN, metavar="ID")
+@click.option("--reason", callback=_words, required=True, help="Why; kept with the decision.")
 @click.pass_obj
 def rollback(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Take an applied change back by its own undo; a worker does it."""
     with asking(invocation) as conn:
         approval_id = roll_back(conn, improvement_id, reason, acting_for=_person())
-    _say(invocation, improvement_id, approval_id, "to be rolled back")
+        said = f"is to be rolled back; {_who_does_it(conn)}"
+    _say(invocation, improvement_id, approval_id, said)
+
+
+def _refuse_settled(conn: Connection, improvement_id: int) -> None:
+    """Refuse what does not wait for an approval, and name what does in its place.
+
+    Raises:
+        UnknownImprovement: there is none with this id.
+        WrongState: it does not wait.
+    """
+    asked = get(conn, improvement_id)
+    if asked.state is State.AWAITING_APPROVAL:
+        return
+    msg = f"improvement {improvement_id} does not wait for an approval: it is {asked.state.value}"
+    # The same claim gets a new number each time that it is proposed.
+    newest = latest(conn, target_id=asked.target_id, kind=asked.kind, subject=asked.subject)
+    if newest is None or newest.improvement_id == improvement_id:
+        raise WrongState(msg, hint=_WHAT_WAITS.get(asked.state, ""))
+    if newest.state is State.AWAITING_APPROVAL:
+        verb = "waits: `honed improvement approve"
+    else:
+        verb = f"is {newest.state.value}: `honed improvement show"
+    hint = f"improvement {newest.improvement_id} makes the same claim, and {verb}"
+    raise WrongState(msg, hint=f"{hint} {newest.improvement_id}`")
 
 
 def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
@@ -127,9 +172,6 @@ def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
     with asking(invocation) as conn:
         dossier = read_dossier(conn, improvement_id)
     shown = dossier.improvement
-    if shown.state is not State.AWAITING_APPROVAL:
-        msg = f"improvement {improvement_id} does not wait for an approval: it is {shown.state}"
-        raise WrongState(msg)
     print_request(dossier, undo_of(shown))
     if digest and digest.lower() != shown.digest:
         click.echo(f"you gave the digest {digest}, which is not that of what is shown", err=True)
@@ -144,11 +186,19 @@ def _person() -> str:
         return f"uid {os.getuid()}"
 
 
-def _say(invocation: Invocation, improvement_id: int, approval_id: int, what: str) -> None:
+def _who_does_it(conn: Connection) -> str:
+    """Return who carries a decision out, or why nobody does yet."""
+    switch = read_switch(conn)
+    if switch.stopped:
+        return f"it waits until `honed start`, because honed is stopped: {switch.reason}"
+    return "a worker carries it out (`honed run`, or `honed worker --until-idle`)"
+
+
+def _say(invocation: Invocation, improvement_id: int, approval_id: int, said: str) -> None:
     if invocation.as_json:
         print_json({"improvement_id": improvement_id, "approval_id": approval_id})
         return
-    click.echo(f"improvement {improvement_id} is {what}; {_CARRIED_OUT}")
+    click.echo(f"improvement {improvement_id} {said}")
 
 
 def _is_digest(text: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from honed.errors import ConfigurationError, UnknownEntry
-from honed.interfaces.cli.identifiers import Identifier
+from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
@@ -27,7 +27,7 @@ from honed.ledger.statement import Statement, unseal
 from honed.ledger.verify import verify_log
 from honed.storage.db import Connection
 
-_INDEX = Identifier("the ledger has no entry {}", UnknownEntry, least=0)
+_KNOWN = known_or(UnknownEntry, "the ledger has no entry {}")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--public-key", type=_FILE, help="PEM file of the signer's public key, if its home is not here."
@@ -121,7 +121,7 @@ def list_(invocation: Invocation, limit: int, public_key: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=_INDEX)
+@click.argument("index", type=click.IntRange(min=0), callback=_KNOWN)
 @_KEY
 @click.pass_obj
 def show(invocation: Invocation, index: int, public_key: Path | None) -> None:
@@ -148,7 +148,7 @@ def show(invocation: Invocation, index: int, public_key: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=_INDEX)
+@click.argument("index", type=click.IntRange(min=0), callback=_KNOWN)
 @click.option("--output", type=_FILE, help="Where to write it; else to standard output.")
 @click.pass_obj
 def export(invocation: Invocation, index: int, output: Path | None) -> None:
@@ -171,7 +171,7 @@ def export(invocation: Invocation, index: int, output: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=_INDEX)
+@click.argument("index", type=click.IntRange(min=0), callback=_KNOWN)
 @click.option("--descendants", "down", is_flag=True, help="What it led to, instead.")
 @click.pass_obj
 def graph(invocation: Invocation, index: int, *, down: bool) -> None:
