@@ -7,7 +7,7 @@ import pytest
 
 from honed.errors import LostJob, StoreUnavailable
 from honed.jobs.deadletters import Cause, DeadLetter, dead_letters
-from honed.jobs.delivery import JobContext
+from honed.jobs.delivery import STRANGE_ATTEMPTS, STRANGE_DELAY_S, JobContext
 from honed.storage.db import Connection
 from honed.testing.desk import Desk, Probe, Single
 
@@ -67,13 +67,12 @@ def test_a_handler_learns_which_try_it_is(desk: Desk) -> None:
 
 MALFORMED: list[LiteralString] = [
     "('analyze', 'probe', '{\"garbage\": true}', NULL)",
-    "('analyze', 'probe', '{\"version\": 2, \"number\": 1}', NULL)",
+    "('analyze', 'probe', '{\"version\": 0, \"number\": 1}', NULL)",
+    "('analyze', 'probe', '{\"version\": \"2\", \"number\": 1}', NULL)",
     "('analyze', 'probe', '[]', NULL)",
     "('analyze', 'probe', '\"text\"', NULL)",
     "('analyze', 'probe', 'null', NULL)",
     "('analyze', 'probe', '1e100000', NULL)",
-    "('analyze', 'no such task', '{\"version\": 1}', NULL)",
-    "('no such queue', '', '{}', NULL)",
     "('analyze', 'probe', '{}', '-infinity')",
 ]
 
@@ -99,6 +98,38 @@ def test_a_malformed_row_is_a_dead_letter_at_once(desk: Desk, row: LiteralString
     assert desk.statuses() == ["failed", "succeeded"]
 
 
+#: Of a version, or a task, that only a newer honed knows.
+STRANGE: list[LiteralString] = [
+    "('analyze', 'probe', '{\"version\": 2, \"number\": 1, \"more\": true}')",
+    "('analyze', 'no such task', '{\"version\": 1}')",
+    "('no such queue', '', '{}')",
+]
+
+
+@pytest.mark.parametrize("row", STRANGE)
+def test_a_message_of_a_newer_honed_is_left_to_another_worker_first(
+    desk: Desk, row: LiteralString
+) -> None:
+    insert: LiteralString = (
+        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name, args) VALUES "
+    )
+    desk.rows(insert + row + " RETURNING id")
+    for _ in range(STRANGE_ATTEMPTS - 1):
+        desk.work()
+        assert desk.statuses() == ["todo"]
+        (waits,) = desk.rows(
+            "SELECT extract(epoch FROM scheduled_at - clock_timestamp())::float AS s"
+            "  FROM honed.procrastinate_jobs"
+        )
+        assert 0 < waits["s"] <= STRANGE_DELAY_S
+        desk.make_due()
+    assert letters(desk) == []
+    desk.work()
+    (letter,) = letters(desk)
+    assert letter.cause is Cause.CONTRACT
+    assert desk.statuses() == ["failed"]
+
+
 def test_what_waits_for_a_message_learns_of_its_death(desk: Desk) -> None:
     told: list[int] = []
 
@@ -109,7 +140,7 @@ def test_what_waits_for_a_message_learns_of_its_death(desk: Desk) -> None:
 
     desk.on_burial = tell
     desk.rows(
-        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name) VALUES ('act', 'x')"
+        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name) VALUES ('act', 'probe')"
         " RETURNING id"
     )
     desk.work()
@@ -122,7 +153,7 @@ def test_a_message_is_buried_even_if_nobody_can_be_told(desk: Desk) -> None:
 
     desk.on_burial = fail
     desk.rows(
-        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name) VALUES ('act', 'x')"
+        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name) VALUES ('act', 'probe')"
         " RETURNING id"
     )
     desk.work()

@@ -87,6 +87,88 @@ def test_message_for_a_cycle_that_is_gone_is_a_dead_letter(pet_shop: PetShop) ->
     assert {letter.task for letter in letters} == {"analyze", "learn", "act"}
 
 
+def lose(shop: PetShop, task: str, message: str) -> None:
+    """Make all messages of a task say something that no honed understands."""
+    with shop.store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.procrastinate_jobs SET args = args || %s::jsonb, scheduled_at = NULL"
+            " WHERE task_name = %s AND status = 'todo'",
+            [message, task],
+        )
+
+
+@pytest.mark.parametrize("broken", ['{"odd": true}', '{"version": 2}'])
+def test_cycle_whose_message_nobody_can_read_has_failed(
+    pet_shop: PetShop, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr("honed.jobs.delivery.STRANGE_ATTEMPTS", 1)
+    pet_shop.read(2)
+    cycle_id = pet_shop.ask(FREE)
+    lose(pet_shop, "analyze", broken)
+    pet_shop.work()
+    assert pet_shop.cycle(cycle_id).phase is Phase.FAILED
+    assert waiting(pet_shop) == [{"task_name": "analyze", "is_later": True}]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("learn", '{"version": 2}'),
+        ("look closer", '{"improvement_id": 1}'),
+        ("look closer", '{"improvement_id": 1, "cycle_id": 1, "version": 7}'),
+    ],
+)
+def test_change_whose_watch_nobody_understands_is_taken_back(
+    pet_shop: PetShop, monkeypatch: pytest.MonkeyPatch, task: str, message: str
+) -> None:
+    monkeypatch.setattr("honed.jobs.delivery.STRANGE_ATTEMPTS", 1)
+    pet_shop.read(10)
+    pet_shop.ask(FREE)
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.WATCHING
+    with pet_shop.store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.procrastinate_jobs SET task_name = %s WHERE status = 'todo'"
+            " AND task_name = 'learn'",
+            [task],
+        )
+    lose(pet_shop, task, message)
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+
+
+def test_change_that_is_watched_does_not_end_with_a_message_that_came_too_late(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.read(10)
+    pet_shop.ask(FREE)
+    pet_shop.work()
+    with pet_shop.store.transaction() as conn:
+        defer(conn, Act(target_id=1, improvement_id=1))
+    lose(pet_shop, "act", '{"odd": true}')
+    pet_shop.work_until(lambda: pet_shop.improvement().state is not State.WATCHING)
+    assert pet_shop.improvement().state is State.KEPT
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["[]", '{"improvement_id": true}', '{"improvement_id": 1e400}', '{"cycle_id": -1}', '"text"'],
+)
+def test_message_that_says_nothing_ends_nothing(pet_shop: PetShop, message: str) -> None:
+    pet_shop.turn(FREE)
+    improvement, told = pet_shop.improvement(), len(pet_shop.events)
+    with pet_shop.store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.procrastinate_jobs (queue_name, task_name, args)"
+            " VALUES ('act', 'act', %s::jsonb)",
+            [message],
+        )
+    pet_shop.work()
+    with pet_shop.store.transaction() as conn:
+        assert len(dead_letters(conn)) == 1
+    assert (pet_shop.improvement(), len(pet_shop.events)) == (improvement, told)
+
+
 def test_messages_that_come_twice_or_too_late_do_nothing(pet_shop: PetShop) -> None:
     cycle = pet_shop.turn(FREE)
     improvement = pet_shop.improvement()

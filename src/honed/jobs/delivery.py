@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from honed.errors import HonedError, Interrupted, InvalidMessage, LostJob
 from honed.jobs.deadletters import Cause, DeadLetter, bury
-from honed.jobs.messages import Message, by_task, parse
+from honed.jobs.messages import Message, by_task, is_newer, parse
 from honed.jobs.queue import Fence
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -19,6 +19,10 @@ _LOG = logging.getLogger(__name__)
 RETRY_DELAY_S = 2.0
 #: No retry waits longer.
 MAX_RETRY_DELAY_S = 300.0
+#: A message that a newer honed may have sent is left to a newer worker: so often, with this pause,
+#: before it is given up. Five minutes are enough to exchange workers one after the other.
+STRANGE_ATTEMPTS = 10
+STRANGE_DELAY_S = 30.0
 
 #: Called in the transaction that buries a message, so that what waited for it learns of it.
 OnBurial: TypeAlias = Callable[[Connection, DeadLetter], None]
@@ -78,6 +82,8 @@ class Delivery:
             stop_if_told()
             self._handlers[type(message)](context, message)
         except InvalidMessage as error:
+            if self._is_strange(job):
+                return self._left_to_another(job, str(error))
             return self._contract_broken(job, str(error))
         except Interrupted:
             return lambda conn: _put_back(conn, job.fence, delay_s=0.0)
@@ -96,6 +102,23 @@ class Delivery:
             msg = f"{job.task}: no such task; known are {known}"
             raise InvalidMessage(msg)
         return parse(message_type, job.text)
+
+    def _is_strange(self, job: FetchedJob) -> bool:
+        """Return whether a newer honed may have sent the message."""
+        message_type = self._message_types.get(job.task)
+        return message_type is None or is_newer(message_type, job.text)
+
+    def _left_to_another(self, job: FetchedJob, error: str) -> Settle:
+        def settle(conn: Connection) -> None:
+            if not job.fence.holds(conn):
+                return
+            if _count(conn, job.fence.job_id, "count_exception", error) >= STRANGE_ATTEMPTS:
+                self._bury(conn, job.fence.job_id, Cause.CONTRACT, error)
+            else:
+                _LOG.warning("job %d (%s) is left to another worker", job.fence.job_id, job.task)
+                _put_back(conn, job.fence, delay_s=STRANGE_DELAY_S)
+
+        return settle
 
     def _contract_broken(self, job: FetchedJob, error: str) -> Settle:
         def settle(conn: Connection) -> None:

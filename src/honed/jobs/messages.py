@@ -1,5 +1,6 @@
 """The contract of messages: typed, versioned, checked when sent and when received."""
 
+import json
 from collections.abc import Mapping
 from typing import ClassVar, Literal, LiteralString, TypeVar
 
@@ -56,6 +57,17 @@ def parse(message_type: type[MessageT], text: str) -> MessageT:
         )
         msg = f"{message_type.task}: {broken}"
         raise InvalidMessage(msg) from error
+
+
+def is_newer(message_type: type[Message], text: str) -> bool:
+    """Return whether the JSON ``text`` says that it is of a later version than ``message_type``."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    version = content.get("version") if isinstance(content, dict) else None
+    known: int = message_type.model_fields["version"].default
+    return type(version) is int and version > known
 
 
 def by_task(

@@ -1,15 +1,17 @@
 """Who handles which message, what waits instead of failing, what a dead letter leaves behind."""
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from honed.core.verdict import State, may_follow
-from honed.errors import InvalidMessage, Postponed, Stopped
+from honed.errors import Postponed, Stopped
 from honed.improvement.record import Improvement, lock
 from honed.improvement.transition import Changes, Move, transition
-from honed.jobs.deadletters import Cause, DeadLetter
+from honed.jobs.deadletters import DeadLetter
 from honed.jobs.delivery import Handlers, JobContext, OnBurial
-from honed.jobs.messages import Message, parse
+from honed.jobs.messages import Message
 from honed.jobs.queue import defer
 from honed.loop.act import act
 from honed.loop.cycle import ENDED, Options, Phase, enter, get_cycle, schedule
@@ -73,34 +75,52 @@ def on_burial(parts: Parts) -> OnBurial:
     """
 
     def bury(conn: Connection, letter: DeadLetter) -> None:
-        message = _message(letter)
-        if isinstance(message, Act):
-            _bury_act(parts, conn, message, letter)
-        elif isinstance(message, Learn) and message.improvement_id is not None:
-            improvement = lock(conn, message.improvement_id)
-            if improvement.state is State.WATCHING:
+        gist = _Gist.of(letter)
+        if gist.improvement_id:
+            improvement = lock(conn, gist.improvement_id)
+            if improvement.state is State.WATCHING and letter.task != Act.task:
                 _take_back(conn, improvement, f"it could not be watched: {letter.error}")
-        elif isinstance(message, (Analyze, Hypothesize, Learn)) and message.cycle_id:
-            _bury_cycle(parts, conn, message.cycle_id, letter)
+            elif letter.task != Learn.task:
+                _bury_act(parts, conn, improvement, letter, roll_back=gist.roll_back)
+        elif gist.cycle_id:
+            _bury_cycle(parts, conn, gist.cycle_id, letter)
 
     return bury
 
 
-def _message(letter: DeadLetter) -> Message | None:
-    """Return the message in a dead letter, or None where it breaks its contract."""
-    by_task = {each.task: each for each in _PHASES}
-    if letter.cause is Cause.CONTRACT or letter.task not in by_task:
-        return None
-    try:
-        return parse(by_task[letter.task], letter.message or "")
-    except InvalidMessage:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Gist:
+    """What a lost message was about, as far as it can be read: it may break every contract."""
+
+    #: 0: it names none.
+    cycle_id: int
+    improvement_id: int
+    roll_back: bool
+
+    @classmethod
+    def of(cls, letter: DeadLetter) -> "_Gist":
+        try:
+            content = json.loads(letter.message or "")
+        except (ValueError, RecursionError):
+            content = None
+        read = content if isinstance(content, dict) else {}
+        return cls(
+            _id(read.get("cycle_id")), _id(read.get("improvement_id")), bool(read.get("roll_back"))
+        )
 
 
-def _bury_act(parts: Parts, conn: Connection, message: Act, letter: DeadLetter) -> None:
-    improvement = lock(conn, message.improvement_id)
-    if improvement.state is State.APPLYING and not message.roll_back:
+def _id(value: object) -> int:
+    return value if type(value) is int and 0 < value < 2**63 else 0
+
+
+def _bury_act(
+    parts: Parts, conn: Connection, improvement: Improvement, letter: DeadLetter, *, roll_back: bool
+) -> None:
+    if improvement.state is State.APPLYING and not roll_back:
         _take_back(conn, improvement, f"it could not be applied: {letter.error}")
+        return
+    if improvement.state is State.WATCHING and not roll_back:
+        # It came too late: nothing hung on it any more.
         return
     if improvement.state is State.KEPT or not may_follow(improvement.state, State.FAILED):
         return
