@@ -4,7 +4,8 @@ Load them with ``pytest_plugins = ["honed.testing.postgres", "honed.testing.impr
 """
 
 import itertools
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import asdict, dataclass, field, replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from honed.config import Autonomy, Settings
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger
 from honed.core.step import Step, inverses
+from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import State, Verdict
 from honed.improvement.record import Improvement, Proposal
 from honed.improvement.transition import Changes, Move, bind, propose, transition
@@ -30,6 +32,9 @@ STEP = Step(
 )
 #: What an approval of them covers beside the row.
 CONTENT = Content(undo=inverses([STEP]), target_fingerprint="as it was")
+
+#: How each of them was tried.
+DESIGN = TrialDesign(units=(Unit("q1"),), metric="backend_cpu_s")
 
 #: Where it would be done; nobody connects there.
 PLACE = Place("postgresql:///shop", "postgresql:///shop?user=honed_act_shop", {})
@@ -149,9 +154,9 @@ class Improvements:
             """
             INSERT INTO honed.trial
               (improvement_id, design, seed, ended_at, ending, verdict, judgement, elapsed_s, log_e)
-            VALUES (%s, '{"alpha": 0.05}', 1, honed.now(), 'decided', 'improved', '{}', 1.5, %s)
+            VALUES (%s, %s, 1, honed.now(), 'decided', 'improved', '{}', 1.5, %s)
             """,
-            (improvement.improvement_id, self.log_e),
+            (improvement.improvement_id, json.dumps(asdict(DESIGN)), self.log_e),
         )
 
     def _propose(self, conn: Connection, claim: Claim, cycle_id: int) -> Improvement:
