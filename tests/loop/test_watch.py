@@ -1,13 +1,15 @@
 """What becomes of a watched change, and which stretches of production it is judged by."""
 
+import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from honed.core.trial import TrialDesign, Unit
+from honed.core.target import Interval
+from honed.core.trial import GUARD, TrialDesign, Unit
 from honed.core.verdict import State, Verdict
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
@@ -16,11 +18,20 @@ from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
 from honed.loop.events import Kept, RolledBack, WatchPair
 from honed.loop.learn import Course, rule
-from honed.loop.watch import MIN_PAIRS, PATIENCE, Watched, stored_pairs, stretches_of_pair
+from honed.loop.watch import (
+    MIN_PAIRS,
+    PATIENCE,
+    Pair,
+    Watched,
+    judged,
+    stored_pairs,
+    stretches_of_pair,
+)
 from honed.stats.compare import Rule, decide
 from honed.stats.moments import FloatArray, Moments
 from honed.testing.pets import PetKind, PetShop
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED = 10
 FREE = Options(dry_run=False, require_approval=False)
 UNDECIDED = judge([({"q": 1.0}, {"q": 1.0})], TrialDesign(units=(Unit("q"),), metric="production"))
@@ -140,6 +151,47 @@ def test_stretches_in_which_honed_itself_was_at_work_do_not_count(pet_shop: PetS
         assert pair.after_at.start >= improvement.applied_at
     starts = [pair.after_at.start for pair in pairs]
     assert starts == sorted(set(starts))
+
+
+GUARDED = f"{GUARD}w"
+
+
+@pytest.mark.parametrize(
+    ("read", "write", "verdict"),
+    [
+        (0.5, 1.0, Verdict.IMPROVED),
+        (0.5, 1.05, Verdict.IMPROVED),
+        (0.5, 1.5, Verdict.WORSE),
+        (1.0, 0.1, Verdict.EQUIVALENT),
+    ],
+)
+def test_a_guard_can_take_a_change_back_and_cannot_speak_for_it(
+    pet_shop: PetShop, read: float, write: float, verdict: Verdict
+) -> None:
+    at = Interval(START, START + timedelta(minutes=1))
+    wobble = np.random.default_rng(5).normal(1.0, 0.01, (20, 2))
+    pairs = [
+        Pair(n, at, at, {"q": 1.0, GUARDED: 1.0}, {"q": read * w[0], GUARDED: write * w[1]})
+        for n, w in enumerate(wobble)
+    ]
+    with pet_shop.store.transaction() as conn:
+        said = judged(conn, 1, pairs, pet_shop.settings)
+    assert said is not None
+    assert said.verdict is verdict
+    assert said.effect == pytest.approx(math.log(read), abs=0.01)
+
+
+def test_readings_in_which_only_guards_were_measured_make_no_pair(pet_shop: PetShop) -> None:
+    class OnlyGuards(PetKind):
+        def measure(self, hypothesis: Any, target: Any) -> dict[str, float]:
+            return {f"{GUARD}{name}": c for name, c in super().measure(hypothesis, target).items()}
+
+    pet_shop.kind = OnlyGuards()
+    pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.KEPT, None)
+    with pet_shop.store.transaction() as conn:
+        assert stored_pairs(conn, improvement.improvement_id) == []
 
 
 def shop_that_knows(pet_shop: PetShop, readings: int) -> None:

@@ -8,6 +8,11 @@ from typing import Protocol
 from honed.core.canonical import Json
 from honed.core.step import Step
 
+#: Begins the name of a unit that only guards: it must not become dearer, but no mean counts it.
+GUARD = "guard "
+#: What such a unit weighs where each unit must weigh something.
+GUARD_WEIGHT = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -28,27 +28,31 @@ that write are only counted, not sped up.
 In the trial: CPU seconds of each statement, replayed on clones with and without the indexes;
 statements weigh the same, so that the objective is the geometric mean; none may become more than
 10 % slower. In production: milliseconds per call of each statement whose plan the indexes change.
-What a dropped leftover brings is measured in CPU microseconds of each written row.
+Statements that write to the indexed tables guard: together they may come to cost a tenth more of
+what they and the statements that the indexes serve cost before. They are not in the trial. What a
+dropped leftover brings is measured in CPU microseconds of each written row.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from honed.core.canonical import digest
+from honed.core.canonical import Json, digest
 from honed.core.finding import INVALID_INDEX, REGRESSION, SLOW_STATEMENT, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
 from honed.core.kind import Kind
 from honed.core.risk import Risk
 from honed.core.step import Step
-from honed.core.trial import Trial
+from honed.core.trial import GUARD, Trial
 from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
 from honed.targets.postgres.indexes.search import IndexSet, SearchResult
 from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.texts import StatementText
+from honed.targets.postgres.workload import Workload
 
 #: A set must promise so many times what its trial calls worthwhile: the trial has noise.
 _PROMISED = 2.0
@@ -75,7 +79,7 @@ class IndexOptimization(Kind[PostgresTarget]):
             for found in result.sets:
                 if found.log_ratio < -_PROMISED * worthwhile(len(result.base_s)):
                     wanted |= {definition.name for definition in found.definitions}
-                    yield _build_claim(found, result, findings)
+                    yield _build_claim(found, result, findings, target.workload())
         if any(finding.type == INVALID_INDEX for finding in findings):
             for leftover, finding in find_leftovers(findings, target.catalog()).items():
                 if leftover.name not in wanted:
@@ -104,14 +108,23 @@ class IndexOptimization(Kind[PostgresTarget]):
         )
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
-        """Return milliseconds per call by statement id, of those whose plan the indexes change."""
-        costs = target.statement_costs()
-        return {
-            each: costs[each].exec_ms_per_call for each in _changed(hypothesis) if each in costs
+        """Return milliseconds per call by statement id, of those whose plan the indexes change.
+
+        The statements that pay for the indexes are guards; see ``_guards``.
+        """
+        costs = {each: c.exec_ms_per_call for each, c in target.statement_costs().items()}
+        served = {each: costs[each] for each in _changed(hypothesis) if each in costs}
+        guards = {
+            f"{GUARD}{each}": costs[each] + allowed_ms
+            for each, allowed_ms in _parameters(hypothesis).get("guards", {}).items()
+            if each in costs
         }
+        return served | guards
 
 
-def _build_claim(found: IndexSet, result: SearchResult, findings: Sequence[Finding]) -> Hypothesis:
+def _build_claim(
+    found: IndexSet, result: SearchResult, findings: Sequence[Finding], workload: Workload
+) -> Hypothesis:
     definitions = [each.to_json() for each in found.definitions]
     ratio = math.exp(found.log_ratio)
     changed = {gain.statement_id for gain in found.gains}
@@ -126,12 +139,32 @@ def _build_claim(found: IndexSet, result: SearchResult, findings: Sequence[Findi
             "definitions": definitions,
             "size_bytes": found.size_bytes,
             "statements": [asdict(gain) for gain in found.gains],
+            "guards": _guards(found.definitions, changed, workload),
             "base_s": dict(result.base_s),
             "cut_s": result.cut_s,
             "examined": dict(result.examined),
         },
         finding_ids=tuple(each.finding_id for each in findings if each.subject in changed),
     )
+
+
+def _guards(
+    definitions: Sequence[IndexDefinition], served: Collection[str], workload: Workload
+) -> dict[str, Json]:
+    """Return the statements that write to the indexed tables, with an allowance for each.
+
+    The allowance, milliseconds, is added to each measurement of a call. It is the statement's
+    share of the time that the served statements take: with r of theirs for each millisecond of all
+    these writes, it is r times what a call took so far. So a guard that becomes 10 % dearer stands
+    for writes that cost 10 % more of all that both cost. What an index costs is in its price; this
+    notices where that was wrong.
+    """
+    writes = [each for each in workload.statements if not each.is_select and each.calls]
+    tables = {(each.schema, each.table) for each in definitions}
+    paying = [each for each in writes if StatementText.parse(each.text).names_any(tables)]
+    paid_ms = sum(each.total_ms for each in paying)
+    served_ms = sum(each.total_ms for each in workload.statements if each.statement_id in served)
+    return {each.statement_id: each.mean_ms * served_ms / paid_ms for each in paying if paid_ms}
 
 
 def _words(found: IndexSet, ratio: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from honed.config import Settings
 from honed.core.target import Interval, Target
-from honed.core.trial import TrialDesign, Unit
+from honed.core.trial import GUARD, GUARD_WEIGHT, TrialDesign, Unit
 from honed.experiments.differences import Costs
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
@@ -103,7 +103,8 @@ def judged(
 ) -> Judgement | None:
     """Return what the pairs say of a change; None: nothing yet.
 
-    The units of the trial keep their weights; any other unit weighs 1. There is no control:
+    The units of the trial keep their weights; any other unit weighs 1, but for those that only
+    guard, of which one can still take the change back. There is no control:
     slow drift of production may take a good change back, which a later cycle proposes again,
     while a control that drifts would let a bad one stay. What got worse may have another cause
     than the change.
@@ -113,6 +114,7 @@ def judged(
         return None
     trial = load_last_trial(conn, improvement_id)
     weights = {unit.name: unit.weight for unit in trial.design.units} if trial else {}
+    weights |= {name: GUARD_WEIGHT for name in names if name.startswith(GUARD)}
     design = TrialDesign(
         units=tuple(Unit(name, weights.get(name, 1.0)) for name in names),
         metric="production",
@@ -201,8 +203,10 @@ class _Comparison:
             if known is not None and stretch.start < known:
                 continue
             costs = self._measure(stretch) if unused else {}
-            block += [(stretch, costs)] if costs else []
-            if not costs or len(block) < self._length(ordinal):
+            if not _exercised(costs):
+                continue
+            block.append((stretch, costs))
+            if len(block) < self._length(ordinal):
                 continue
             pair, block = self._pair(ordinal, block, unused), []
             if pair is not None:
@@ -221,7 +225,7 @@ class _Comparison:
         after_at = Interval(block[0][0].start, block[-1][0].end)
         for base in unused:
             before = self._measure(base)
-            if before.keys() & after.keys():
+            if _exercised(before) & after.keys():
                 return Pair(ordinal, base, after_at, before, after)
         return None
 
@@ -238,6 +242,11 @@ def _mean(block: Sequence[Costs]) -> Costs:
         name: math.exp(fmean(math.log(costs[name]) for costs in block if name in costs))
         for name in sorted({name for costs in block for name in costs})
     }
+
+
+def _exercised(costs: Costs) -> set[str]:
+    """Return the units that a pair can be made of; those that only guard are none."""
+    return {name for name in costs if not name.startswith(GUARD)}
 
 
 def _calm(stretches: Sequence[Interval], disturbed: Sequence[Interval]) -> list[Interval]:

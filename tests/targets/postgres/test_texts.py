@@ -100,3 +100,18 @@ def test_what_the_server_forgot_to_normalise_is(text: str, clean: str | None) ->
 @pytest.mark.parametrize("quote", ["'", '"', "$$", "/*", "E'", "--"])
 def test_a_long_text_is_freed_of_constants_at_once(quote: str) -> None:
     assert len(without_constants("SELECT " + f"{quote} x 1 " * 100_000)) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "is_named"),
+    [
+        ("UPDATE orders SET state = $1", True),
+        ("DELETE FROM app.orders", True),
+        ("INSERT INTO other.orders VALUES ($1)", False),
+        ("INSERT INTO orders_old SELECT * FROM app.orders", True),
+        ("INSERT INTO orders_old VALUES ($1)", False),
+        ("COPY orders FROM STDIN", False),
+    ],
+)
+def test_a_statement_names_its_tables(text: str, is_named: bool) -> None:  # noqa: FBT001 - a case
+    assert StatementText.parse(text).names_any({("app", "orders")}) is is_named

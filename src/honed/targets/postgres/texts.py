@@ -1,6 +1,7 @@
 """What a statement's text says of it: what it does, which tables it names, which parameters."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 
@@ -132,6 +133,17 @@ class StatementText:
             if isinstance(table.this, exp.Identifier)
             and not (table.name in defined and not table.db)
         ]
+
+    def names_any(self, tables: Collection[tuple[str, str]]) -> bool:
+        """Return whether it names one of ``tables``, given as schema and name.
+
+        A name without a schema may mean a table of any schema.
+        """
+        return any(
+            name.name == table and name.db in {"", schema}
+            for name in self.tables()
+            for schema, table in tables
+        )
 
     def _is_about_server(self) -> bool:
         tables = self.tables()
