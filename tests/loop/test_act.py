@@ -152,6 +152,27 @@ def test_what_is_there_already_is_not_honeds_to_take_back(pet_shop: PetShop) -> 
     assert "honed_pet" in pet_shop.production.objects()
 
 
+def test_what_was_there_is_nobodys_to_take_back_after_a_crash_either(pet_shop: PetShop) -> None:
+    pet_shop.configure(max_attempts=1)
+    pet_shop.kind.claims = (Claim("there", (STATISTICS,)),)
+    pet_shop.production.client.execute(STATISTICS.do[0].encode())
+    with pet_shop.store.transaction() as conn:
+        # The first outcome of a step cannot be written; a sequence remembers what was rolled back.
+        conn.execute("CREATE SEQUENCE public.outcomes")
+        conn.execute(
+            "CREATE FUNCTION public.fail_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+            " AS $$ BEGIN IF nextval('public.outcomes') = 1 THEN RAISE 'crash'; END IF;"
+            " RETURN new; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER crash BEFORE UPDATE ON honed.effect FOR EACH ROW"
+            " EXECUTE FUNCTION public.fail_once()"
+        )
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+    assert "honed_pet" in pet_shop.production.objects()
+
+
 def test_stop_takes_effect_before_the_next_step(
     pet_shop: PetShop, switch: Callable[[str], None]
 ) -> None:

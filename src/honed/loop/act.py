@@ -38,6 +38,7 @@ from honed.loop.parts import Parts, check_switch
 from honed.loop.prove import fix_steps, run_the_trial
 from honed.loop.watch import production_effect
 from honed.loop.work import Work, patiently
+from honed.storage.db import Connection
 from honed.targets.execute import Hand, acting
 
 #: Trying again would not help, and nothing is on the target yet.
@@ -228,13 +229,16 @@ class _Site:
             return
         self.work.context.stop_if_told()
         found = self.hand.inspect(aim.step)
-        is_resumed = effect is not None and effect.outcome is None
-        if effect is None or not is_resumed:
-            effect = self._open(intent)
-        if found is aim.state or not intent.step.do:
-            outcome = StepOutcome.FOUND_DONE if is_resumed else StepOutcome.NOT_NEEDED
-            self._close(effect, outcome)
+        is_reached = found is aim.state or not intent.step.do
+        if effect is not None and effect.outcome is None:
+            if is_reached:
+                self._close(effect, StepOutcome.FOUND_DONE)
+                return
+        elif is_reached:
+            self._leave_as_it_is(intent)
             return
+        else:
+            effect = self._open(intent)
         self._run(effect, aim, found)
 
     def _run(self, effect: Effect, aim: "_Aim", found: StepState | None) -> None:
@@ -297,30 +301,57 @@ class _Site:
         """Return the newest effect of each step that goes this way, by the step's position."""
         return {each.ordinal: each for each in self._effects() if each.direction is direction}
 
+    def _leave_as_it_is(self, intent: Intent) -> None:
+        """Record that a step is not needed.
+
+        Intent and outcome are committed together: after an intent alone, the next worker would
+        take what was there already for honed's own doing, and for honed's to take back.
+        """
+        with self.work.parts.store.transaction() as conn:
+            effect = self._open_in(conn, intent)
+            self._close_in(conn, effect, StepOutcome.NOT_NEEDED)
+        self._tell_end(effect, StepOutcome.NOT_NEEDED)
+
     def _open(self, intent: Intent) -> Effect:
-        parts, improvement = self.work.parts, self.work.improvement
-        with parts.store.transaction() as conn:
-            open_effect(conn, parts.signer, improvement, intent, fence=self.work.context.fence)
-        return self._last(intent.direction)[intent.ordinal]
+        with self.work.parts.store.transaction() as conn:
+            return self._open_in(conn, intent)
+
+    def _open_in(self, conn: Connection, intent: Intent) -> Effect:
+        work = self.work
+        return open_effect(
+            conn, work.parts.signer, work.improvement, intent, fence=work.context.fence
+        )
 
     def _close(
         self, effect: Effect, outcome: StepOutcome, error: str = "", duration_s: float = 0.0
     ) -> None:
-        parts, improvement = self.work.parts, self.work.improvement
-        with parts.store.transaction() as conn:
-            close_effect(
-                conn,
-                parts.signer,
-                improvement=improvement,
-                effect=effect,
-                outcome=outcome,
-                fence=self.work.context.fence,
-                error=error,
-                duration_s=duration_s,
-            )
-        parts.tell(
+        with self.work.parts.store.transaction() as conn:
+            self._close_in(conn, effect, outcome, error, duration_s)
+        self._tell_end(effect, outcome, duration_s)
+
+    def _close_in(
+        self,
+        conn: Connection,
+        effect: Effect,
+        outcome: StepOutcome,
+        error: str = "",
+        duration_s: float = 0.0,
+    ) -> None:
+        close_effect(
+            conn,
+            self.work.parts.signer,
+            improvement=self.work.improvement,
+            effect=effect,
+            outcome=outcome,
+            fence=self.work.context.fence,
+            error=error,
+            duration_s=duration_s,
+        )
+
+    def _tell_end(self, effect: Effect, outcome: StepOutcome, duration_s: float = 0.0) -> None:
+        self.work.parts.tell(
             StepEnded(
-                improvement.improvement_id,
+                self.work.improvement_id,
                 effect.direction.value,
                 effect.ordinal,
                 effect.step.description,

@@ -94,8 +94,8 @@ def effects_of(conn: Connection, improvement_id: int) -> list[Effect]:
 
 def open_effect(
     conn: Connection, signer: Signer, improvement: Improvement, intent: Intent, *, fence: Fence
-) -> int:
-    """Record an intent with its ledger entry, in the caller's transaction; return the effect's id.
+) -> Effect:
+    """Record an intent with its ledger entry, in the caller's transaction; return the effect.
 
     Commit before the act.
 
@@ -126,8 +126,7 @@ def open_effect(
             "detail": json_text({"ledger_started": entry.leaf_hash}),
         },
     )
-    effect_id: int = row["effect_id"]
-    return effect_id
+    return Effect.from_row(row)
 
 
 def close_effect(  # noqa: PLR0913 - an outcome has that many parts, all but two by name

@@ -198,7 +198,8 @@ SELECT effect.intended_at, coalesce(effect.ended_at, honed.now() + interval '1 d
 -- Record the intent to carry out one step.
 INSERT INTO honed.effect (improvement_id, direction, ordinal, step, detail)
 VALUES (%(improvement_id)s, %(direction)s, %(ordinal)s, %(step)s::jsonb, %(detail)s::jsonb)
-RETURNING effect_id;
+RETURNING effect_id, direction, ordinal, step, intended_at, ended_at, '' AS outcome, error,
+          0 AS duration_s, detail;
 
 -- close_effect --
 -- Record what became of an intent.
