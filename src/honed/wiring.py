@@ -27,6 +27,7 @@ from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
 from honed.loop.parts import AnyKind, Parts, check_switch
 from honed.storage.db import Connection
+from honed.storage.roles import Login, read_login
 from honed.storage.store import Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
@@ -39,7 +40,7 @@ _MOVING = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.APPLYING, St
 class PolicyUse(Enum):
     """What opening honed does about the policy in force."""
 
-    #: The settings become it; needs the store's owner.
+    #: The settings become it if the login is the store's owner; else it stays and must be there.
     WRITE = auto()
     #: The settings become it where there is none yet, which needs the owner; else it stays.
     BEGIN = auto()
@@ -107,7 +108,7 @@ class App:
         Raises:
             UnknownTarget: there is none.
         """
-        record = get_target(self.store.owner, name)
+        record = get_target(self.parts.store, name)
         with self._opening:
             known = self._opened.get(record.target_id)
             if known is None or known.record != record:
@@ -117,7 +118,7 @@ class App:
 
     def targets(self) -> Sequence[PostgresTarget]:
         """Return every target by name."""
-        return [self.target(record.target_id) for record in list_targets(self.store.owner)]
+        return [self.target(record.target_id) for record in list_targets(self.parts.store)]
 
     def run_daemon(self) -> None:
         """Work, read the targets and begin cycles, until SIGTERM or SIGINT."""
@@ -172,13 +173,18 @@ class App:
             found = improvements(conn, cycle_id=cycle_id)
             return CycleReport(get_cycle(conn, cycle_id), tuple(found))
 
+    def login(self) -> Login:
+        """Return as whom this process logs in to the store; the loop's role may be left for it."""
+        with self.parts.store.transaction() as conn:
+            return read_login(conn)
+
     def policy(self) -> Policy:
         """Return the policy in force, which the settings of this process need not be."""
         with self.parts.store.transaction() as conn:
             return current_policy(conn)
 
     def improvements(self) -> Sequence[Improvement]:
-        """Return every improvement, newest first."""
+        """Return the newest improvements, no more than 100, newest first."""
         with self.parts.store.transaction() as conn:
             return improvements(conn)
 
@@ -224,7 +230,7 @@ class App:
             return verify_log(conn, public_key, known)
 
     def _record(self, target_id: int) -> TargetRecord:
-        return get_target(self.store.owner, target_id)
+        return get_target(self.parts.store, target_id)
 
     def _worker(self) -> Worker:
         return Worker(
@@ -287,7 +293,7 @@ def open_app(
         StoreOutdated: it has another schema, or no policy yet.
         ConfigurationError: the ledger's key is not here.
         LedgerError: the ledger is signed with another key.
-        NotAllowed: the policy is to be written, and the login is not the store's owner.
+        NotAllowed: the first policy is to be written, and the login is not the store's owner.
         ServerFailed: the embedded server does not start.
     """
     # They log tracebacks of their own when a store restarts; the worker says it in one line.
@@ -308,7 +314,7 @@ def open_app(
 
 
 def _settle_policy(conn: Connection, settings: Settings, use: PolicyUse) -> None:
-    if use is PolicyUse.WRITE:
+    if use is PolicyUse.WRITE and read_login(conn).is_owner:
         write_policy(conn, settings)
     elif use is PolicyUse.BEGIN:
         begin_policy(conn, settings)

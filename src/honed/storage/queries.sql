@@ -52,3 +52,11 @@ LEFT JOIN pg_roles AS login
   AND pg_has_role(login.oid, role.oid, 'MEMBER')
 WHERE role.rolname IN ('honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon')
 GROUP BY role.rolname;
+
+-- read_login --
+-- Who logged in, and whether this login could decide beside honed's rules, or approve by them.
+SELECT session_user AS name
+     , pg_has_role(session_user, relation.relowner, 'MEMBER') AS is_owner
+     , pg_has_role(session_user, 'honed_approver', 'MEMBER') AS is_approver
+FROM pg_class AS relation
+WHERE relation.oid = 'honed.approval'::regclass;

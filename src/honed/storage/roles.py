@@ -30,6 +30,30 @@ class Role:
     logins: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whom the server knows a connection as, whatever role it has taken since."""
+
+    name: str
+    #: Whether it is the store's owner, or could become it: it may write policies and approvals.
+    is_owner: bool
+    #: Whether it is a member of honed_approver, or could become one.
+    is_approver: bool
+
+    @property
+    def too_much(self) -> str:
+        """What it may beyond a daemon's work, as a clause for a person; empty: nothing."""
+        if self.is_owner:
+            return "owns the store, so it could write policies and approvals itself"
+        return "is a member of honed_approver, so it could approve" if self.is_approver else ""
+
+
+def read_login(conn: Connection) -> Login:
+    """Return who logged in on this connection; any role may ask."""
+    (row,) = conn.execute(_QUERIES["read_login"])
+    return Login(**row)
+
+
 def roles(conn: Connection) -> list[Role]:
     """Return honed's roles, the one that may least first."""
     found = {row["role"]: row["logins"] for row in conn.execute(_QUERIES["list_members"])}

@@ -11,7 +11,8 @@ from honed.storage.server import Server
 #: The database on the embedded server.
 DATABASE = "honed"
 
-#: The role that the loop acts as: it may not approve.
+#: The role that the loop acts as: it may neither approve nor write a policy. It binds honed's own
+#: code; the process behind it is bound only where its login may no more than this role.
 DAEMON = "honed_daemon"
 
 
@@ -22,7 +23,8 @@ class Store:
         """Hold a database that is ready; ``open_store`` makes it so.
 
         Args:
-            owner: the database as its owner, who may change the schema.
+            owner: the database as the login of the settings. That is the schema's owner for whoever
+                migrates or writes the policy; a daemon needs no more than ``DAEMON``.
 
             server: the embedded server, joined; None: somebody else's.
         """

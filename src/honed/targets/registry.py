@@ -24,7 +24,6 @@ _WHERE_TO_PUT_IT = (
     "leave the password out of the URL: put it into ~/.pgpass (or passfile=, service=), "
     "or into the environment as {variable}"
 )
-
 _DISTINCT = "choose a name that differs in more than - for _, or _act at its end"
 
 

@@ -20,6 +20,14 @@ def test_every_setting_is_shown_with_its_origin(cli: CommandLine) -> None:
     assert all(each["meaning"] for each in shown.values())
 
 
+def test_the_owner_puts_the_rules_into_force(cli: CommandLine, daemon_url: str) -> None:
+    cli.env["HONED_AUTONOMY"] = "supervised"
+    assert cli.text("config", "apply") == "policy 1 is in force: supervised\n"
+    assert cli.json("config", "apply")["policy_version"] == 1
+    cli.env.update({"HONED_STORE_URL": daemon_url, "HONED_AUTONOMY": "full"})
+    assert "permission denied for table policy" in cli.refusal("config", "apply")
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

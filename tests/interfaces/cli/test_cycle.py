@@ -162,20 +162,14 @@ def test_a_worker_ends_when_nothing_is_due(
 
 
 def test_a_worker_needs_no_more_than_the_daemons_role(
-    cli: CommandLine, store: Database, quiet_url: str
+    cli: CommandLine, store: Database, quiet_url: str, daemon_url: str
 ) -> None:
     cli.text("target", "add", "shop", "--url", quiet_url)
-    with psycopg.connect(store.url, autocommit=True) as conn:
-        with store.transaction() as own:
-            write_policy(own, Settings())
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
         conn.execute("SELECT honed.run_cycle('shop')")
-        conn.execute("CREATE ROLE dora_of_cli LOGIN")
-        conn.execute("GRANT honed_daemon TO dora_of_cli")
-        cli.env["HONED_STORE_URL"] = store.url.replace("postgres@", "dora_of_cli@")
-        try:
-            done = cli("worker", "--until-idle")
-        finally:
-            conn.execute("DROP ROLE dora_of_cli")
+    cli.env["HONED_STORE_URL"] = daemon_url
+    done = cli("worker", "--until-idle")
     assert (done.exit_code, done.stderr) == (0, "")
     assert cycles(store)[0]["phase"] == "finished"
 
@@ -188,13 +182,8 @@ def test_a_worker_without_the_ledgers_key_does_not_begin(
     assert not (honed_home / "ledger.key").exists()
 
 
-def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
-    cli: CommandLine, store: Database, quiet_url: str
-) -> None:
-    cli.text("target", "add", "shop", "--url", quiet_url)
-    with store.transaction() as conn:
-        write_policy(conn, Settings())
-    cli.env["HONED_AUTONOMY"] = "limited"
+def run_until_a_cycle_ended(cli: CommandLine) -> tuple[list[str], int, list[str]]:
+    """Return what the daemon told, its exit code, and what it said beside."""
     with subprocess.Popen(
         [sys.executable, "-m", "honed", "run", "--json"],
         stdout=subprocess.PIPE,
@@ -210,11 +199,44 @@ def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
                 break
         daemon.send_signal(signal.SIGTERM)
         _, said = daemon.communicate(timeout=60)
-    assert told == ["CycleStarted", "CycleEnded"]
-    assert (daemon.returncode, said) == (0, "honed runs; Ctrl-C ends it\n")
+    return told, daemon.returncode, said.splitlines()
+
+
+def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
+    cli.env["HONED_AUTONOMY"] = "limited"
+    told, exit_code, said = run_until_a_cycle_ended(cli)
+    assert (told, exit_code) == (["CycleStarted", "CycleEnded"], 0)
+    warning, ready = said
+    assert warning.startswith("the daemon's login postgres owns the store, so it could write")
+    assert ready == "honed runs; Ctrl-C ends it"
     assert cycles(store)[0]["phase"] == "finished"
     with store.transaction() as conn:
         assert current_policy(conn).autonomy is Autonomy.LIMITED
+
+
+def test_the_daemon_needs_no_more_than_its_role_and_keeps_the_owners_policy(
+    cli: CommandLine, store: Database, quiet_url: str, daemon_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    cli.text("config", "apply")
+    cli.env.update({"HONED_STORE_URL": daemon_url, "HONED_AUTONOMY": "full"})
+    told, exit_code, said = run_until_a_cycle_ended(cli)
+    assert (told, exit_code) == (["CycleStarted", "CycleEnded"], 0)
+    policy, ready = said
+    assert "in force, and not these settings: autonomy is observe, not full" in policy
+    assert ready == "honed runs; Ctrl-C ends it"
+    with store.transaction() as conn:
+        assert current_policy(conn).autonomy is Autonomy.OBSERVE
+
+
+def test_the_daemon_does_not_begin_without_a_policy(cli: CommandLine, daemon_url: str) -> None:
+    cli.env["HONED_STORE_URL"] = daemon_url
+    assert "the store has no policy yet" in cli.refusal("run")
 
 
 def test_while_honed_is_stopped_a_turn_is_refused(cli: CommandLine, quiet_url: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from honed.config import Settings
 from honed.core.verdict import State
 from honed.ledger.keys import Signer
+from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 from honed.testing.improvements import Improvements
 
@@ -22,12 +23,16 @@ def checks(cli: CommandLine) -> dict[str, Any]:
 
 
 def test_a_machine_with_everything_passes(
-    cli: CommandLine, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine,
+    empty_database: Callable[[], str],
+    daemon_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = empty_database()
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION pg_stat_statements")
     cli.text("target", "add", "shop", "--url", url, "--act-url", url)
+    cli.env["HONED_STORE_URL"] = daemon_url
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/bwrap")
     assert {check["status"] for check in checks(cli).values()} == {"ok"}
     assert "ok   store: PostgreSQL" in cli.text("doctor")
@@ -60,11 +65,26 @@ def test_a_store_that_does_not_answer_is_one_failed_check(honed_home: Path) -> N
 
 def test_checkpoints_beside_an_embedded_store_are_said(honed_home: Path) -> None:
     cli = CommandLine({"HONED_HOME": str(honed_home)})
-    check = checks(cli)["checkpoints"]
+    found = checks(cli)
+    assert "store_url" in found["login"]["fix"]
+    check = found["checkpoints"]
     assert check["status"] == "warn"
     assert "checkpoint_file" in check["fix"]
     cli.env["HONED_CHECKPOINT_FILE"] = "/mnt/elsewhere/checkpoints"
     assert checks(cli)["checkpoints"]["status"] == "ok"
+
+
+def test_a_login_that_may_more_than_a_daemon_needs_is_found(
+    cli: CommandLine, store: Database, daemon_url: str
+) -> None:
+    check = checks(cli)["login"]
+    assert (check["status"], "postgres owns the store" in check["seen"]) == ("warn", True)
+    assert "honed_daemon alone" in check["fix"]
+    with store.transaction() as conn:
+        conn.execute("GRANT honed_approver TO dora_of_cli")
+    cli.env["HONED_STORE_URL"] = daemon_url
+    check = checks(cli)["login"]
+    assert (check["status"], "could approve" in check["seen"]) == ("warn", True)
 
 
 def test_wrong_programs_are_found(cli: CommandLine, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import re
 
 import click
 
+from honed.approval.policy import write_policy
 from honed.config import origins
+from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 
@@ -16,7 +18,7 @@ _PASSWORD = re.compile(
 
 @click.group()
 def config() -> None:
-    """Look at the configuration."""
+    """Look at the configuration, and put its rules into force."""
 
 
 @config.command()
@@ -34,6 +36,22 @@ def show(invocation: Invocation) -> None:
         print_json([dict(zip(titles, row, strict=True)) for row in rows])
         return
     print_rows(titles, rows, empty="there are no settings")
+
+
+@config.command()
+@click.pass_obj
+def apply(invocation: Invocation) -> None:
+    """Make the settings the policy in force, as the store's owner.
+
+    Only their rules: what may be changed without a person, and how much. `honed run` does the same
+    at its start where its login owns the store.
+    """
+    with asking(invocation) as conn:
+        policy = write_policy(conn, invocation.settings())
+    if invocation.as_json:
+        print_json(policy)
+        return
+    click.echo(f"policy {policy.policy_version} is in force: {policy.autonomy.value}")
 
 
 def _shown(value: object) -> object:

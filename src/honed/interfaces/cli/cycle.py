@@ -5,13 +5,12 @@ from datetime import timedelta
 
 import click
 
-from honed.approval.policy import Policy
-from honed.config import Autonomy, Settings
+from honed.config import Autonomy
 from honed.core.verdict import State
 from honed.errors import ConfigurationError, HonedError, Interrupted, UnknownTarget
 from honed.interfaces.cli.output import percent, print_heading, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
-from honed.interfaces.cli.telling import narrated
+from honed.interfaces.cli.telling import narrated, tell_policy
 from honed.loop.cycle import ENDED, Options, Phase
 from honed.targets.registry import list_targets
 from honed.wiring import App, CycleReport, open_app
@@ -77,30 +76,12 @@ def cycle(  # noqa: PLR0913 - one argument an option
         narrated(to_error=invocation.as_json, debug=debug) as on_event,
         open_app(settings, on_event=on_event) as app,
     ):
-        _tell_policy(app.policy(), settings, wants_changes=apply_)
+        policy = app.policy()
+        tell_policy(policy, settings)
+        if apply_ and policy.autonomy is Autonomy.OBSERVE:
+            click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
         report = app.run_cycle(target or _only_target(app), options)
     _report(invocation, report)
-
-
-def _tell_policy(policy: Policy, settings: Settings, *, wants_changes: bool) -> None:
-    """Say which policy is in force, where somebody may think that it is another."""
-    differing = policy.differences(settings)
-    if differing:
-        rules = ", ".join(
-            f"{name} is {_word(here)}, not {_word(there)}"
-            for name, (here, there) in differing.items()
-        )
-        click.echo(
-            f"policy {policy.policy_version} is in force, and not these settings: {rules}"
-            " (`honed run` makes its settings the policy)",
-            err=True,
-        )
-    if wants_changes and policy.autonomy is Autonomy.OBSERVE:
-        click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
-
-
-def _word(value: object) -> str:
-    return repr(value) if value == "" else str(value)
 
 
 def _only_target(app: App) -> str:

@@ -3,7 +3,7 @@
 import click
 
 from honed.interfaces.cli.root import Invocation
-from honed.interfaces.cli.telling import narrated, printed
+from honed.interfaces.cli.telling import narrated, printed, tell_policy
 from honed.wiring import PolicyUse, open_app
 
 
@@ -13,12 +13,17 @@ def run(invocation: Invocation) -> None:
     """Run the daemon: cycles, workers and readings, until told to end.
 
     It reads the targets, begins cycles when they are due and handles the messages of the queues.
-    Its settings become the policy in force; no other command changes a policy that is there.
+    Where its login owns the store its settings become the policy in force; a login that is only a
+    member of honed_daemon is enough otherwise, and safer (docs/howto/run-more-workers.md).
     SIGTERM and SIGINT end it in good order. With --json each event is one line of JSON.
     """
     telling = printed() if invocation.as_json else narrated()
     settings = invocation.settings()
     with telling as on_event, open_app(settings, on_event=on_event, policy=PolicyUse.WRITE) as app:
+        login = app.login()
+        if login.too_much:
+            click.echo(f"the daemon's login {login.name} {login.too_much}", err=True)
+        tell_policy(app.policy(), settings)
         click.echo("honed runs; Ctrl-C ends it", err=True)
         app.run_daemon()
 

@@ -89,6 +89,7 @@ def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
     try:
         with opened_store(invocation) as store:
             yield _guarded("store", _store, store)
+            yield _guarded("login", _login, store)
             yield _guarded("ledger", _ledger, store, settings)
             yield from _work(store)
             yield from _targets(store, settings)
@@ -191,6 +192,19 @@ def _store(store: Store) -> Check:
     where = f"embedded in {store.server.data_dir}" if store.server else "elsewhere"
     size = megabytes(found.size_bytes)
     return Check("store", Status.OK, f"PostgreSQL {found.server_version}, {where}, {size}")
+
+
+def _login(store: Store) -> Check:
+    from honed.storage.roles import read_login
+
+    with store.owner.transaction() as conn:
+        login = read_login(conn)
+    if not login.too_much:
+        return Check("login", Status.OK, f"{login.name} may no more than a daemon needs")
+    fix = "let daemon and workers log in as a member of honed_daemon alone"
+    if store.server:
+        fix += ", on a store of your own (store_url); the embedded one has a single login"
+    return Check("login", Status.WARN, f"{login.name} {login.too_much}", fix)
 
 
 def _ledger(store: Store, settings: Settings) -> Check:

@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 
 COMMANDS = {
-    "config": Place("config:config", "Look at the configuration."),
+    "config": Place("config:config", "Look at the configuration, and put its rules into force."),
     "cycle": Place("cycle:cycle", "Take one turn of the loop now, and tell it live."),
     "deadletter": Place("deadletter:deadletter", "Settle messages that are no longer tried."),
     "demo": Place(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
+from honed.approval.policy import Policy
+from honed.config import Settings
 from honed.interfaces.cli.narration import Narration
 from honed.interfaces.cli.output import plain
 from honed.loop.events import Event, OnEvent
@@ -37,6 +39,25 @@ def narrated(*, to_error: bool = False, debug: bool = False) -> Iterator[OnEvent
 def printed() -> Iterator[OnEvent]:
     """Tell events as JSON, one a line, on standard output."""
     yield lambda event: click.echo(as_line(event))
+
+
+def tell_policy(policy: Policy, settings: Settings) -> None:
+    """Say which policy is in force, where somebody could think that these settings are it."""
+    differing = policy.differences(settings)
+    if not differing:
+        return
+    rules = ", ".join(
+        f"{name} is {_word(here)}, not {_word(there)}" for name, (here, there) in differing.items()
+    )
+    click.echo(
+        f"policy {policy.policy_version} is in force, and not these settings: {rules}"
+        " (the store's owner changes it: `honed run` or `honed config apply`)",
+        err=True,
+    )
+
+
+def _word(value: object) -> str:
+    return repr(value) if value == "" else str(value)
 
 
 def as_line(event: Event) -> str:
