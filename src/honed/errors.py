@@ -12,7 +12,7 @@ HonedError
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
 |   +-- KindFailed  Postponed  UnknownFinding
 +-- LedgerError
-    +-- LedgerTampered  UnknownEntry
+    +-- LedgerTampered  UnknownEntry  MissingCheckpoints
 """
 
 
@@ -216,6 +216,16 @@ class UnknownEntry(LedgerError):
 
     hint = "the first entry is 0; `honed ledger list` shows the newest"
     exit_code = 2
+
+
+class MissingCheckpoints(LedgerError):
+    """There are no checkpoints where honed keeps them, although the ledger is older than that."""
+
+    hint = (
+        "correct checkpoint_file, or restore the file from a copy; a new one"
+        " (`honed ledger checkpoint`) does not show what was cut off before it"
+    )
+    exit_code = 3
 
 
 class LedgerTampered(LedgerError):

@@ -94,7 +94,7 @@ def test_another_key_is_refused() -> None:
 def test_checkpoints_are_appended_as_the_log_grows(
     store: Database, signer: Signer, fill: Fill, tmp_path: Path
 ) -> None:
-    file = tmp_path / "outside" / "checkpoints"
+    file = tmp_path / "checkpoints"
     written = []
     for count in (0, 1, 4, 0, 5):
         with store.transaction() as conn:

@@ -12,16 +12,17 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from honed.errors import ConfigurationError, DiskFull, LedgerTampered
+from honed.errors import ConfigurationError, DiskFull, LedgerTampered, MissingCheckpoints
 from honed.ledger.keys import PublicKey, Signer
-from honed.ledger.log import Head, consistency_proof, read_committed_head, refuse_other_key
+from honed.ledger.log import QUERIES, Head, consistency_proof, read_committed_head, refuse_other_key
 from honed.ledger.merkle import HASH_BYTES, verify_consistency
 from honed.storage.db import Connection
 
@@ -33,6 +34,8 @@ _NOTE = re.compile(
     rf"^(?P<text>(?:(?!{_SIGNATURE_MARK})[^\n]+\n)+)\n(?P<lines>(?:{_SIGNATURE_MARK}[^\n]+\n)+)",
     re.MULTILINE,
 )
+#: By then honed has signed a checkpoint: the daemon does every few minutes, a cycle at its end.
+_FIRST_AFTER: Final = timedelta(hours=1)
 _TEXT = re.compile(r"(?P<origin>[!-*,-~]+)\n(?P<size>0|[1-9][0-9]{0,18})\n(?P<root>[^\n]+)\n")
 
 
@@ -103,6 +106,18 @@ def read_checkpoints(file: Path, public_key: PublicKey) -> tuple[Checkpoint, ...
     except OSError as error:
         raise _file_error(file, error) from error
     return tuple(parse_checkpoint(note, public_key) for note in _notes(content))
+
+
+def refuse_no_checkpoints(conn: Connection, file: Path, known: Sequence[Checkpoint]) -> None:
+    """Refuse an empty or missing ``file``, unless the log is younger than its first checkpoint.
+
+    Raises:
+        MissingCheckpoints: ``known``, which was read from the file, is empty, and should not be.
+    """
+    row = conn.execute(QUERIES["is_old"], {"limit": _FIRST_AFTER}).fetchone()
+    if row and row["is_old"] and not known:
+        msg = f"{file} holds no checkpoints, so nobody would see it if the record had been cut off"
+        raise MissingCheckpoints(msg)
 
 
 def write_checkpoint(conn: Connection, signer: Signer, file: Path) -> Checkpoint:
@@ -181,7 +196,6 @@ def _decoded(text: str) -> bytes:
 def _locked(file: Path) -> Iterator[FileIO]:
     """Hold ``file`` open for reading and appending, one process at a time."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         handle = file.open("a+b", buffering=0)
     except OSError as error:
         raise _file_error(file, error) from error

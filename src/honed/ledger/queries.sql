@@ -20,6 +20,12 @@ SELECT envelope::json #>> '{signatures,0,keyid}' AS key_id
 FROM honed.log_entry
 WHERE leaf_index = 0
 
+-- is_old --
+-- Say whether the log was begun longer ago than honed leaves it without a checkpoint.
+SELECT coalesce(min(recorded_at) < honed.now() - %(limit)s::interval, false) AS is_old
+FROM honed.log_entry
+WHERE leaf_index = 0
+
 -- append_entry --
 -- Write one entry, its parents, the subtrees that it completes and the new head.
 WITH entry AS (

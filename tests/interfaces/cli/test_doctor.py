@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +65,29 @@ def test_a_store_that_does_not_answer_is_one_failed_check(honed_home: Path) -> N
     assert found["postgresql programs"]["status"] == "ok"
 
 
-def test_checkpoints_beside_an_embedded_store_are_said(honed_home: Path) -> None:
+def test_checkpoints_beside_an_embedded_store_are_said(honed_home: Path, tmp_path: Path) -> None:
     cli = CommandLine({"HONED_HOME": str(honed_home)})
     found = checks(cli)
     assert "store_url" in found["login"]["fix"]
     check = found["checkpoints"]
     assert check["status"] == "warn"
     assert "checkpoint_file" in check["fix"]
-    cli.env["HONED_CHECKPOINT_FILE"] = "/mnt/elsewhere/checkpoints"
+    cli.env["HONED_CHECKPOINT_FILE"] = str(tmp_path / "checkpoints")
+    assert checks(cli)["checkpoints"]["status"] == "ok"
+    cli.env["HONED_CHECKPOINT_FILE"] = str(tmp_path / "not mounted" / "checkpoints")
+    check = checks(cli)["checkpoints"]
+    assert (check["status"], "there is no folder" in check["seen"]) == ("fail", True)
+
+
+def test_checkpoints_that_should_be_there_are_missed(
+    cli: CommandLine, improvements: Improvements, honed_home: Path
+) -> None:
+    key = Signer.load_or_create(Settings(home=honed_home).key_file)
+    past = replace(improvements.store, fake_now=datetime.now(UTC) - timedelta(hours=2))
+    replace(improvements, store=past, signer=key).create(State.PROPOSED)
+    check = checks(cli)["checkpoints"]
+    assert (check["status"], "holds no checkpoints" in check["seen"]) == ("fail", True)
+    cli.text("ledger", "checkpoint")
     assert checks(cli)["checkpoints"]["status"] == "ok"
 
 

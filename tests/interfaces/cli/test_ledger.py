@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,31 @@ def test_a_checkpoint_is_kept_in_the_home_unless_told_otherwise(
     assert cli.json("verify")["covered"] == 0
     cli.text("ledger", "checkpoint")
     assert (tmp_path / "elsewhere").is_file()
+
+
+def test_checkpoints_that_are_not_there_are_missed(
+    cli: CommandLine, improvements: Improvements, tmp_path: Path
+) -> None:
+    past = replace(improvements.store, fake_now=datetime.now(UTC) - timedelta(hours=2))
+    replace(improvements, store=past).create(State.KEPT)
+    assert "holds no checkpoints" in cli.refusal("verify")
+    cli.text("ledger", "checkpoint")
+    assert "as it was signed" in cli.text("verify")
+    cli.env["HONED_CHECKPOINT_FILE"] = str(tmp_path / "mistyped")
+    assert "mistyped holds no checkpoints" in cli.refusal("verify")
+    assert cli("verify").exit_code == 3
+
+
+def test_whoever_has_the_public_key_alone_is_told_that_there_are_no_checkpoints(
+    cli: CommandLine, improvements: Improvements, tmp_path: Path
+) -> None:
+    past = replace(improvements.store, fake_now=datetime.now(UTC) - timedelta(hours=2))
+    replace(improvements, store=past).create(State.KEPT)
+    pem = tmp_path / "key.pem"
+    pem.write_text(cli.text("ledger", "key"))
+    cli.env["HONED_HOME"] = str(tmp_path / "elsewhere")
+    assert "no checkpoint covers them" in cli("verify", "--public-key", str(pem)).stderr
+    assert cli("verify", "--public-key", str(pem)).exit_code == 0
 
 
 def test_a_changed_entry_is_named_and_the_exit_code_is_3(
@@ -141,6 +168,8 @@ def test_an_unknown_entry_is_a_wrong_command(cli: CommandLine, command: str) -> 
         (("ledger", "export", "4711"), "the ledger has no entry 4711"),
         (("ledger", "show", "--", "-1"), "is not in the range"),
         (("ledger", "checkpoint", "--file", "/proc/here"), "set checkpoint_file"),
+        (("ledger", "checkpoint", "--file", "/no/such/folder"), "No such file or directory"),
+        (("verify", "--checkpoints", "/nowhere"), "does not exist"),
         (("verify", "--public-key", "/nowhere"), "cannot be read"),
         (("ledger", "export", "0", "--output", "/nowhere/entry"), "cannot be written"),
     ],

@@ -81,7 +81,6 @@ def _here(settings: Settings) -> Iterator[Check]:
     yield _sandbox()
     yield _cpu_times()
     yield _guarded("ledger key", _key, settings)
-    yield _checkpoints(settings)
 
 
 def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
@@ -91,6 +90,7 @@ def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
             yield _guarded("store", _store, store)
             yield _guarded("login", _login, store)
             yield _guarded("ledger", _ledger, store, settings)
+            yield _guarded("checkpoints", _checkpoints, store, settings)
             yield from _work(store)
             yield from _targets(store, settings)
     except HonedError as error:
@@ -174,8 +174,18 @@ def _key(settings: Settings) -> Check:
     return Check("ledger key", Status.OK, f"{key_id[:16]}, in {settings.key_file}")
 
 
-def _checkpoints(settings: Settings) -> Check:
+def _checkpoints(store: Store, settings: Settings) -> Check:
+    from honed.ledger.checkpoint import read_checkpoints, refuse_no_checkpoints
+    from honed.ledger.keys import Signer
+
     file = settings.checkpoints
+    if settings.checkpoint_file and not file.parent.is_dir():
+        fix = "make the folder, or correct checkpoint_file"
+        return Check("checkpoints", Status.FAIL, f"there is no folder {file.parent}", fix)
+    if settings.key_file.exists():
+        known = read_checkpoints(file, Signer.load(settings.key_file).public_key)
+        with store.owner.transaction() as conn:
+            refuse_no_checkpoints(conn, file, known)
     if settings.store_url or not file.is_relative_to(settings.home):
         return Check("checkpoints", Status.OK, f"in {file}")
     seen = f"in {file}, beside the store: who can write there can change both"

@@ -17,6 +17,7 @@ from honed.ledger.bundle import export_bundle
 from honed.ledger.checkpoint import (
     Checkpoint,
     read_checkpoints,
+    refuse_no_checkpoints,
     sign_checkpoint,
     write_checkpoint,
 )
@@ -29,6 +30,7 @@ from honed.storage.db import Connection
 
 _KNOWN = known_or(UnknownEntry, "the ledger has no entry {}")
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--public-key", type=_FILE, help="PEM file of the signer's public key, if its home is not here."
 )
@@ -48,7 +50,7 @@ class _Reader:
 
 @click.command()
 @click.option(
-    "--checkpoints", type=_FILE, help="File of signed checkpoints, instead of checkpoint_file."
+    "--checkpoints", type=_EXISTING, help="File of signed checkpoints, instead of checkpoint_file."
 )
 @_KEY
 @click.pass_obj
@@ -56,12 +58,18 @@ def verify(invocation: Invocation, checkpoints: Path | None, public_key: Path | 
     """Check the whole record, entry by entry.
 
     Every hash and signature is computed anew, and the log is compared with the checkpoints. The
-    exit code is 3 if anything does not fit; the first bad entry is named.
+    exit code is 3 if anything does not fit; the first bad entry is named. It is 3, too, if there
+    are no checkpoints although honed must have signed some; with --public-key, elsewhere than in
+    honed's home, that is only said.
     """
-    file = checkpoints or invocation.settings().checkpoints
+    settings = invocation.settings()
+    file = checkpoints or settings.checkpoints
+    must_be_there = bool(checkpoints or settings.checkpoint_file or not public_key)
     with _reading(invocation, public_key) as reader:
         known = read_checkpoints(file, reader.public_key)
         report = verify_log(reader.conn, reader.public_key, known)
+        if must_be_there:
+            refuse_no_checkpoints(reader.conn, file, known)
     if invocation.as_json:
         print_json(report)
         return
