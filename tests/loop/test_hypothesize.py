@@ -1,16 +1,19 @@
 """Which claims become improvements: new ones, attempted ones, of kinds that fit."""
 
+import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
 from honed.config import Autonomy
+from honed.core.canonical import canonical_json
 from honed.core.finding import INVALID_INDEX
 from honed.core.risk import Danger, Risk
 from honed.core.verdict import State
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import LeftOut, PluginFailed, Proposed
+from honed.loop.hypothesize import MAX_CLAIM_BYTES
 from honed.testing.pets import BETTER, FALSE, Claim, PetKind, PetShop
 
 DRY = Options()
@@ -33,6 +36,66 @@ def test_kind_that_raises_costs_that_kind_and_not_the_cycle(pet_shop: PetShop) -
     assert cycle.error == "pets: pets raised RuntimeError: broken"
     assert [e.plugin for e in pet_shop.events if isinstance(e, PluginFailed)] == ["pets"]
     assert pet_shop.improvements() == []
+
+
+ODD_VALUES: dict[str, dict[str, Any]] = {
+    "a promise that is no number": {"predicted_log_ratio": math.nan},
+    "an endless parameter": {"parameters": {"statements": [], "size": math.inf}},
+    "a parameter that is no JSON": {"parameters": {"statements": [], "tree": object()}},
+    "more than the ledger takes": {"parameters": {"statements": [], "text": "x" * MAX_CLAIM_BYTES}},
+    "what no text of the store can hold": {"claim": "nothing\0 at all"},
+    "half a character": {"claim": "\ud800"},
+    "a finding that nobody found": {"finding_ids": (4711,)},
+    "the name of another kind": {"kind": "cats"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_claim_that_cannot_be_recorded_costs_its_kind_and_not_the_cycle(
+    pet_shop: PetShop, odd: dict[str, Any]
+) -> None:
+    class Odd(PetKind):
+        def propose(self, findings: Any, target: Any) -> Any:
+            for claim in super().propose(findings, target):
+                yield replace(claim, **odd)
+
+    pet_shop.kind = Odd()
+    cycle = pet_shop.turn(DRY)
+    assert cycle.phase is Phase.FINISHED
+    assert cycle.error.startswith("pets: pets raised ")
+    assert [e.plugin for e in pet_shop.events if isinstance(e, PluginFailed)] == ["pets"]
+    assert pet_shop.improvements() == []
+
+
+def test_the_longest_claim_can_be_signed(pet_shop: PetShop) -> None:
+    class Wordy(PetKind):
+        def propose(self, findings: Any, target: Any) -> Any:
+            for claim in super().propose(findings, target):
+                room = MAX_CLAIM_BYTES - len(canonical_json(claim.to_json()))
+                yield replace(claim, claim=claim.claim + "x" * room)
+
+    pet_shop.kind = Wordy()
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement().state is State.DRY_RUN
+
+
+def test_kind_that_cannot_say_its_undo_costs_what_waits_and_not_the_cycle(
+    pet_shop: PetShop,
+) -> None:
+    class Forgetful(PetKind):
+        def rollback(self, steps: Any) -> Any:
+            msg = "forgotten"
+            raise LookupError(msg)
+
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    waiting = pet_shop.improvement()
+    pet_shop.kind = Forgetful()
+    cycle = pet_shop.turn(Options(dry_run=False))
+    assert cycle.phase is Phase.FINISHED
+    assert pet_shop.improvement() == waiting
+    (told,) = [event for event in pet_shop.events if isinstance(event, PluginFailed)]
+    assert "forgotten" in told.error
 
 
 def test_claim_that_is_too_risky_is_recorded_and_never_attempted(pet_shop: PetShop) -> None:

@@ -61,6 +61,9 @@ _PRIORITIES = ((0.5, 5), (0.8, 4), (1.0, 3))
 #: What a leftover is taken to cost of a write until its trial has measured it.
 _LEFTOVER_SHARE = 0.1
 _LEFTOVER_PRIORITY = 3
+#: Statements that write and are watched, the most expensive ones: the more there are, the more
+#: evidence it takes against each.
+_MOST_GUARDS = 50
 
 
 class IndexOptimization(Kind[PostgresTarget]):
@@ -162,6 +165,7 @@ def _guards(
     writes = [each for each in workload.statements if not each.is_select and each.calls]
     tables = {(each.schema, each.table) for each in definitions}
     paying = [each for each in writes if StatementText.parse(each.text).names_any(tables)]
+    paying = paying[:_MOST_GUARDS]
     paid_ms = sum(each.total_ms for each in paying)
     served_ms = sum(each.total_ms for each in workload.statements if each.statement_id in served)
     return {each.statement_id: each.mean_ms * served_ms / paid_ms for each in paying if paid_ms}

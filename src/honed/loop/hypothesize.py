@@ -7,16 +7,18 @@ from typing import Any
 
 from honed.approval.decisions import renew
 from honed.approval.digest import Content
+from honed.core.canonical import canonical_json
 from honed.core.finding import Finding
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.core.target import Target
 from honed.core.verdict import RESTING, State
-from honed.improvement.record import Improvement, Proposal, improvements, latest
+from honed.improvement.record import Improvement, Proposal, improvements, json_text, latest
 from honed.improvement.transition import Changes, Move, propose, transition
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import Fence, defer
 from honed.ledger.keys import Signer
+from honed.ledger.statement import MAX_ENVELOPE_BYTES
 from honed.loop.boundary import KIND_TROUBLE, asking
 from honed.loop.cycle import Cycle, Phase, enter, get_cycle
 from honed.loop.events import Decided, Event, Failed, LeftOut, PluginFailed, Proposed
@@ -29,6 +31,10 @@ _QUERIES = load_queries("honed.loop")
 
 #: Said for good, as long as nothing changes.
 _SETTLED = frozenset({State.REFUTED, State.REJECTED, State.ROLLED_BACK})
+
+#: Longest claim, in bytes of canonical JSON: the ledger's entry names the claim's words twice, and
+#: an envelope is a third longer than what is in it.
+MAX_CLAIM_BYTES = MAX_ENVELOPE_BYTES // 3
 
 #: After this time a refuted claim may be tried again although nothing about the target's schema
 #: changed: its data and its load have.
@@ -60,7 +66,7 @@ def hypothesize(parts: Parts, context: JobContext, message: Hypothesize) -> None
         findings = _findings(conn, cycle)
     target = parts.target(message.target_id)
     fingerprint = target.fingerprint()
-    _renew_waiting(parts, context, target, fingerprint)
+    _renew_waiting(parts, context, cycle, target, fingerprint)
     claims = _Claims()
     for kind in _fitting(parts, cycle, target, findings):
         context.stop_if_told()
@@ -82,9 +88,37 @@ def _fitting(
 def _ask(kind: AnyKind, findings: Sequence[Finding], target: Any, claims: _Claims) -> None:  # noqa: ANN401 - the sort of target that the kind improves
     try:
         with asking(kind.name):
-            claims.made += [(kind, claim) for claim in kind.propose(findings, target)]
+            made = [check_claim(kind, claim, findings) for claim in kind.propose(findings, target)]
+            claims.made += [(kind, claim) for claim in made]
     except KIND_TROUBLE as error:
         claims.failures[kind.name] = str(error)
+
+
+def check_claim(kind: AnyKind, claim: Hypothesis, findings: Sequence[Finding]) -> Hypothesis:
+    """Return ``claim`` if it can be stored and signed as it is.
+
+    Raises:
+        ValueError: it is another kind's, answers a finding that the kind was not given, is longer
+            than ``MAX_CLAIM_BYTES``, or holds what JSON or the store has no place for: a number
+            that is not finite, the character of code 0, half a surrogate pair.
+        TypeError: it holds what is no JSON at all.
+    """
+    if claim.kind != kind.name:
+        msg = f"the claim {claim.subject!r} is of the kind {claim.kind}"
+        raise ValueError(msg)
+    unknown = set(claim.finding_ids) - {finding.finding_id for finding in findings}
+    if unknown:
+        msg = f"the claim {claim.subject!r} answers the findings {sorted(unknown)}, unknown here"
+        raise ValueError(msg)
+    text = json_text(claim.to_json())
+    if "\\u0000" in text:
+        msg = f"the claim {claim.subject!r} holds the character of code 0"
+        raise ValueError(msg)
+    size = len(canonical_json(claim.to_json()))
+    if size > MAX_CLAIM_BYTES:
+        msg = f"the claim {claim.subject[:80]!r} takes {size} bytes, more than {MAX_CLAIM_BYTES}"
+        raise ValueError(msg)
+    return claim
 
 
 def _propose(
@@ -199,14 +233,23 @@ def _adopt(conn: Connection, cycle: Cycle) -> None:
         defer(conn, message)
 
 
-def _renew_waiting(parts: Parts, context: JobContext, target: Target, fingerprint: str) -> None:
-    """Keep what waits for a person true to the target as it is now."""
+def _renew_waiting(
+    parts: Parts, context: JobContext, cycle: Cycle, target: Target, fingerprint: str
+) -> None:
+    """Keep what waits for a person true to the target as it is now.
+
+    Where a kind cannot say how its steps are taken back, its improvement waits as it is.
+    """
     with parts.store.transaction() as conn:
         waiting = improvements(
             conn, target_id=target.target_id, states=[State.AWAITING_APPROVAL], limit=1000
         )
     for each in waiting:
-        content = Content(parts.undo(each.kind, each.steps), fingerprint)
+        try:
+            content = Content(parts.undo(each.kind, each.steps), fingerprint)
+        except KIND_TROUBLE as error:
+            parts.tell(PluginFailed(cycle.cycle_id, each.kind, str(error)))
+            continue
         with parts.store.transaction() as conn:
             renewed = renew(
                 conn, parts.signer, each.improvement_id, content=content, fence=context.fence
