@@ -10,6 +10,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from honed.approval.policy import write_policy
+from honed.config import Settings
 from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import State
 from honed.experiments.record import add_block, finish_trial, start_trial
@@ -170,6 +172,17 @@ def test_a_terminal_shows_what_would_be_done_and_asks(
     code, said = ask(cli, "y\n", "improvement", "approve", name)
     assert (code, "is approved" in said) == (0, True)
     assert cli.json("improvement", "show", name)["decisions"][0]["digest"] == waiting.digest
+
+
+def test_nothing_is_approved_under_observe_and_what_to_do_is_said(
+    cli: CommandLine, store: Database, waiting: Improvement
+) -> None:
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
+    name = str(waiting.improvement_id)
+    refusal = cli.refusal("improvement", "approve", name, "--digest", waiting.digest)
+    assert refusal.startswith("the autonomy is observe, so no change is approved | set autonomy to")
+    assert cli.json("improvement", "show", name)["decisions"] == []
 
 
 def test_a_wrong_digest_is_refused_on_a_terminal_too(

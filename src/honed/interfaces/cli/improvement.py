@@ -7,6 +7,8 @@ import sys
 import click
 
 from honed.approval.decisions import approve, reject, roll_back
+from honed.approval.policy import current_policy
+from honed.config import Autonomy
 from honed.core.verdict import State
 from honed.errors import ConfigurationError, UnknownImprovement, WrongState
 from honed.improvement.record import Improvement, get, improvements, latest
@@ -149,10 +151,11 @@ def _refuse_settled(conn: Connection, improvement_id: int) -> None:
 
     Raises:
         UnknownImprovement: there is none with this id.
-        WrongState: it does not wait.
+        WrongState: it does not wait, or nothing is approved at present.
     """
     asked = get(conn, improvement_id)
     if asked.state is State.AWAITING_APPROVAL:
+        _refuse_under_observe(conn)
         return
     msg = f"improvement {improvement_id} does not wait for an approval: it is {asked.state.value}"
     # The same claim gets a new number each time that it is proposed.
@@ -165,6 +168,14 @@ def _refuse_settled(conn: Connection, improvement_id: int) -> None:
         verb = f"is {newest.state.value}: `honed improvement show"
     hint = f"improvement {newest.improvement_id} makes the same claim, and {verb}"
     raise WrongState(msg, hint=f"{hint} {newest.improvement_id}`")
+
+
+def _refuse_under_observe(conn: Connection) -> None:
+    # The store refuses it, too; here a person is told what to do on the command line.
+    if current_policy(conn).autonomy is Autonomy.OBSERVE:
+        msg = "the autonomy is observe, so no change is approved"
+        hint = "set autonomy to supervised, limited or full, start `honed run` again, read it again"
+        raise WrongState(msg, hint=hint)
 
 
 def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
