@@ -46,6 +46,11 @@ HALF = Step(
     inspect=INDEX_OWNER.inspect,
     in_transaction=False,
 )
+#: Leaves an invalid index behind, which cannot be taken away until the table ``free`` is there.
+STAYING = replace(
+    HALF,
+    undo=("SELECT 1 / count(*) FROM pg_class WHERE relname = 'free'", *INDEX_OWNER.undo),
+)
 #: Can be done, and not undone while the table ``guard`` is there.
 STUCK = Step(
     description="make a table that something hangs on",
@@ -277,6 +282,34 @@ def test_drift_after_the_approval_makes_it_stale(pet_shop: PetShop) -> None:
     assert pet_shop.production.objects() >= {"somebody_elses"}
     assert "honed_pet_owner" not in pet_shop.production.objects()
     assert effects(pet_shop) == []
+
+
+def test_what_a_failed_step_left_is_recorded_and_can_be_taken_back_later(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.configure(max_attempts=1)
+    pet_shop.kind.claims = (Claim("half", (STAYING,)),)
+    pet_shop.turn(FREE)
+    assert pet_shop.improvement().state is State.FAILED
+    assert effects(pet_shop)[0] == (Direction.DO, StepOutcome.FAILED)
+    assert None not in [outcome for _, outcome in effects(pet_shop)]
+    assert pet_shop.production.invalid_indexes() == 1
+    pet_shop.production.client.execute("CREATE TABLE free ()")
+    with pet_shop.store.transaction() as conn:
+        roll_back(conn, pet_shop.improvement().improvement_id, "now it can be")
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.ROLLED_BACK
+    assert pet_shop.production.invalid_indexes() == 0
+    assert effects(pet_shop)[-1] == (Direction.UNDO, StepOutcome.DONE)
+
+
+def test_change_goes_on_after_one_that_left_something_behind(pet_shop: PetShop) -> None:
+    pet_shop.configure(max_attempts=1)
+    pet_shop.kind.claims = (Claim("half", (STAYING,)),)
+    pet_shop.turn(FREE)
+    pet_shop.kind.claims = (BETTER,)
+    cycle = pet_shop.turn(FREE)
+    assert (pet_shop.improvements()[-1].state, cycle.phase) == (State.KEPT, Phase.FINISHED)
 
 
 def test_what_a_failed_undo_left_can_be_asked_to_be_taken_back(stuck: PetShop) -> None:

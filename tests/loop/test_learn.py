@@ -1,12 +1,16 @@
 """A watch waits for what is away, and comes to an end where production says nothing."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from honed.core.verdict import State
 from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
 from honed.loop.events import Parked
-from honed.testing.pets import PetKind, PetShop
+from honed.loop.learn import LONGEST_WATCH
+from honed.loop.watch import disturbances
+from honed.testing.pets import PetKind, PetShop, pet_worker
 
 FREE = Options(dry_run=False, require_approval=False)
 
@@ -46,3 +50,34 @@ def test_change_is_not_taken_back_because_its_target_is_away(pet_shop: PetShop, 
     pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
     with pet_shop.store.transaction() as conn:
         assert dead_letters(conn) == []
+
+
+def look_after(shop: PetShop, time: timedelta) -> None:
+    """Look at the change as if so much time had passed since it was applied."""
+    applied_at = shop.improvement().applied_at
+    assert applied_at is not None
+    make_due(shop)
+    store = replace(shop.parts.store, fake_now=applied_at + time)
+    pet_worker(replace(shop.parts, store=store)).run(until_idle=True)
+
+
+def test_watch_ends_where_production_asks_nothing(pet_shop: PetShop) -> None:
+    begin(pet_shop)
+    look_after(pet_shop, LONGEST_WATCH)
+    assert pet_shop.improvement().state is State.WATCHING
+    look_after(pet_shop, LONGEST_WATCH + timedelta(seconds=1))
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.KEPT, None)
+
+
+def test_step_that_nobody_settles_disturbs_no_longer_than_its_improvement_lasts(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    assert improvement.completed_at is not None
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.improvement SET state = 'failed'")
+        conn.execute("UPDATE honed.effect SET outcome = NULL, ended_at = NULL WHERE ordinal = 0")
+        found = disturbances(conn, improvement.target_id, improvement.proposed_at)
+    assert max(each.end for each in found) == improvement.completed_at

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from honed.approval.decisions import Choice, decisions
@@ -21,10 +21,10 @@ from honed.improvement.transition import Changes, Move
 from honed.jobs.delivery import JobContext
 from honed.loop.decide import begin, settle_decision, stale_reason, submit_proven
 from honed.loop.effects import (
-    OWN,
     REACHED,
     Direction,
     Effect,
+    End,
     Intent,
     StepOutcome,
     close_effect,
@@ -215,7 +215,7 @@ class _Site:
         self._settle_open_step()
         steps = self.work.improvement.steps
         last = self._last(Direction.DO)
-        done = [step for i, step in enumerate(steps) if i in last and last[i].outcome in OWN]
+        done = [step for i, step in enumerate(steps) if i in last and last[i].is_to_take_back]
         for ordinal, undo in enumerate(self.work.parts.undo(self.work.improvement.kind, done)):
             undone = [_Aim(step, StepState.ABSENT) for step in done if step.inverse() == undo]
             self._carry_out(
@@ -259,9 +259,11 @@ class _Site:
             self.hand.run(effect.step)
             self._expect(aim)
         except (StepFailed, MissingPrivilege) as error:
+            duration_s = time.monotonic() - started
             if effect.direction is Direction.DO:
-                self._clear_away(effect.step)
-            self._close(effect, StepOutcome.FAILED, str(error), time.monotonic() - started)
+                self._clear_up(effect, StepOutcome.FAILED, str(error), duration_s)
+            else:
+                self._close(effect, StepOutcome.FAILED, str(error), duration_s)
             raise
         self._close(effect, StepOutcome.DONE, "", time.monotonic() - started)
 
@@ -271,8 +273,26 @@ class _Site:
             msg = f"{aim.step.description}: afterwards the target says {found}, not {aim.state}"
             raise StepFailed(msg)
 
+    def _clear_up(
+        self, effect: Effect, outcome: StepOutcome, error: str, duration_s: float = 0.0
+    ) -> None:
+        """Take away what a step that did not come to its end has left behind; record its outcome.
+
+        What cannot be taken away is recorded too: an effect that stays open would say that the
+        target is being changed, for ever. ``take_back`` tries it again, as a step of its own.
+
+        Raises:
+            StepFailed: it could not be taken away.
+        """
+        try:
+            self._clear_away(effect.step)
+        except (StepFailed, MissingPrivilege) as trouble:
+            error = f"{error}; what it left behind cannot be taken away: {trouble}"
+            self._close(effect, StepOutcome.FAILED, error, duration_s, left_behind=True)
+            raise StepFailed(error) from trouble
+        self._close(effect, outcome, error, duration_s)
+
     def _clear_away(self, step: Step) -> None:
-        """Take away what a step that failed has left behind."""
         found = self.hand.inspect(step)
         is_gone = step.in_transaction if found is None else found is StepState.ABSENT
         if not is_gone:
@@ -285,13 +305,13 @@ class _Site:
             if effect.outcome is not None:
                 continue
             found = self.hand.inspect(effect.step)
-            outcome = StepOutcome.FOUND_DONE
-            if found is StepState.ABSENT:
-                outcome = StepOutcome.NOT_NEEDED
-            elif found is StepState.PARTIAL:
-                self._clear_away(effect.step)
-                outcome = StepOutcome.CLEANED_UP
-            self._close(effect, outcome)
+            if found is StepState.PARTIAL:
+                with suppress(StepFailed):
+                    self._clear_up(effect, StepOutcome.CLEANED_UP, "its worker died over it")
+            elif found is StepState.ABSENT:
+                self._close(effect, StepOutcome.NOT_NEEDED)
+            else:
+                self._close(effect, StepOutcome.FOUND_DONE)
 
     def _effects(self) -> list[Effect]:
         with self.work.parts.store.transaction() as conn:
@@ -309,7 +329,7 @@ class _Site:
         """
         with self.work.parts.store.transaction() as conn:
             effect = self._open_in(conn, intent)
-            self._close_in(conn, effect, StepOutcome.NOT_NEEDED)
+            self._close_in(conn, effect, End(StepOutcome.NOT_NEEDED))
         self._tell_end(effect, StepOutcome.NOT_NEEDED)
 
     def _open(self, intent: Intent) -> Effect:
@@ -323,29 +343,23 @@ class _Site:
         )
 
     def _close(
-        self, effect: Effect, outcome: StepOutcome, error: str = "", duration_s: float = 0.0
-    ) -> None:
-        with self.work.parts.store.transaction() as conn:
-            self._close_in(conn, effect, outcome, error, duration_s)
-        self._tell_end(effect, outcome, duration_s)
-
-    def _close_in(
         self,
-        conn: Connection,
         effect: Effect,
         outcome: StepOutcome,
         error: str = "",
         duration_s: float = 0.0,
+        *,
+        left_behind: bool = False,
     ) -> None:
+        end = End(outcome, error, duration_s, left_behind=left_behind)
+        with self.work.parts.store.transaction() as conn:
+            self._close_in(conn, effect, end)
+        self._tell_end(effect, outcome, duration_s)
+
+    def _close_in(self, conn: Connection, effect: Effect, end: End) -> None:
+        work = self.work
         close_effect(
-            conn,
-            self.work.parts.signer,
-            improvement=self.work.improvement,
-            effect=effect,
-            outcome=outcome,
-            fence=self.work.context.fence,
-            error=error,
-            duration_s=duration_s,
+            conn, work.parts.signer, work.improvement, effect, end, fence=work.context.fence
         )
 
     def _tell_end(self, effect: Effect, outcome: StepOutcome, duration_s: float = 0.0) -> None:

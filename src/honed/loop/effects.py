@@ -32,7 +32,7 @@ class StepOutcome(StrEnum):
     """What became of an intent."""
 
     DONE = "done"
-    #: It failed; what it left behind was taken away.
+    #: It failed; what it left behind was taken away, or is still there: ``Effect.left_behind``.
     FAILED = "failed"
     #: Its worker died; the target was asked, and it had happened.
     FOUND_DONE = "found_done"
@@ -45,7 +45,7 @@ class StepOutcome(StrEnum):
 #: The target is as the step wants it.
 REACHED = frozenset({StepOutcome.DONE, StepOutcome.FOUND_DONE, StepOutcome.NOT_NEEDED})
 #: The step was honed's own doing, so it is honed's to take back.
-OWN = frozenset({StepOutcome.DONE, StepOutcome.FOUND_DONE})
+_OWN = frozenset({StepOutcome.DONE, StepOutcome.FOUND_DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,13 @@ class Effect:
     outcome: StepOutcome | None
     error: str
     duration_s: float
-    #: ``ledger_started`` and ``ledger_ended``: leaf hashes of its entries.
+    #: ``ledger_started`` and ``ledger_ended``: leaf hashes of its entries; ``left_behind``.
     detail: Mapping[str, Json]
+
+    @property
+    def is_to_take_back(self) -> bool:
+        """Whether honed put something on the target with it: the step, or what a failure left."""
+        return self.outcome in _OWN or bool(self.detail.get("left_behind"))
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Effect":
@@ -84,6 +89,17 @@ class Intent:
     direction: Direction
     ordinal: int
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What became of an intent, with what is worth knowing about it."""
+
+    outcome: StepOutcome
+    error: str = ""
+    duration_s: float = 0.0
+    #: It failed, and what it left behind is still on the target.
+    left_behind: bool = False
 
 
 def effects_of(conn: Connection, improvement_id: int) -> list[Effect]:
@@ -129,16 +145,14 @@ def open_effect(
     return Effect.from_row(row)
 
 
-def close_effect(  # noqa: PLR0913 - an outcome has that many parts, all but two by name
+def close_effect(  # noqa: PLR0913 - the intent, what became of it, and who says so
     conn: Connection,
     signer: Signer,
-    *,
     improvement: Improvement,
     effect: Effect,
-    outcome: StepOutcome,
+    end: End,
+    *,
     fence: Fence,
-    error: str = "",
-    duration_s: float = 0.0,
 ) -> None:
     """Record what became of an intent, with its ledger entry, in the caller's transaction.
 
@@ -148,22 +162,28 @@ def close_effect(  # noqa: PLR0913 - an outcome has that many parts, all but two
     """
     fence.check(conn)
     intent = Intent(effect.direction, effect.ordinal, effect.step)
+    left: dict[str, Json] = {"left_behind": True} if end.left_behind else {}
     entry = append(
         conn,
         signer,
-        event=f"{_NAMES[effect.direction]}_{outcome.value}",
+        event=f"{_NAMES[effect.direction]}_{end.outcome.value}",
         subject=_subject(effect.step),
-        predicate={**_predicate(improvement, intent), "error": error, "duration_s": duration_s},
+        predicate={
+            **_predicate(improvement, intent),
+            "error": end.error,
+            "duration_s": end.duration_s,
+            **left,
+        },
         parents=[str(effect.detail["ledger_started"])],
     )
     row = conn.execute(
         _QUERIES["close_effect"],
         {
             "effect_id": effect.effect_id,
-            "outcome": outcome.value,
-            "error": error,
-            "duration_s": duration_s,
-            "detail": json_text({"ledger_ended": entry.leaf_hash}),
+            "outcome": end.outcome.value,
+            "error": end.error,
+            "duration_s": end.duration_s,
+            "detail": json_text({"ledger_ended": entry.leaf_hash, **left}),
         },
     ).fetchone()
     if row is None:

@@ -1,11 +1,13 @@
 """The fourth phase: does a change hold up in production, and when does the next cycle begin?"""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 
+from honed.config import Settings
 from honed.core.verdict import State, Verdict
 from honed.experiments.judgement import Judgement
-from honed.improvement.record import get, improvements, lock
+from honed.improvement.record import Improvement, get, improvements, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
@@ -27,6 +29,14 @@ from honed.loop.watch import (
 )
 from honed.loop.work import Work, follow, patiently
 from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.loop")
+
+#: A watch ends after this time, unless the stretches that it may wait for take longer: production
+#: that asks nothing has no stretches, and other changes wait for the end of a watch. Time in which
+#: honed did not run counts too.
+LONGEST_WATCH = timedelta(days=1)
 
 
 def learn(parts: Parts, context: JobContext, message: Learn) -> None:
@@ -94,13 +104,21 @@ def watch(work: Work, message: Learn) -> None:
             return
         store_pairs(conn, work.improvement_id, seen.new)
         judgement = judged(conn, work.improvement_id, pairs, settings)
-        ruling = rule(judgement, len(pairs), seen, needed=settings.watch_intervals)
+        ruling = rule(
+            judgement,
+            len(pairs),
+            seen,
+            needed=settings.watch_intervals,
+            is_late=_is_late(conn, improvement, settings),
+        )
         _follow(conn, work, ruling, message)
         work.context.fence.finish(conn)
     _tell(work, seen, judgement, ruling, len(pairs))
 
 
-def rule(judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int) -> Ruling:
+def rule(
+    judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int, is_late: bool = False
+) -> Ruling:
     """Return what becomes of a watched change; a pure function.
 
     Args:
@@ -111,8 +129,10 @@ def rule(judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int)
         seen: the stretches of production since the change, and those before it.
 
         needed: pairs until the watch ends; fewer where there are fewer stretches before.
+
+        is_late: whether the watch ends now with what there is.
     """
-    is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed
+    is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed or is_late
     if judgement is None or pairs < MIN_PAIRS:
         return _rule_on_little(seen, is_over=is_over)
     if judgement.verdict is Verdict.WORSE:
@@ -123,6 +143,15 @@ def rule(judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int)
         reason = f"it brings nothing in production: {judgement.reason}"
         return Ruling(Course.ROLL_BACK, reason, judgement.effect)
     return Ruling(Course.KEEP, judgement.reason, judgement.effect)
+
+
+def _is_late(conn: Connection, improvement: Improvement, settings: Settings) -> bool:
+    """Return whether a watch has lasted too long by the clock, whatever was seen meanwhile."""
+    assert improvement.applied_at is not None  # noqa: S101 - it was applied
+    expected = timedelta(seconds=settings.sample_interval_s) * settings.watch_intervals
+    (row,) = conn.execute(_QUERIES["now"])
+    now: datetime = row["now"]
+    return now - improvement.applied_at > max(LONGEST_WATCH, PATIENCE * expected)
 
 
 def _rule_on_little(seen: Watched, *, is_over: bool) -> Ruling:

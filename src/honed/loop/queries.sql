@@ -180,7 +180,8 @@ SELECT improvement_id
 
 -- disturbances --
 -- When trials and changes of a target may have disturbed it, since a moment; what still goes on
--- ends in the future.
+-- ends in the future. A step of which nobody will learn any more what became of it ended with its
+-- improvement, or after a day: no step takes so long.
 SELECT trial_started_at AS began_at,
        coalesce(tried_at, completed_at, honed.now() + interval '1 day') AS ended_at
   FROM honed.improvement
@@ -188,11 +189,18 @@ SELECT trial_started_at AS began_at,
    AND trial_started_at IS NOT NULL
    AND coalesce(tried_at, completed_at, 'infinity') >= %(since)s
 UNION ALL
-SELECT effect.intended_at, coalesce(effect.ended_at, honed.now() + interval '1 day')
+SELECT effect.intended_at, ended.at
   FROM honed.effect
   JOIN honed.improvement USING (improvement_id)
+ CROSS JOIN LATERAL (
+         SELECT coalesce(
+                  effect.ended_at,
+                  CASE WHEN improvement.state = 'failed' THEN improvement.completed_at END,
+                  effect.intended_at + interval '1 day'
+                ) AS at
+       ) AS ended
  WHERE improvement.target_id = %(target_id)s
-   AND coalesce(effect.ended_at, 'infinity') >= %(since)s;
+   AND ended.at >= %(since)s;
 
 -- open_effect --
 -- Record the intent to carry out one step.
