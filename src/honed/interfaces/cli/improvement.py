@@ -162,12 +162,12 @@ def _refuse_settled(conn: Connection, improvement_id: int) -> None:
     newest = latest(conn, target_id=asked.target_id, kind=asked.kind, subject=asked.subject)
     if newest is None or newest.improvement_id == improvement_id:
         raise WrongState(msg, hint=_WHAT_WAITS.get(asked.state, ""))
+    number = newest.improvement_id
     if newest.state is State.AWAITING_APPROVAL:
-        verb = "waits: `honed improvement approve"
+        what = f"waits: `honed improvement approve {number}`"
     else:
-        verb = f"is {newest.state.value}: `honed improvement show"
-    hint = f"improvement {newest.improvement_id} makes the same claim, and {verb}"
-    raise WrongState(msg, hint=f"{hint} {newest.improvement_id}`")
+        what = f"is {newest.state.value}: `honed improvement show {number}`"
+    raise WrongState(msg, hint=f"improvement {number} makes the same claim, and {what}")
 
 
 def _refuse_under_observe(conn: Connection) -> None:
