@@ -115,7 +115,23 @@ def test_kind_that_is_too_risky_is_never_attempted_either(pet_shop: PetShop) -> 
 
     pet_shop.kind = Daring()
     pet_shop.turn(DRY)
-    assert pet_shop.improvement().trial_started_at is None
+    improvement = pet_shop.improvement()
+    assert (improvement.risk, improvement.trial_started_at) == (9, None)
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement() == improvement
+
+
+@pytest.mark.parametrize(("of_claim", "of_kind", "stored"), [(1, 5, 5), (5, 1, 5)])
+def test_the_higher_risk_of_claim_and_kind_is_stored(
+    pet_shop: PetShop, of_claim: int, of_kind: int, stored: int
+) -> None:
+    class Cautious(PetKind):
+        risk: ClassVar[Risk] = Risk(level=of_kind)
+
+    pet_shop.kind = Cautious(claims=(replace(BETTER, risk=of_claim),))
+    pet_shop.turn(DRY)
+    improvement = pet_shop.improvement()
+    assert (improvement.risk, improvement.hypothesis.risk) == (stored, stored)
 
 
 def test_danger_of_the_kind_goes_with_the_claim(pet_shop: PetShop) -> None:

@@ -19,7 +19,8 @@ nothing, and some of it makes other statements slower.
 
 Indexes are built and dropped CONCURRENTLY: readers and writers go on. An index costs disk and makes
 each write to its table dearer; both are in the claim. The undo drops the index; what remains of a
-build that failed half-way is recognised and dropped. A table of which an expression is indexed is
+build that failed half-way is recognised and dropped. The undo of a dropped leftover builds it,
+which makes it valid. A table of which an expression is indexed is
 analyzed afterwards, which nothing takes back. Partitioned tables are left alone, and statements
 that write are only counted, not sped up.
 

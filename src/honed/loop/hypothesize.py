@@ -1,7 +1,7 @@
 """The second phase: kinds say what could be better; what is new becomes an improvement."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -160,16 +160,18 @@ class _Desk:
     cycle: Cycle
     fingerprint: str
 
-    def take(self, kind: AnyKind, claim: Hypothesis) -> Event:
+    def take(self, kind: AnyKind, said: Hypothesis) -> Event:
         """Make the claim an improvement if it is new; return what to tell."""
         cycle_id = self.cycle.cycle_id
+        # No claim is safer than its kind: this risk is what the policy and a person are shown.
+        claim = replace(said, risk=max(said.risk, kind.risk.level))
         reason = self._known_as(claim)
         if reason:
             return LeftOut(cycle_id, claim, reason)
         improvement = propose(self.conn, self.signer, self._proposal(kind, claim), fence=self.fence)
         if improvement is None:
             return LeftOut(cycle_id, claim, "it is open already")
-        if max(claim.risk, kind.risk.level) > MAX_ATTEMPTED_RISK:
+        if claim.risk > MAX_ATTEMPTED_RISK:
             return self._never(improvement)
         improvement_id = improvement.improvement_id
         defer(self.conn, Act(target_id=self.cycle.target_id, improvement_id=improvement_id))

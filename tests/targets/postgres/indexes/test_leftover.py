@@ -7,6 +7,7 @@ import pytest
 from honed.core.finding import INVALID_INDEX
 from honed.core.step import StepState
 from honed.kinds.index_optimization import IndexOptimization
+from honed.targets.postgres.indexes.leftover import Leftover
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
 SETUP: tuple[LiteralString, ...] = (
@@ -47,3 +48,31 @@ def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresW
     assert world.inspect(step) is StepState.DONE
     assert list(kind.propose(world.findings(), world.target)) == []
     assert kind.measure(claim, world.target) == {}
+
+    world.carry_out(kind.rollback([step]))
+    (again,) = (each for each in world.target.catalog().indexes if each.name == "honed_entry_left")
+    assert (again.definition, again.is_valid) == (claim.parameters["leftover"]["definition"], True)
+    assert world.inspect(step) is StepState.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("definition", "undo"),
+    [
+        (
+            "CREATE INDEX honed_a ON public.t USING gin (a) WHERE (b = 'CREATE INDEX ')",
+            (
+                "CREATE INDEX CONCURRENTLY IF NOT EXISTS honed_a ON public.t USING gin (a)"
+                " WHERE (b = 'CREATE INDEX ')"
+            ),
+        ),
+        (
+            "CREATE UNIQUE INDEX honed_a ON public.t USING btree (a)",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS honed_a ON public.t USING btree (a)",
+        ),
+    ],
+)
+def test_a_dropped_leftover_is_built_again_while_everybody_goes_on(
+    definition: str, undo: str
+) -> None:
+    step = Leftover("public", "honed_a", "public.t", definition).step()
+    assert step.undo == (undo,)

@@ -1,5 +1,6 @@
 """Leftovers: invalid indexes that a failed build left behind, and what they cost writers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ METRIC = "cpu_us_per_written_row"
 #: Rows that one measurement writes.
 _ROWS = 2000
 _UNIT = "write"
+#: What every definition of ``pg_get_indexdef`` begins with.
+_CREATE = re.compile(r"^CREATE (UNIQUE )?INDEX ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,15 @@ class Leftover:
         }
 
     def step(self) -> Step:
-        """Return the step that drops it; nothing takes that back, because nothing could use it."""
+        """Return the step that drops it; to take that back it is built again, and then valid."""
         return Step(
             f"drop {self.name}, which a failed build left half-built",
             do=(drop_sql(self.schema, self.name),),
+            undo=(
+                _CREATE.sub(
+                    r"CREATE \1INDEX CONCURRENTLY IF NOT EXISTS ", self.definition, count=1
+                ),
+            ),
             inspect=gone_sql(self.schema, self.name),
             in_transaction=False,
         )
