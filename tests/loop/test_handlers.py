@@ -8,7 +8,7 @@ from honed.approval.decisions import roll_back
 from honed.core.verdict import Outcome, State
 from honed.jobs.deadletters import dead_letters
 from honed.jobs.queue import defer
-from honed.loop.cycle import Options, Phase
+from honed.loop.cycle import ENDED, Options, Phase
 from honed.loop.events import Event, Failed, StepEnded
 from honed.loop.messages import Act, Analyze, Learn
 from honed.loop.pacing import AFTER_NOTHING_S
@@ -73,6 +73,25 @@ def test_change_that_cannot_be_carried_through_is_taken_back(pet_shop: PetShop) 
     with pet_shop.store.transaction() as conn:
         (letter,) = dead_letters(conn)
     assert "nobody expects this" in letter.error
+
+
+def test_cycle_that_is_parked_where_another_one_waits_gives_way_to_it(pet_shop: PetShop) -> None:
+    pet_shop.read(2)
+    first = pet_shop.ask(FREE)
+    with pet_shop.store.transaction() as conn:
+        # As a job is put back whose place in the queue was taken meanwhile.
+        conn.execute("UPDATE honed.procrastinate_jobs SET queueing_lock = NULL")
+        conn.execute(
+            "INSERT INTO honed.cycle (target_id, phase)"
+            " SELECT target_id, 'acting' FROM honed.target"
+        )
+    second = pet_shop.ask(FREE)
+    pet_shop.work()
+    assert pet_shop.cycle(first).phase is Phase.SUPERSEDED
+    assert pet_shop.cycle(second).phase is Phase.WAITING
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.cycle SET phase = 'finished' WHERE phase = 'acting'")
+    pet_shop.work_until(lambda: pet_shop.cycle(second).phase in ENDED)
 
 
 def test_message_for_a_cycle_that_is_gone_is_a_dead_letter(pet_shop: PetShop) -> None:

@@ -57,7 +57,10 @@ def handlers(parts: Parts, *, parked_s: float = PARKED_S) -> Handlers:
             except (Stopped, Postponed) as error:
                 with parts.store.transaction() as conn:
                     context.fence.check(conn)
-                    defer(conn, message, delay_s=parked_s)
+                    job_id = defer(conn, message, delay_s=parked_s)
+                    if job_id is None and isinstance(message, Analyze):
+                        # Another cycle waits in its place already.
+                        enter(conn, message.cycle_id, Phase.SUPERSEDED)
                     context.fence.finish(conn)
                 parts.tell(Parked(message.task, message.target_id, str(error)))
 
