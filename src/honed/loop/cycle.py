@@ -232,7 +232,13 @@ def work_left(conn: Connection, cycle: Cycle) -> Phase | None:
 
 
 def may_change(conn: Connection, cycle: Cycle) -> bool:
-    """Return whether the cycle may begin one more change, by its own limit and the policy's."""
+    """Return whether the cycle may begin one more change, by its own limit and the policy's.
+
+    Under the autonomy ``observe`` nothing changes, whoever approved it.
+    """
+    policy = current_policy(conn)
+    if cycle.options.dry_run or policy.autonomy is Autonomy.OBSERVE:
+        return False
     (row,) = conn.execute(_QUERIES["count_changes"], {"cycle_id": cycle.cycle_id})
-    limit = min(cycle.options.max_changes, current_policy(conn).max_changes_per_run)
-    return row["changes"] < limit and not cycle.options.dry_run
+    limit = min(cycle.options.max_changes, policy.max_changes_per_run)
+    return bool(row["changes"] < limit)
