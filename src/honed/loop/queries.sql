@@ -169,14 +169,14 @@ SELECT improvement.improvement_id
    AND event.detail ->> 'target_fingerprint' = %(fingerprint)s
  LIMIT 1;
 
--- next_approved --
--- The approved improvement of a target that has waited longest.
-SELECT improvement_id
+-- list_approved --
+-- The approved improvements of a target whose cycle is still there, longest waiting first.
+SELECT improvement_id, cycle_id
   FROM honed.improvement
  WHERE target_id = %(target_id)s
    AND state = 'approved'
- ORDER BY approved_at, improvement_id
- LIMIT 1;
+   AND cycle_id IS NOT NULL
+ ORDER BY approved_at, improvement_id;
 
 -- disturbances --
 -- When trials and changes of a target may have disturbed it, since a moment; what still goes on

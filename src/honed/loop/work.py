@@ -11,6 +11,7 @@ from honed.improvement.record import Improvement
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
+from honed.loop.cycle import get_cycle, may_change
 from honed.loop.events import Failed
 from honed.loop.messages import Act, Learn
 from honed.loop.parts import AnyKind, Parts
@@ -132,7 +133,12 @@ def follow(conn: Connection, improvement: Improvement, to: State) -> None:
 
 
 def wake_next(conn: Connection, target_id: int) -> None:
-    """Let the approved improvement that has waited longest look whether it may begin."""
-    row = conn.execute(_QUERIES["next_approved"], {"target_id": target_id}).fetchone()
-    if row is not None:
-        defer(conn, Act(target_id=target_id, improvement_id=row["improvement_id"]))
+    """Let the approved improvement that has waited longest look whether it may begin.
+
+    One whose cycle may change nothing more is left out: it would hold up those behind it, and the
+    cycle that adopts it wakes it.
+    """
+    for row in conn.execute(_QUERIES["list_approved"], {"target_id": target_id}).fetchall():
+        if may_change(conn, get_cycle(conn, row["cycle_id"])):
+            defer(conn, Act(target_id=target_id, improvement_id=row["improvement_id"]))
+            return
