@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from honed.loop.events import (
     StepStarted,
     TrialPair,
 )
+from honed.loop.work import WAIT_FOR_KIND
 from honed.testing.pets import (
     BETTER,
     IMPOSSIBLE,
@@ -35,6 +37,7 @@ from honed.testing.pets import (
     Claim,
     PetKind,
     PetShop,
+    pet_worker,
 )
 
 FREE = Options(dry_run=False, require_approval=False)
@@ -424,6 +427,49 @@ def test_what_cannot_be_taken_back_is_never_applied(pet_shop: PetShop) -> None:
     assert pet_shop.improvement().state is State.FAILED
     assert "no idea" in pet_shop.improvement().error
     assert effects(pet_shop) == []
+
+
+def work_without_the_kind(shop: PetShop, *, after: timedelta = timedelta(0)) -> None:
+    """Let a worker on which the kind is not installed handle what is due, so much later."""
+    with shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.procrastinate_jobs SET scheduled_at = NULL")
+    parts = replace(shop.parts, kinds={})
+    now = shop.improvement().updated_at + after
+    pet_worker(replace(parts, store=replace(parts.store, fake_now=now))).run(until_idle=True)
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [
+        (when(Proposed), State.PROPOSED),
+        (when(Decided), State.APPROVED),
+        (when(Applied), State.WATCHING),
+    ],
+)
+def test_improvement_waits_for_a_worker_that_has_its_kind(
+    pet_shop: PetShop, switch: Callable[[str], None], moment: Callable[[Event], bool], state: State
+) -> None:
+    pet_shop.configure(max_attempts=1)
+    pet_shop.react = once(moment, lambda: switch("stop"))
+    begin(pet_shop)
+    pet_shop.read(5)
+    switch("start")
+    work_without_the_kind(pet_shop)
+    assert pet_shop.improvement().state is state
+    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
+
+
+def test_improvement_does_not_wait_for_ever_for_a_kind_that_is_gone(
+    pet_shop: PetShop, switch: Callable[[str], None]
+) -> None:
+    pet_shop.react = once(when(Proposed), lambda: switch("stop"))
+    begin(pet_shop)
+    switch("start")
+    work_without_the_kind(pet_shop, after=WAIT_FOR_KIND - timedelta(seconds=1))
+    assert pet_shop.improvement().state is State.PROPOSED
+    work_without_the_kind(pet_shop, after=WAIT_FOR_KIND)
+    assert pet_shop.improvement().state is State.FAILED
+    assert "not installed here" in pet_shop.improvement().error
 
 
 @pytest.fixture

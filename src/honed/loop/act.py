@@ -55,7 +55,8 @@ def act(parts: Parts, context: JobContext, message: Act) -> None:
 
     Raises:
         Stopped: honed was told to stop.
-        Postponed: the target does not answer; what was begun is inspected when it does again.
+        Postponed: the target does not answer; what was begun is inspected when it does again. Or
+            the kind is not installed here yet.
         StepFailed: a step could not be taken back.
         LostJob: another worker took the job over.
     """
@@ -72,7 +73,10 @@ def _bring_on(work: Work, message: Act) -> None:
     if message.roll_back:
         if state in _ON_TARGET:
             roll_back(work, message.reason)
-    elif state is State.APPLYING:
+        return
+    if state is State.APPLYING or state in _HANDLERS:
+        work.wait_for_kind()
+    if state is State.APPLYING:
         apply(work)
     elif state in _HANDLERS:
         try:

@@ -44,7 +44,7 @@ def learn(parts: Parts, context: JobContext, message: Learn) -> None:
 
     Raises:
         KindFailed: the kind cannot measure; the change is taken back if it stays so.
-        Postponed: the target does not answer.
+        Postponed: the target does not answer, or the kind is not installed here yet.
         LostJob: another worker took the job over.
     """
     if message.improvement_id is None:
@@ -55,8 +55,10 @@ def learn(parts: Parts, context: JobContext, message: Learn) -> None:
         context.fence.check(conn)
         improvement = get(conn, message.improvement_id)
     if improvement.state is State.WATCHING:
+        work = Work(parts, context, improvement)
+        work.wait_for_kind()
         with patiently():
-            watch(Work(parts, context, improvement), message)
+            watch(work, message)
 
 
 class Course(Enum):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from honed.core.target import Target
 from honed.core.verdict import RESTING, State
@@ -19,6 +20,10 @@ from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
+
+#: So long after its last change of state an improvement waits for a worker that has its kind:
+#: longer than it takes to bring one worker after the other up to date.
+WAIT_FOR_KIND = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,20 @@ class Work:
             UnknownPlugin: it is not installed here.
         """
         return self.parts.kind(self.improvement.kind)
+
+    def wait_for_kind(self) -> None:
+        """Return if the kind is installed here, or was not for so long that it will not come.
+
+        Raises:
+            Postponed: it is not; another worker, or this one once it is brought up to date, has it.
+        """
+        if self.improvement.kind in self.parts.kinds:
+            return
+        with self.parts.store.transaction() as conn:
+            (row,) = conn.execute(_QUERIES["now"])
+        if row["now"] - self.improvement.updated_at < WAIT_FOR_KIND:
+            msg = f"the kind {self.improvement.kind} is not installed here"
+            raise Postponed(msg)
 
     def target(self) -> Target:
         """Return the target of the improvement.
