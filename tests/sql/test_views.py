@@ -129,8 +129,8 @@ def test_a_queue_tells_what_waits_what_is_done_and_what_failed(desk: Desk) -> No
     assert found["oldest"].total_seconds() < 3600
     rows(
         desk.store,
-        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name) VALUES ('act', 'nothing')"
-        " RETURNING 1",
+        "INSERT INTO honed.procrastinate_jobs (queue_name, task_name, args)"
+        """ VALUES ('act', 'probe', '{"version": 1}') RETURNING 1""",
     )
     rows(desk.store, "UPDATE honed.procrastinate_jobs SET status = 'todo' RETURNING 1")
     desk.work()
