@@ -32,6 +32,15 @@ class Kind(ABC, Generic[TargetT]):
     #: The ``--target-area`` that it belongs to: performance, quality or features.
     area: ClassVar[str] = "performance"
 
+    def look(self, target: TargetT) -> Iterable[Finding]:
+        """Return the facts that only this kind reads of ``target``; by default none. Reads only.
+
+        They are stored with what the target itself and the detectors find, once for each cycle,
+        and handed to ``propose`` again if their types are among ``wants``.
+        """
+        del target
+        return ()
+
     @abstractmethod
     def propose(self, findings: Sequence[Finding], target: TargetT) -> Iterable[Hypothesis]:
         """Yield claims that answer ``findings``, best first. Reads only."""

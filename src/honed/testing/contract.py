@@ -108,9 +108,10 @@ class KindContract:
         assert set(again) & set(subjects)
 
     def test_leaves_what_is_well(self, well_world: World) -> None:
-        """The kind is asked about findings, and has nothing to say."""
+        """The kind is asked about findings or looks by itself, and has nothing to say."""
         findings = wanted(self.kind, well_world)
-        assert findings, "nobody asked: the well world has no finding that the kind wants"
+        looks = type(self.kind).look is not Kind.look
+        assert findings or looks, "nobody asked: the well world has no finding that the kind wants"
         assert list(self.kind.propose(findings, well_world.target)) == []
 
     def test_propose_and_apply_change_nothing(self, proposed: Proposed) -> None:
@@ -181,7 +182,8 @@ class KindContract:
 
 def wanted(kind: Kind[Any], world: World) -> list[Finding]:
     """Return the findings of ``world`` that ``kind`` is asked about."""
-    return [finding for finding in world.findings() if finding.type in kind.wants]
+    findings = (*world.findings(), *kind.look(world.target))
+    return [finding for finding in findings if finding.type in kind.wants]
 
 
 def cost(arm: Arm, unit: Unit) -> float:

@@ -83,6 +83,8 @@ class Index:
     keys: tuple[str, ...]
     #: Columns that are only included.
     included: tuple[str, ...]
+    #: Operator class, collation and direction of each key, as numbers of the catalog.
+    orderings: tuple[str, ...]
     #: The condition of a partial index; empty: none.
     predicate: str
     is_unique: bool
@@ -91,6 +93,8 @@ class Index:
     is_valid: bool
     #: Name of the constraint that it carries; empty: none.
     constraint: str
+    #: Whether a person chose it as the table's replica identity, or to cluster the table by.
+    is_chosen: bool
     size_bytes: int
     #: Scans since the counters' reset, on this server only (not on replicas).
     scans: int

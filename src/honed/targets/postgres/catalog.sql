@@ -48,6 +48,10 @@ WHERE c.relkind IN ('r', 'p', 'm')
 ORDER BY c.oid::regclass::text
 LIMIT 1 /* honed */;
 
+-- is_superuser --
+-- Whether this role is bound by no privileges at all.
+SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user /* honed */;
+
 -- read_resets --
 -- When the counters began, and how old the oldest of them is; before the readings themselves.
 SELECT i.stats_reset AS statements_reset_at
@@ -186,6 +190,10 @@ SELECT n.nspname AS schema
         FROM generate_series(1, i.indnkeyatts) AS k) AS keys
      , (SELECT coalesce(array_agg(pg_get_indexdef(i.indexrelid, k, true) ORDER BY k), '{}')
         FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS k) AS included
+     -- Two keys with the same text serve the same searches only if these are equal, too.
+     , (SELECT coalesce(array_agg(format('%%s %%s %%s', i.indclass[k - 1], i.indcollation[k - 1]
+                                         , i.indoption[k - 1]) ORDER BY k), '{}')
+        FROM generate_series(1, i.indnkeyatts) AS k) AS orderings
      , coalesce(pg_get_expr(i.indpred, i.indrelid, true), '') AS predicate
      , i.indisunique AS is_unique
      , i.indisprimary AS is_primary
@@ -194,6 +202,7 @@ SELECT n.nspname AS schema
                  WHERE con.conindid = i.indexrelid AND con.conrelid = i.indrelid
                    AND con.contype IN ('p', 'u', 'x')
                  LIMIT 1), '') AS "constraint"
+     , i.indisreplident OR i.indisclustered AS is_chosen
      , pg_relation_size(i.indexrelid) AS size_bytes
      , coalesce(s.idx_scan, 0) AS scans
 FROM pg_index AS i

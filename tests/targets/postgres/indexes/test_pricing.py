@@ -32,11 +32,13 @@ def catalog(*, honed_bytes: int = 0) -> Catalog:
         method="btree",
         keys=("day",),
         included=(),
+        orderings=("1 0 0",),
         predicate="",
         is_unique=False,
         is_primary=False,
         is_valid=True,
         constraint="",
+        is_chosen=False,
         size_bytes=honed_bytes,
         scans=0,
     )

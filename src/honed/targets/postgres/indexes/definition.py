@@ -155,6 +155,11 @@ def _inspect_sql(schema: str, name: str) -> str:
     return _text(_INSPECT.format(name=sql.Literal(qualified)))
 
 
+def rebuild_sql(definition: str) -> str:
+    """Return what ``pg_get_indexdef`` said as a build during which readers and writers go on."""
+    return re.sub(r"\bINDEX\b", "INDEX CONCURRENTLY IF NOT EXISTS", definition, count=1)
+
+
 def gone_sql(schema: str, name: str) -> str:
     """Return a query that says ``done`` when index ``schema.name`` is gone, else ``absent``."""
     qualified = _text(sql.Identifier(schema, name))

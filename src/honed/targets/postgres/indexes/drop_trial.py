@@ -1,0 +1,174 @@
+"""The trial of dropping indexes: what their table's writers gain, and that no reader loses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+
+from honed.core.step import Step
+from honed.core.trial import GUARD_WEIGHT, Arms, TrialDesign, Unit
+from honed.errors import EvaluatorFailed, StatementCut
+from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.indexes.pricing import updated_columns
+from honed.targets.postgres.indexes.query import plan_key
+from honed.targets.postgres.lab import Lab
+from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.replay import ReplayArm, ReplayStatement, RowCounts
+from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.workload import Workload, WriteMix
+from honed.targets.postgres.worlds import Side
+from honed.targets.postgres.write_cost import write_cost
+
+#: What one number of the unit ``WRITE`` is; statements cost CPU seconds.
+METRIC = "cpu_us_per_written_row"
+WRITE = "write"
+#: Rows that one measurement writes.
+_ROWS = 2000
+#: CPU seconds after which a statement is cut.
+_CUT_S = 5.0
+
+
+class HiddenIndexes:
+    """Worlds of one clone that differ in a few indexes; implements ``Worlds``."""
+
+    def __init__(self, clone: Clone, names: Sequence[str]) -> None:
+        self._clone = clone
+        self._names = names
+        self._session = MeteredSession(clone, cut_s=_CUT_S)
+
+    def enter(self, side: Side) -> MeteredSession:
+        """Return the only session, after hiding the indexes or showing them."""
+        self._clone.hide(self._names if side is Side.CANDIDATE else ())
+        return self._session
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Arm:
+    """One side; implements ``honed.core.trial.Arm``."""
+
+    worlds: HiddenIndexes
+    side: Side
+    clone: Clone
+    table: str
+    updated: Sequence[str]
+    mix: WriteMix
+    statements: ReplayArm
+
+    def run(self, unit: str) -> float:
+        """Return the cost of one written row, or of one statement.
+
+        Raises:
+            EvaluatorFailed: the table is empty, its rows cannot be written again, or the statement
+                failed.
+        """
+        if unit != WRITE:
+            return self.statements.run(unit)
+        self.worlds.enter(self.side)
+        cost = write_cost(self.clone, self.table, update_columns=self.updated, rows=_ROWS)
+        if cost is None:
+            msg = f"{self.table} is empty: what an index costs its writers cannot be measured"
+            raise EvaluatorFailed(msg)
+        inserts, updates = self.mix.inserted or 1.0, self.mix.updated or 1.0
+        return (inserts * cost.insert_us + updates * cost.update_us) / (inserts + updates)
+
+
+@dataclass(frozen=True, slots=True)
+class DropTrial:
+    """Writes to one table with its indexes and without some; implements ``Trial``.
+
+    Both worlds are one database in which the indexes are hidden and shown: to planner and writers a
+    hidden index is none. Statements whose plan changes without them only guard: none may become
+    slower, and no mean counts what they gain.
+    """
+
+    lab: Lab
+    #: Qualified name of the table.
+    table: str
+    #: The indexes' names, without schema, with what builds each.
+    definitions: Mapping[str, str]
+    workload: Workload
+    design: TrialDesign
+    statements: Mapping[str, ReplayStatement] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, target: PostgresTarget, table: str, definitions: Mapping[str, str]) -> "DropTrial":
+        """Return the trial of dropping indexes of ``table``; the target's lab is refreshed."""
+        workload = target.workload()
+        target.lab.refresh()
+        statements = _touched(target.lab, list(definitions), workload)
+        units = [Unit(WRITE)]
+        units += [Unit(name, weight=GUARD_WEIGHT, repeats=3) for name in statements]
+        design = TrialDesign(
+            units=tuple(units),
+            metric=METRIC,
+            alpha=target.settings.alpha,
+            time_budget_s=target.settings.trial_budget_s,
+            washout=0 if len(units) == 1 else 1,
+        )
+        return cls(target.lab, table, definitions, workload, design, statements)
+
+    @contextmanager
+    def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
+        """Carry out ``steps`` on a clone to see that they work, and compare on another.
+
+        A copy of production has no invalid indexes; to writers a valid one costs the same.
+
+        Raises:
+            EvaluatorFailed: an index cannot be built, or a step failed.
+            DiskFull: there is no room.
+        """
+        with self.lab.clone("dropped") as clone:
+            self._complete(clone)
+            clone.carry_out(steps)
+            left = clone.indexes().keys() & self.definitions.keys()
+            if left:
+                msg = f"the steps leave {', '.join(sorted(left))} where it is"
+                raise EvaluatorFailed(msg)
+        with ExitStack() as stack:
+            clone = stack.enter_context(self.lab.clone("candidate"))
+            self._complete(clone)
+            worlds = stack.enter_context(closing(HiddenIndexes(clone, list(self.definitions))))
+            arms = {side: self._arm(clone, worlds, side) for side in Side}
+            sizes = clone.indexes()
+            yield Arms(
+                baseline=arms[Side.BASELINE],
+                candidate=arms[Side.CANDIDATE],
+                control=arms[Side.CONTROL],
+                facts={
+                    "index_bytes": sum(sizes[name] for name in self.definitions),
+                    "dropped_indexes": sorted(self.definitions),
+                    "statements_with_another_plan": sorted(self.statements),
+                },
+            )
+
+    def _complete(self, clone: Clone) -> None:
+        missing = self.definitions.keys() - clone.indexes().keys()
+        clone.run(*(self.definitions[name] for name in sorted(missing)))
+
+    def _arm(self, clone: Clone, worlds: HiddenIndexes, side: Side) -> _Arm:
+        statements = ReplayArm(worlds, side, self.statements, row_counts=RowCounts(worlds), cuts={})
+        name = self.table.rpartition(".")[2].strip('"')
+        updated = sorted(updated_columns(self.workload).get(name, ()))
+        mix = self.workload.writes.get(self.table, WriteMix())
+        return _Arm(worlds, side, clone, self.table, updated, mix, statements)
+
+
+def _touched(lab: Lab, names: Sequence[str], workload: Workload) -> dict[str, ReplayStatement]:
+    """Return the statements that get another plan without the indexes, by statement id."""
+    touched: dict[str, ReplayStatement] = {}
+    with lab.clone("plans") as clone:
+        for statement in workload.replayable:
+            try:
+                before = [plan_key(clone.explain(example)) for example in statement.examples]
+                clone.hide(names)
+                after = [plan_key(clone.explain(example)) for example in statement.examples]
+            except (EvaluatorFailed, StatementCut):
+                continue  # it cannot be planned any more, with or without an index
+            finally:
+                clone.hide(())
+            if before != after:
+                touched[statement.statement_id] = ReplayStatement.of(statement)
+    return touched

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+from honed.kinds.index_cleanup import IndexCleanup
+from honed.testing.contract import KindContract, Proposed
+from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
+
+TABLES = (
+    "CREATE TABLE client (client_id integer PRIMARY KEY)",
+    "INSERT INTO client SELECT generate_series(1, 500)",
+    """
+    CREATE TABLE invoice (invoice_id integer PRIMARY KEY, client_id integer REFERENCES client,
+                          day date NOT NULL, state text, amount numeric)
+    """,
+    """
+    INSERT INTO invoice
+    SELECT n, 1 + n % 500, date '2026-01-01' + n % 300, 'open', n % 90
+      FROM generate_series(1, 30000) n
+    """,
+)
+#: Each of them has a reason to stay.
+KEPT = (
+    "CREATE INDEX of_client ON invoice (client_id)",
+    "CREATE INDEX by_day ON invoice (day DESC, amount)",
+    "CREATE INDEX open_days ON invoice (day) WHERE state = 'open'",
+    "CREATE INDEX by_state ON invoice USING hash (state)",
+    "CREATE UNIQUE INDEX one_amount ON invoice (invoice_id, amount)",
+)
+TRAFFIC = (
+    "INSERT INTO invoice SELECT max(invoice_id) + 1, 1, '2026-02-02' FROM invoice RETURNING 1",
+    "SELECT sum(amount) FROM invoice WHERE day = '2026-03-03'",
+)
+
+
+class TestIndexCleanup(KindContract):
+    kind = IndexCleanup()
+    ill = WorldPlan(
+        (
+            *TABLES,
+            *KEPT,
+            "CREATE INDEX of_client_again ON invoice (client_id)",
+            "CREATE INDEX by_day_only ON invoice (day DESC)",
+            "VACUUM ANALYZE invoice",
+        ),
+        TRAFFIC,
+    )
+    well = WorldPlan((*TABLES, *KEPT, "VACUUM ANALYZE invoice"), TRAFFIC)
+
+    def test_one_of_two_equal_indexes_goes_and_a_beginning(self, proposed: Proposed) -> None:
+        subjects = {claim.subject: claim.parameters["reason"] for claim in proposed.claims}
+        assert subjects.pop("public.by_day_only") == "prefix"
+        (duplicate,) = subjects
+        assert duplicate in {"public.of_client", "public.of_client_again"}
+
+    def test_a_statement_that_used_it_guards(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        prefix = next(each for each in proposed.claims if each.parameters["reason"] == "prefix")
+        units = [unit.name for unit in self.kind.trial(prefix, ill_world.target).design.units]
+        (reader,) = (
+            each.statement_id
+            for each in ill_world.target.workload().statements
+            if "sum(amount)" in each.text
+        )
+        assert set(units) <= {"write", reader}
+
+    def test_a_half_built_index_of_somebody_else_goes(self, make_world: MakeWorld) -> None:
+        setup = (*TABLES, "CREATE INDEX half ON invoice (amount)")
+        world = make_world(replace(self.well, setup=setup))
+        with world.database.connect(autocommit=True) as connection:
+            connection.execute(
+                "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass"
+            )
+        (finding,) = self.kind.look(world.target)
+        assert finding.evidence["reason"] == "invalid"
