@@ -10,13 +10,13 @@ import pytest
 
 from honed.core.target import Interval
 from honed.core.trial import GUARD, TrialDesign, Unit
-from honed.core.verdict import State, Verdict
+from honed.core.verdict import Outcome, State, Verdict
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
 from honed.improvement.record import events
 from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
-from honed.loop.events import Kept, RolledBack, WatchPair
+from honed.loop.events import Event, Kept, RolledBack, TrialStarted, WatchPair
 from honed.loop.learn import Course, rule
 from honed.loop.watch import (
     MIN_PAIRS,
@@ -29,7 +29,7 @@ from honed.loop.watch import (
 )
 from honed.stats.compare import Rule, decide
 from honed.stats.moments import FloatArray, Moments
-from honed.testing.pets import PetKind, PetShop
+from honed.testing.pets import BETTER, WORSE, Claim, PetKind, PetShop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED = 10
@@ -81,7 +81,15 @@ def test_what_production_does_not_exercise_is_kept_in_the_end() -> None:
 def test_too_little_production_before_the_change_decides_nothing_and_says_so(bases: int) -> None:
     ruling = rule(None, 0, seen(1, bases=bases), needed=NEEDED)
     assert (ruling.course, ruling.effect) == (Course.KEEP, None)
-    assert f"only {bases} undisturbed readings" in ruling.reason
+    assert f"only {bases} readings of production before it" in ruling.reason
+
+
+def test_an_effect_against_disturbed_readings_does_not_count_as_a_gain() -> None:
+    disturbed = replace(seen(NEEDED), is_disturbed=True)
+    kept = rule(judgement(Verdict.IMPROVED, -0.5), NEEDED, disturbed, needed=NEEDED)
+    assert (kept.course, kept.effect) == (Course.KEEP, None)
+    worse = rule(judgement(Verdict.WORSE, 0.5), NEEDED, disturbed, needed=NEEDED)
+    assert (worse.course, worse.effect) == (Course.ROLL_BACK, 0.5)
 
 
 def test_a_watch_ends_when_every_stretch_from_before_is_compared() -> None:
@@ -221,13 +229,32 @@ def test_no_stretch_of_production_is_compared_twice(pet_shop: PetShop) -> None:
     assert set(compared) == {1, 2}
 
 
+@pytest.mark.parametrize(
+    ("claim", "state", "outcome"),
+    [(BETTER, State.KEPT, None), (WORSE, State.ROLLED_BACK, Outcome.REGRESSED)],
+)
+def test_where_all_readings_were_disturbed_harm_is_seen_and_no_gain_counts(
+    pet_shop: PetShop, claim: Claim, state: State, outcome: Outcome | None
+) -> None:
+    pet_shop.kind.claims = (claim,)
+
+    def try_for_long(event: Event) -> None:
+        if isinstance(event, TrialStarted):
+            pet_shop.read(8)
+
+    pet_shop.react = try_for_long
+    shop_that_knows(pet_shop, 1)
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (state, outcome)
+
+
 def test_change_without_production_before_it_is_kept_and_says_why(pet_shop: PetShop) -> None:
     shop_that_knows(pet_shop, MIN_PAIRS - 1)
     improvement = pet_shop.improvement()
     assert (improvement.state, improvement.outcome) == (State.KEPT, None)
     with pet_shop.store.transaction() as conn:
         last = events(conn, improvement.improvement_id)[-1]
-    assert f"only {MIN_PAIRS - 1} undisturbed readings" in str(last.detail["reason"])
+    assert f"only {MIN_PAIRS - 1} readings of production before it" in str(last.detail["reason"])
 
 
 def test_every_pair_is_told_with_its_interval(pet_shop: PetShop) -> None:

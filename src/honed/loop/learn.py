@@ -144,7 +144,8 @@ def rule(
     if judgement.effect > 0:
         reason = f"it brings nothing in production: {judgement.reason}"
         return Ruling(Course.ROLL_BACK, reason, judgement.effect)
-    return Ruling(Course.KEEP, judgement.reason, judgement.effect)
+    effect = None if seen.is_disturbed else judgement.effect
+    return Ruling(Course.KEEP, judgement.reason, effect)
 
 
 def _is_late(conn: Connection, improvement: Improvement, settings: Settings) -> bool:

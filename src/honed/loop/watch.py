@@ -23,7 +23,7 @@ from honed.storage.queries import load_queries
 _QUERIES = load_queries("honed.loop")
 
 #: Pairs before the first look: a single odd stretch of production must not take a change back. No
-#: two pairs share a stretch, so as many undisturbed stretches from before the change are needed.
+#: two pairs share a stretch, so as many stretches from before the change are needed.
 MIN_PAIRS = 4
 #: A watch ends after so many times the stretches that it needs, even where production does not
 #: exercise what was changed.
@@ -61,15 +61,18 @@ class Watched:
     new: tuple[Pair, ...]
     #: Undisturbed stretches since the change, whether production exercised it in them or not.
     stretches: int
-    #: Undisturbed stretches before the change; there are no more pairs than that.
+    #: Stretches before the change; there are no more pairs than that.
     bases: int
+    #: Whether trials and changes disturbed some of those, for want of enough others. They make
+    #: production before look dearer than it was: what is worse even so is worse; no gain counts.
+    is_disturbed: bool = False
 
     @property
     def no_baseline(self) -> str:
         """Why nothing can be told where there are too few stretches before the change."""
         return (
-            f"of production before it there are only {self.bases} undisturbed readings, and it"
-            f" takes {MIN_PAIRS} to compare with"
+            f"there are only {self.bases} readings of production before it, and it takes"
+            f" {MIN_PAIRS} to compare with"
         )
 
 
@@ -157,7 +160,8 @@ def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
     The stretches before are the last ones before the change, as many as the watch is long. Where
     there are fewer, there are fewer pairs, and each compares one of them with the mean of several
     stretches after the change: to compare one stretch again and again would count its own noise
-    as evidence each time. Stretches in which a trial or a change disturbed the target are left out.
+    as evidence each time. Stretches in which a trial or a change disturbed the target are left
+    out; before the change only where enough others are left.
 
     Raises:
         KindFailed: the kind's ``measure`` raised something.
@@ -166,12 +170,15 @@ def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
     assert applied_at is not None  # noqa: S101 - it was applied
     assert applying_at is not None  # noqa: S101 - likewise
     since = window_start(improvement, settings)
-    before = _calm(target.intervals(since=since, until=applying_at), disturbed)
-    before = [each for each in before if each.end <= applying_at][-settings.watch_intervals :]
+    until = target.intervals(since=since, until=applying_at)
+    every = [each for each in until if each.end <= applying_at]
+    calm = _calm(every, disturbed)
+    before = (calm if len(calm) >= MIN_PAIRS else every)[-settings.watch_intervals :]
     after = _calm(target.intervals(since=applied_at, until=None), disturbed)
     after = [each for each in after if each.start >= applied_at]
     compare = _Comparison(kind, target, improvement, before, settings.watch_intervals)
-    return Watched(tuple(compare.pairs(after, stored)), len(after), len(before))
+    is_disturbed = len(calm) < MIN_PAIRS <= len(before)
+    return Watched(tuple(compare.pairs(after, stored)), len(after), len(before), is_disturbed)
 
 
 def stretches_of_pair(ordinal: int, *, bases: int, needed: int) -> int:
