@@ -6,7 +6,7 @@ HonedError
 |   +-- StoreUnavailable  StoreOutdated  ServerFailed  DirectoryInUse  DiskFull  NotAllowed
 +-- TargetError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
-|   +-- StatementCut
+|   +-- StatementCut  LoginRefused
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
@@ -95,6 +95,15 @@ class TargetUnavailable(TargetError):
     """The target does not answer."""
 
     hint = "check its URL with `honed target show`, and that the server is up"
+
+
+class LoginRefused(TargetUnavailable):
+    """The target does not let the role log in."""
+
+    hint = (
+        "put its password into ~/.pgpass, or into HONED_TARGET_<NAME>_PASSWORD"
+        " (of an acting role: HONED_TARGET_<NAME>_ACT_PASSWORD)"
+    )
 
 
 class MissingExtension(TargetError):

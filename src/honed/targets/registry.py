@@ -51,9 +51,7 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
         ConfigurationError: a URL holds a password or is none, or the name is taken or odd, or its
             passwords would be read from a variable of another target.
     """
-    if not _NAME.fullmatch(record.name):
-        msg = f"{record.name!r} is no name for a target"
-        raise ConfigurationError(msg, hint="use lower-case letters, digits, _ and -")
+    check_name(record.name)
     _refuse_password(record, record.observe_url, acting=False)
     if record.act_url:
         _refuse_password(record, record.act_url, acting=True)
@@ -67,6 +65,17 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
         msg = f"there is already a target called {record.name}"
         raise ConfigurationError(msg, hint="choose another name, or remove that target first")
     return _record(row)
+
+
+def check_name(name: str) -> None:
+    """Return if ``name`` can be that of a target.
+
+    Raises:
+        ConfigurationError: it is odd.
+    """
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} is no name for a target"
+        raise ConfigurationError(msg, hint="use lower-case letters, digits, _ and -")
 
 
 def list_targets(store: Database) -> list[TargetRecord]:
@@ -117,7 +126,7 @@ def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
     if not url:
         msg = f"the target {record.name} has no URL for changing it"
         raise ConfigurationError(msg, hint="`honed target add --sql` prints how to make its role")
-    password = os.environ.get(_variable(record.name, acting=acting))
+    password = os.environ.get(password_variable(record.name, acting=acting))
     if password is None:
         return url
     where = {**conninfo_to_dict(url), "password": password}
@@ -138,6 +147,15 @@ def database_name(url: str) -> str:
     return str(name)
 
 
+def user_name(url: str) -> str:
+    """Return the name of the role that ``url`` logs in as; empty where it names none.
+
+    Raises:
+        ConfigurationError: it is not a URL of PostgreSQL.
+    """
+    return str(_parts(url).get("user") or "")
+
+
 def _parts(url: str) -> dict[str, Any]:
     try:
         return dict(conninfo_to_dict(url))
@@ -153,21 +171,23 @@ def _refuse_password(record: TargetRecord, url: str, *, acting: bool) -> None:
     where = _parts(url)
     if any(where.get(secret) for secret in _SECRETS):
         msg = f"the URL of target {record.name} holds a password"
-        hint = _WHERE_TO_PUT_IT.format(variable=_variable(record.name, acting=acting))
+        hint = _WHERE_TO_PUT_IT.format(variable=password_variable(record.name, acting=acting))
         raise ConfigurationError(msg, hint=hint)
 
 
 def _refuse_shared_variable(name: str, other: str) -> None:
     """Return unless two targets of different names would read a password from one variable."""
     ours, theirs = (
-        {_variable(each, acting=acting) for acting in (False, True)} for each in (name, other)
+        {password_variable(each, acting=acting) for acting in (False, True)}
+        for each in (name, other)
     )
     if name != other and ours & theirs:
         msg = f"the target {other} has its password in {min(ours & theirs)}, as {name} would"
         raise ConfigurationError(msg, hint=_DISTINCT)
 
 
-def _variable(name: str, *, acting: bool) -> str:
+def password_variable(name: str, *, acting: bool) -> str:
+    """Return the name of the environment variable with the password of one of a target's roles."""
     stem = name.upper().replace("-", "_")
     return f"HONED_TARGET_{stem}_{'ACT_' if acting else ''}PASSWORD"
 

@@ -33,11 +33,32 @@ def test_a_machine_with_everything_passes(
     url = empty_database()
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION pg_stat_statements")
-    cli.text("target", "add", "shop", "--url", url, "--act-url", url)
+        conn.execute("CREATE ROLE doctor_observer LOGIN IN ROLE pg_monitor, pg_read_all_data")
+    observer = url.replace("postgres@", "doctor_observer@")
+    cli.text("target", "add", "shop", "--url", observer, "--act-url", url)
     cli.env["HONED_STORE_URL"] = daemon_url
     monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/bwrap")
-    assert {check["status"] for check in checks(cli).values()} == {"ok"}
-    assert "ok   store: PostgreSQL" in cli.text("doctor")
+    try:
+        assert {check["status"] for check in checks(cli).values()} == {"ok"}
+        assert "ok   store: PostgreSQL" in cli.text("doctor")
+    finally:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("DROP ROLE doctor_observer")
+
+
+def test_a_target_that_cannot_be_changed_as_its_url_says_fails(
+    cli: CommandLine, empty_database: Callable[[], str]
+) -> None:
+    url = empty_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+    cli.text("target", "add", "looks", "--url", url)
+    nobody = url.replace("postgres@", "nobody_of_doctor@")
+    cli.text("target", "add", "acts", "--url", url, "--act-url", nobody)
+    found = checks(cli)
+    assert (found["target looks"]["status"], found["target acts"]["status"]) == ("warn", "fail")
+    assert "does not exist" in found["target acts"]["seen"]
+    assert "prints the SQL that creates both roles" in found["target acts"]["fix"]
 
 
 def test_what_is_missing_is_named_with_what_to_do(

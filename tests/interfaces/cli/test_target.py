@@ -1,5 +1,6 @@
 """`honed target`: the registry, the SQL of the roles, and whether a target can be read."""
 
+import json
 from collections.abc import Callable
 
 import psycopg
@@ -32,17 +33,18 @@ def test_the_sql_of_the_roles_runs_as_printed(cli: CommandLine, shop_url: str) -
     with psycopg.connect(shop_url, autocommit=True) as conn:
         conn.execute("CREATE ROLE shop_owner_of_cli")
         conn.execute("ALTER TABLE part OWNER TO shop_owner_of_cli")
-        name = "cli"
+        urls = (
+            "--url", shop_url.replace("postgres@", "looks_of_cli@"),
+            "--act-url", shop_url.replace("postgres@", "acts_of_cli@"),
+        )  # fmt: skip
         try:
-            conn.execute(cli.text("target", "add", name, "--url", shop_url))
-            observer = shop_url.replace("postgres@", f"honed_observe_{name}@")
-            actor = shop_url.replace("postgres@", f"honed_act_{name}@")
-            cli.text("target", "add", "both", "--url", observer, "--act-url", actor)
+            conn.execute(cli.text("target", "add", "both", *urls))
             seen = cli.json("target", "check", "both")
-            assert (seen["may_change"], seen["why_not"]) == (True, "")
+            assert (seen["may_change"], seen["why_not"], seen["warning"]) == (True, "", "")
+            conn.execute(cli.text("target", "add", "both", *urls, "--sql"))
         finally:
-            conn.execute("DROP OWNED BY honed_observe_cli, honed_act_cli")
-            conn.execute("DROP ROLE honed_observe_cli, honed_act_cli")
+            conn.execute("DROP OWNED BY looks_of_cli, acts_of_cli")
+            conn.execute("DROP ROLE looks_of_cli, acts_of_cli")
             conn.execute("DROP OWNED BY shop_owner_of_cli CASCADE")
             conn.execute("DROP ROLE shop_owner_of_cli")
 
@@ -50,6 +52,7 @@ def test_the_sql_of_the_roles_runs_as_printed(cli: CommandLine, shop_url: str) -
 def test_sql_alone_stores_nothing(cli: CommandLine) -> None:
     sql = cli.text("target", "add", "shop", "--sql")
     assert 'CREATE ROLE "honed_observe_shop" LOGIN' in sql
+    assert 'CREATE ROLE "honed_act_shop" LOGIN' in sql
     assert 'GRANT CONNECT ON DATABASE "shop"' in sql
     assert cli.json("target", "list") == []
 
@@ -70,11 +73,34 @@ def test_a_target_that_honed_may_not_change_says_why(cli: CommandLine, shop_url:
     stranger = shop_url.replace("postgres@", "stranger_of_cli@")
     try:
         cli.text("target", "add", "shop", "--url", shop_url, "--act-url", stranger)
-        assert "may not change the table part" in cli.json("target", "check", "shop")["why_not"]
-        assert "may not change the table part" in cli.text("target", "check", "shop")
+        done = cli("target", "check", "shop", "--json")
+        assert done.exit_code == 1
+        assert "may not change the table part" in json.loads(done.stdout)["why_not"]
+        done = cli("target", "check", "shop")
+        assert done.exit_code == 1
+        assert "no: the acting role may not change the table part" in done.stdout
+        assert "hint: `honed target add shop --sql`" in done.stderr
     finally:
         with psycopg.connect(shop_url, autocommit=True) as conn:
             conn.execute("DROP ROLE stranger_of_cli")
+
+
+def test_a_target_that_is_only_looked_at_passes_with_a_warning_about_a_superuser(
+    cli: CommandLine, shop_url: str
+) -> None:
+    with psycopg.connect(shop_url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+    cli.text("target", "add", "shop", "--url", shop_url)
+    assert "no: it has no URL for changing it" in cli.text("target", "check", "shop")
+    assert "the observing role is a superuser" in cli.text("target", "check", "shop")
+
+
+def test_a_login_that_is_refused_is_answered_by_what_helps(cli: CommandLine, shop_url: str) -> None:
+    nobody = shop_url.replace("postgres@", "nobody_of_cli@")
+    cli.text("target", "add", "shop", "--url", nobody)
+    assert "prints the SQL that creates both roles" in cli.refusal("target", "check", "shop")
+    cli.text("target", "add", "moved", "--url", f"{shop_url.replace('/test_', '/gone_')}")
+    assert "correct the database's name" in cli.refusal("target", "check", "moved")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +113,7 @@ def test_a_target_that_honed_may_not_change_says_why(cli: CommandLine, shop_url:
         (("target", "add", "shop", "--url", "postgresql://u:pw@h/db"), "HONED_TARGET_SHOP_PASSWO"),
         (("target", "add", "shop", "--url", "::"), "not a URL of PostgreSQL"),
         (("target", "add", "Shop!", "--url", "postgresql:///x"), "is no name for a target"),
+        (("target", "add", "Shop!", "--sql"), "is no name for a target"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -98,6 +98,28 @@ def test_the_acting_role_can_build_and_drop_what_honed_builds(production: Any, n
             connection.execute("CREATE INDEX CONCURRENTLY honed_i ON orders (day)")
 
 
+def test_the_sql_can_be_run_again(production: Any, name: str) -> None:
+    production.run(f'ALTER ROLE "{observer_name(name)}" CONNECTION LIMIT 3')
+    production.run("CREATE SCHEMA later CREATE TABLE later.part (value integer)")
+    production.run(f"ALTER TABLE later.part OWNER TO {_OWNER}")
+    production.client.execute(roles_sql(name, production.client.info.dbname))
+    (role,) = production.run(
+        "SELECT rolconnlimit FROM pg_roles WHERE rolname = %(name)s", {"name": observer_name(name)}
+    )
+    assert role["rolconnlimit"] == 3
+    with psycopg.connect(
+        make_conninfo(production.url, user=actor_name(name)), autocommit=True
+    ) as connection:
+        connection.execute("CREATE INDEX CONCURRENTLY honed_i ON later.part (value)")
+
+
+def test_the_roles_can_have_other_names() -> None:
+    text = roles_sql("shop", "shop", observer="reader", actor="changer")
+    assert "honed_" not in text
+    assert 'CREATE ROLE "reader" LOGIN' in text
+    assert 'CREATE ROLE "changer" LOGIN' in text
+
+
 def test_names_and_databases_are_quoted() -> None:
     text = roles_sql("my-shop", 'odd "name"')
     assert '"honed_observe_my-shop"' in text

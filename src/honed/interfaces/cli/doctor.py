@@ -269,10 +269,14 @@ def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
     name = f"target {record.name}"
     access = check_target(record, store.owner, settings)
     seen = f"PostgreSQL {access.server_version}, read"
-    if access.may_change:
-        return Check(name, Status.OK, f"{seen} and changed")
-    fix = f"`honed target add {record.name} --sql` prints how to make its acting role"
-    return Check(name, Status.WARN, f"{seen}, but not changed: {access.why_not}", fix)
+    if not access.may_change:
+        # Without a URL nobody asked for it; with one that does not work every change would fail.
+        status = Status.FAIL if record.act_url else Status.WARN
+        return Check(name, status, f"{seen}, but not changed: {access.why_not}", access.fix)
+    if access.warning:
+        fix = f"`honed target add {record.name} --sql` prints the SQL for one that only reads"
+        return Check(name, Status.WARN, f"{seen} and changed; {access.warning}", fix)
+    return Check(name, Status.OK, f"{seen} and changed")
 
 
 def _guarded(name: str, look: Callable[..., Check], *about: object) -> Check:

@@ -1,5 +1,7 @@
 """`honed target`: which databases honed looks at, and as whom."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from honed.interfaces.cli.opening import opened_store
@@ -8,11 +10,16 @@ from honed.interfaces.cli.root import Invocation
 from honed.targets.registry import (
     TargetRecord,
     add_target,
+    check_name,
     database_name,
     get_target,
     list_targets,
     remove_target,
+    user_name,
 )
+
+if TYPE_CHECKING:
+    from honed.targets.postgres.check import Access
 
 
 @click.group()
@@ -38,12 +45,19 @@ def add(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Let honed look at a database, and print the SQL that makes its two roles.
 
-    The SQL goes to standard output, everything else to standard error. Without --url it is for a
-    database that is called NAME.
+    The SQL goes to standard output, everything else to standard error; it can be run again. It is
+    for the roles that the URLs log in as, else for honed_observe_NAME and honed_act_NAME, and
+    without --url for a database that is called NAME.
     """
     from honed.targets.postgres.roles import roles_sql
 
-    sql = roles_sql(name, database_name(url) if url else name)
+    check_name(name)
+    sql = roles_sql(
+        name,
+        database_name(url) if url else name,
+        observer=user_name(url) if url else "",
+        actor=user_name(act_url) if act_url else "",
+    )
     if only_sql:
         _print_sql(invocation, sql, None)
         return
@@ -115,25 +129,40 @@ def remove(invocation: Invocation, name: str) -> None:
 
 @target.command()
 @click.argument("name")
-@click.pass_obj
-def check(invocation: Invocation, name: str) -> None:
-    """Check that honed can read a target, and change it where it has a URL for that."""
+@click.pass_context
+def check(context: click.Context, name: str) -> None:
+    """Check that honed can read a target, and change it where it has a URL for that.
+
+    The exit code is 1 if it cannot.
+    """
     from honed.targets.postgres.check import check_target
 
+    invocation = context.find_object(Invocation) or Invocation()
     with opened_store(invocation) as store:
         record = get_target(store.owner, name)
         seen = check_target(record, store.owner, invocation.settings())
     if invocation.as_json:
         print_json(seen)
-        return
+    else:
+        _print_access(name, seen)
+    if record.act_url and not seen.may_change:
+        context.exit(1)
+
+
+def _print_access(name: str, seen: "Access") -> None:
     print_fields(
         {
-            "target": record.name,
+            "target": name,
             "server": f"PostgreSQL {seen.server_version}",
             "reading": "yes: statements and every table",
-            "changing": "yes: the tables of every owner" if seen.may_change else seen.why_not,
+            "changing": "yes: the tables of every owner"
+            if seen.may_change
+            else f"no: {seen.why_not}",
+            "warning": seen.warning,
         }
     )
+    if seen.fix:
+        click.echo(f"  hint: {seen.fix}", err=True)
 
 
 def _print_sql(invocation: Invocation, sql: str, added: TargetRecord | None) -> None:

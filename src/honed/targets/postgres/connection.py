@@ -1,5 +1,6 @@
 """Connections that only read a target, with time limits, and words for what goes wrong there."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -13,6 +14,7 @@ from honed.config import Settings
 from honed.errors import (
     EvaluatorFailed,
     HonedError,
+    LoginRefused,
     MissingExtension,
     MissingPrivilege,
     StatementCut,
@@ -33,11 +35,30 @@ _MEANINGS: dict[str, type[HonedError]] = {
     "55P03": StatementCut,  # a lock was not to be had in time
     "57014": StatementCut,
     "08": TargetUnavailable,
-    "28": TargetUnavailable,  # the login was refused
+    "28": LoginRefused,
     "3D": TargetUnavailable,  # the database does not exist
     "53": TargetUnavailable,  # no connection, memory or disk left there
     "57": TargetUnavailable,  # shutting down, starting up, database dropped
     "58": TargetUnavailable,
+}
+
+#: Of a login that fails libpq hands on the server's words alone, without a SQLSTATE. Where they
+#: are in another language than English the hint is the general one.
+_REFUSAL = re.compile(
+    r"no password supplied|authentication failed|no pg_hba\.conf entry"
+    r"|role \".*\" (does not exist|is not permitted to log in)"
+)
+_HINTS = {
+    re.compile(r"no pg_hba\.conf entry"): "let the role in from this machine (pg_hba.conf)",
+    re.compile(r"role \".*\" does not exist"): (
+        "`honed target add --sql` prints the SQL that creates both roles; run it as a superuser"
+    ),
+    re.compile(r"database \".*\" does not exist"): (
+        "correct the database's name in the URL: `honed target remove`, then `honed target add`"
+    ),
+    re.compile(r"shared_preload_libraries"): (
+        "add the library to shared_preload_libraries in postgresql.conf, and restart the server"
+    ),
 }
 
 
@@ -100,7 +121,8 @@ def target_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise (_meaning(error) or EvaluatorFailed)(_message(error)) from error
+        meaning = _meaning(error) or EvaluatorFailed
+        raise meaning(_message(error), hint=_hint(error)) from error
 
 
 @contextmanager
@@ -117,18 +139,26 @@ def odd_statement(connection: Connection) -> Iterator[None]:
             yield
     except psycopg.Error as error:
         meaning = _meaning(error)
-        if meaning not in {StatementCut, TargetUnavailable}:
+        if meaning is None or not issubclass(meaning, (StatementCut, TargetUnavailable)):
             meaning = EvaluatorFailed
         raise meaning(_message(error)) from error
 
 
 def _meaning(error: psycopg.Error) -> type[HonedError] | None:
     if error.sqlstate is None:
-        # No answer from the server at all: the connection broke.
-        return TargetUnavailable if isinstance(error, psycopg.OperationalError) else None
+        if not isinstance(error, psycopg.OperationalError):
+            return None
+        # The connection broke, or was never made.
+        return LoginRefused if _REFUSAL.search(str(error)) else TargetUnavailable
     if error.sqlstate == "55000" and "shared_preload_libraries" in str(error):
         return MissingExtension
     return _MEANINGS.get(error.sqlstate) or _MEANINGS.get(error.sqlstate[:2])
+
+
+def _hint(error: psycopg.Error) -> str:
+    """Return what to do where the class of the error does not know; mostly it does."""
+    said = str(error)
+    return next((hint for words, hint in _HINTS.items() if words.search(said)), "")
 
 
 def _message(error: psycopg.Error) -> str:

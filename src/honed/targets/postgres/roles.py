@@ -5,7 +5,8 @@ from psycopg import sql
 #: Runs in the target's database as a superuser. Written to be read before it is run.
 _TEMPLATE = """\
 -- Roles of honed for the database {database_name}. Run this as a superuser in that database,
--- then give each role a password with \\password, or a certificate.
+-- then give each role a password with \\password, or a certificate. It can be run again, after
+-- new tables or owners; a role that is there keeps its own settings.
 
 -- 1. What honed reads. The server must load the library (shared_preload_libraries).
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
@@ -13,15 +14,27 @@ CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 -- 2. The observing role. It sees what every role runs (pg_monitor) and reads every table
 --    (pg_read_all_data), because trials run on a private copy of the data. It writes nothing:
 --    it has no such privilege anywhere, and each of its transactions begins as read only.
-CREATE ROLE {observer} LOGIN CONNECTION LIMIT 10;
+DO $honed$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {observer_literal}) THEN
+    CREATE ROLE {observer} LOGIN CONNECTION LIMIT 10;
+    ALTER ROLE {observer} SET default_transaction_read_only = on;
+  END IF;
+END
+$honed$;
 GRANT pg_monitor, pg_read_all_data TO {observer};
-ALTER ROLE {observer} SET default_transaction_read_only = on;
 GRANT CONNECT ON DATABASE {database} TO {observer};
 
 -- 3. The acting role. Only what was proven and approved runs as it. PostgreSQL lets nobody but
 --    the owner of a table index it or create statistics on it, and there is no lesser privilege:
 --    so the role becomes a member of each owner. Leave this part out to let honed only look.
-CREATE ROLE {actor} LOGIN CONNECTION LIMIT 4;
+DO $honed$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {actor_literal}) THEN
+    CREATE ROLE {actor} LOGIN CONNECTION LIMIT 4;
+  END IF;
+END
+$honed$;
 GRANT CONNECT ON DATABASE {database} TO {actor};
 DO $honed$
 DECLARE
@@ -39,7 +52,7 @@ BEGIN
   LOOP
     IF v_is_superuser THEN
       RAISE WARNING 'tables of the superuser % are left alone: change their owner first', v_owner;
-    ELSE
+    ELSIF v_owner <> {actor_literal} THEN
       EXECUTE format('GRANT %I TO %I', v_owner, {actor_literal});
     END IF;
   END LOOP;
@@ -68,7 +81,7 @@ def actor_name(name: str) -> str:
     return f"honed_act_{name}"
 
 
-def roles_sql(name: str, database: str) -> str:
+def roles_sql(name: str, database: str, *, observer: str = "", actor: str = "") -> str:
     """Return the SQL that creates both roles of a target, for a superuser to read and run.
 
     The observing role can then do everything that ``PostgresTarget`` does, the acting role build
@@ -79,15 +92,22 @@ def roles_sql(name: str, database: str) -> str:
         name: the target's name.
 
         database: the name of its database.
+
+        observer: the name of the observing role; empty: ``observer_name``.
+
+        actor: the name of the acting role; empty: ``actor_name``.
     """
+    observer = observer or observer_name(name)
+    actor = actor or actor_name(name)
     return (
         sql.SQL(_TEMPLATE)
         .format(
             database=sql.Identifier(database),
             database_name=sql.Identifier(database),
-            observer=sql.Identifier(observer_name(name)),
-            actor=sql.Identifier(actor_name(name)),
-            actor_literal=sql.Literal(actor_name(name)),
+            observer=sql.Identifier(observer),
+            observer_literal=sql.Literal(observer),
+            actor=sql.Identifier(actor),
+            actor_literal=sql.Literal(actor),
         )
         .as_string(None)
     )
