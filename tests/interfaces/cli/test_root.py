@@ -79,6 +79,27 @@ def test_a_wrong_command_line_is_one_line_and_one_hint(arguments: tuple[str, ...
     assert hint.startswith("  hint: `honed")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ((), ["Usage: honed [OPTIONS] COMMAND [ARGS]...", "Commands:"]),
+        (("improvement",), ["Usage: honed improvement [OPTIONS] COMMAND [ARGS]...", "Commands:"]),
+    ],
+)
+def test_a_group_without_a_command_shows_its_help(
+    arguments: tuple[str, ...], lines: list[str]
+) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line for line in done.stderr.splitlines() if line in lines] == lines
+
+
+def test_a_group_without_a_command_is_an_error_in_json() -> None:
+    done = run("--json", "improvement")
+    assert done.returncode == 2
+    assert json.loads(done.stderr)["message"] == "`honed improvement` needs a command"
+
+
 def test_a_wrong_setting_is_one_line_and_one_hint() -> None:
     done = run("config", "show", HONED_ALPHA="7")
     assert done.returncode == 2

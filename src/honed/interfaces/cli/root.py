@@ -191,7 +191,14 @@ def _say_usage(error: click.Abort | click.ClickException) -> int:
     hint = f"`{path} --help` shows what it takes"
     invocation = context.find_object(Invocation) if context else None
     as_json = bool(invocation and invocation.as_json)
-    _say(error, error.format_message(), hint, as_json=as_json)
+    message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # Its message is the whole help, with its own lines.
+        if not as_json:
+            error.show()
+            return error.exit_code
+        message = f"`{path}` needs a command"
+    _say(error, message, hint, as_json=as_json)
     return error.exit_code
 
 
