@@ -9,6 +9,7 @@ from psycopg.errors import QueryCanceled
 
 from honed.errors import UnknownTarget
 from honed.storage.db import Connection, Database
+from honed.targets.postgres.statements import QUERIES
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement, WriteMix
 from honed.targets.registry import remove_target
@@ -284,6 +285,34 @@ def test_a_command_is_stored_without_its_text(
     finally:
         production.run("DROP ROLE geheim_user")
     assert "geheim" not in _texts(store)
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        ('invalid input syntax for type date: "geheim"', "invalid input syntax for type date: …"),
+        (
+            'value "4711" is out of range for type smallint',
+            "value … is out of range for type smallint",
+        ),
+        ('column "state" does not exist', 'column "state" does not exist'),
+        ("", ""),
+    ],
+)
+def test_why_there_is_no_example_quotes_no_value(
+    production: Any, target: PostgresTarget, store: Database, said: str, stored: str
+) -> None:
+    production.run(_COUNT)
+    target.sample()
+    statement = _find(target, "count(*)")
+    assert statement is not None
+    key = {"target_id": target.target_id, "statement_id": statement.statement_id}
+    with store.transaction() as connection:
+        connection.execute(QUERIES["save_skipped"], {**key, "skipped": said})
+        rows = connection.execute(
+            "SELECT skipped FROM honed.statement WHERE statement_id = %(statement_id)s", key
+        ).fetchall()
+    assert rows == [{"skipped": stored}]
 
 
 def test_a_cut_text_that_is_another_statement_is_not_taken_for_it(
