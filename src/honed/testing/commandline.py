@@ -4,6 +4,11 @@ Load it with ``pytest_plugins = ["honed.testing.postgres", "honed.testing.comman
 """
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,9 @@ from click.testing import CliRunner, Result
 
 from honed.interfaces.cli.root import honed
 from honed.storage.db import Database
+
+#: What makes a terminal write in colours.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,26 @@ class CommandLine:
         return CliRunner().invoke(
             honed, arguments, input=typed, env=self.env, catch_exceptions=False, prog_name="honed"
         )
+
+    def typed(self, typed: str, *arguments: str, columns: int = 200) -> tuple[int, str]:
+        """Run a command on a terminal and type ``typed``; return its exit code and all it said.
+
+        It runs in a process of its own. Colours are left out of what it said.
+        """
+        outer, inner = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "honed", *arguments],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            env={**os.environ, **self.env, "COLUMNS": str(columns)},
+            close_fds=True,
+        ) as process:
+            os.close(inner)
+            os.write(outer, typed.encode())
+            said = b"".join(iter(lambda: _read(outer), b""))
+        os.close(outer)
+        return process.returncode, _COLOUR.sub("", said.decode(errors="replace"))
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command says
         """Return what a command that succeeds says as JSON."""
@@ -48,6 +76,13 @@ class CommandLine:
         assert said.startswith("honed: "), said
         assert hint.startswith("  hint: "), hint
         return f"{said.removeprefix('honed: ')} | {hint.removeprefix('  hint: ')}"
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the last process that had it open has ended
+        return b""
 
 
 @pytest.fixture

@@ -35,6 +35,18 @@ def test_open_findings_are_listed_heaviest_first(cli: CommandLine, finding_ids: 
     assert "50.0 %" in cli.text("finding", "list", "--target", "shop")
 
 
+@pytest.mark.usefixtures("finding_ids")
+def test_a_narrow_terminal_has_room_for_the_title(cli: CommandLine, store: Database) -> None:
+    title = "60% of the time goes into: SELECT state, count(*) FROM orders WHERE customer = $1"
+    with store.transaction() as conn:
+        conn.execute("UPDATE honed.finding SET title = %s", (title,))
+    _, said = cli.typed("", "finding", "list", columns=80)
+    titles, first, *more = said.splitlines()
+    assert titles.split() == ["id", "target", "type", "share", "title"]
+    start = titles.index("title")
+    assert " ".join(line[start:].strip() for line in (first, *more)).startswith(title)
+
+
 def test_a_finding_is_shown_with_its_evidence(cli: CommandLine, finding_ids: list[int]) -> None:
     shown = cli.json("finding", "show", str(finding_ids[0]))
     assert shown["evidence"] == {"rows": 7}

@@ -1,9 +1,5 @@
 """`honed improvement`: what is shown is what is decided, and only who may decides."""
 
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -40,31 +36,6 @@ def viewer(cli: CommandLine, store: Database) -> Iterator[CommandLine]:
         conn.execute("DROP ROLE bob_of_cli")
 
 
-def ask(cli: CommandLine, typed: str, *arguments: str) -> tuple[int, str]:
-    """Run a command on a terminal, type ``typed``; return its exit code and all that it said."""
-    outer, inner = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "honed", *arguments],
-        stdin=inner,
-        stdout=inner,
-        stderr=inner,
-        env={**os.environ, **cli.env, "COLUMNS": "200"},
-        close_fds=True,
-    ) as process:
-        os.close(inner)
-        os.write(outer, typed.encode())
-        said = b"".join(iter(lambda: read_terminal(outer), b""))
-    os.close(outer)
-    return process.returncode, said.decode(errors="replace")
-
-
-def read_terminal(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # the last process that had it open has ended
-        return b""
-
-
 def test_improvements_are_listed_by_state(cli: CommandLine, improvements: Improvements) -> None:
     kept = improvements.create(State.KEPT)
     refuted = improvements.create(State.REFUTED)
@@ -74,6 +45,29 @@ def test_improvements_are_listed_by_state(cli: CommandLine, improvements: Improv
     assert only["improvement_id"] == kept.improvement_id
     assert "there are no improvements" in cli.text("improvement", "list", "--state", "failed")
     assert "-39.3 %" in cli.text("improvement", "list")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize(("columns", "titles"), [
+    (80, "id state trial claim"),
+    (200, "id state kind predicted trial claim"),
+])  # fmt: skip
+def test_a_terminal_lists_first_what_tells_claims_apart(
+    cli: CommandLine, store: Database, columns: int, titles: str
+) -> None:
+    claim = "an index (12.3 MB) brings the cost per statement to 53%: orders (customer, day)"
+    with store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.improvement"
+            " SET hypothesis = jsonb_set(hypothesis, '{claim}', to_jsonb(%s::text))",
+            (claim,),
+        )
+    _, said = cli.typed("", "improvement", "list", columns=columns)
+    title, first, *more = said.splitlines()
+    assert title.split() == titles.split()
+    start = title.index("claim")
+    assert first[start:].startswith("orders (customer, day): an index")
+    assert " ".join(line[start:].strip() for line in (first, *more)).endswith("to 53%")
 
 
 def test_everything_about_an_improvement_is_shown(cli: CommandLine, waiting: Improvement) -> None:
@@ -136,7 +130,7 @@ def test_what_makes_the_same_claim_now_is_named(
             "UPDATE honed.improvement SET subject = %s WHERE improvement_id = %s",
             (tried.subject, again.improvement_id),
         )
-    code, said = ask(cli, "y\n", "improvement", "approve", str(tried.improvement_id))
+    code, said = cli.typed("y\n", "improvement", "approve", str(tried.improvement_id))
     assert code == 1
     assert f"improvement {again.improvement_id} makes the same claim" in said
     assert words.format(again.improvement_id) in said
@@ -163,13 +157,13 @@ def test_a_terminal_shows_what_would_be_done_and_asks(
     cli: CommandLine, waiting: Improvement
 ) -> None:
     name = str(waiting.improvement_id)
-    code, said = ask(cli, "n\n", "improvement", "approve", name)
+    code, said = cli.typed("n\n", "improvement", "approve", name)
     assert code == 130
     assert STEP.do[0] in said
     assert STEP.undo[0] in said
     assert waiting.digest in said
     assert cli.json("improvement", "show", name)["decisions"] == []
-    code, said = ask(cli, "y\n", "improvement", "approve", name)
+    code, said = cli.typed("y\n", "improvement", "approve", name)
     assert (code, "is approved" in said) == (0, True)
     assert cli.json("improvement", "show", name)["decisions"][0]["digest"] == waiting.digest
 
@@ -189,7 +183,7 @@ def test_a_wrong_digest_is_refused_on_a_terminal_too(
     cli: CommandLine, waiting: Improvement
 ) -> None:
     name = str(waiting.improvement_id)
-    code, said = ask(cli, "y\n", "improvement", "approve", name, "--digest", "0" * 64)
+    code, said = cli.typed("y\n", "improvement", "approve", name, "--digest", "0" * 64)
     assert code == 1
     assert "not what this digest names" in said
 

@@ -48,7 +48,8 @@ def list_(invocation: Invocation, *, target: str | None, closed: bool, limit: in
         )
         for each in found
     ]
-    print_rows(titles, rows, empty="nothing was found; `honed cycle` looks now")
+    spare = ("last seen", "seen", "type")
+    print_rows(titles, rows, empty="nothing was found; `honed cycle` looks now", spare=spare)
 
 
 @finding.command()

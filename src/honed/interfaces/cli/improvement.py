@@ -15,7 +15,7 @@ from honed.improvement.record import Improvement, get, improvements, latest
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.improvement_page import print_dossier, print_request, undo_of
 from honed.interfaces.cli.opening import asking
-from honed.interfaces.cli.output import percent, plain, print_json, print_rows
+from honed.interfaces.cli.output import objects_first, percent, plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.loop.dossier import read_dossier
 from honed.loop.switch import read_switch
@@ -71,7 +71,9 @@ def list_(invocation: Invocation, *, states: tuple[str, ...], limit: int) -> Non
         print_json(found)
         return
     titles = ("id", "state", "kind", "predicted", "trial", "production", "claim")
-    print_rows(titles, [_row(each) for each in found], empty="there are no improvements")
+    rows = [_row(each) for each in found]
+    spare = ("kind", "predicted", "production")
+    print_rows(titles, rows, empty="there are no improvements", spare=spare)
 
 
 @improvement.command()
@@ -224,5 +226,5 @@ def _row(each: Improvement) -> tuple[object, ...]:
         percent(each.predicted_log_ratio),
         percent(each.measured_log_ratio),
         percent(each.production_log_ratio),
-        each.hypothesis.claim,
+        objects_first(each.hypothesis.claim),
     )

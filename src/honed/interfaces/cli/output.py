@@ -14,6 +14,11 @@ import click
 
 #: Longest text of one cell; the whole text is in `show` and in --json.
 _CELL_CHARACTERS = 72
+#: Likewise in the last column, where it goes on in the next line.
+_LAST_CHARACTERS = 160
+#: The last column says what the row is about; columns to spare give way until it is that wide.
+_LAST_WIDTH = 40
+_GAP = 2
 
 
 def print_json(value: object) -> None:
@@ -21,10 +26,18 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
 
 
-def print_rows(titles: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+def print_rows(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    empty: str,
+    spare: Sequence[str] = (),
+) -> None:
     """Print ``rows`` under ``titles`` as a table, or the sentence ``empty`` where there are none.
 
-    On a terminal the table is drawn; elsewhere columns are separated by tabs, for other programs.
+    On a terminal the table is drawn, without columns that are empty in every row and, where it is
+    narrow, without those to ``spare``, the first of them first. Elsewhere columns are separated by
+    tabs, for other programs, and none is left out.
     """
     if not rows:
         click.echo(empty)
@@ -37,11 +50,22 @@ def print_rows(titles: Sequence[str], rows: Sequence[Sequence[object]], *, empty
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*titles, header_style="bold", box=None, pad_edge=False)
-    for row in rows:
+    console = Console()
+    columns = _fitting(_columns(titles, rows), spare, console.width)
+    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    for row in zip(*columns.values(), strict=True):
         # As text, because a statement may hold what looks like rich's markup.
-        table.add_row(*(Text(shortened(_cell(cell), _CELL_CHARACTERS)) for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def objects_first(sentence: str) -> str:
+    """Return a sentence ``what it does: to which things`` with the things in front.
+
+    In a list many sentences begin alike; what they are about tells them apart.
+    """
+    what, colon, things = sentence.partition(": ")
+    return f"{things}: {what}" if colon else sentence
 
 
 def print_heading(text: str) -> None:
@@ -87,6 +111,29 @@ def megabytes(size_bytes: float) -> str:
 def shortened(text: str, characters: int) -> str:
     """Return ``text``, cut to that many characters if it is longer."""
     return text if len(text) <= characters else text[: characters - 3] + "..."
+
+
+def _columns(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, tuple[str, ...]]:
+    """Return the cells of each column by its title, without columns that are empty."""
+    limits = [*[_CELL_CHARACTERS] * (len(titles) - 1), _LAST_CHARACTERS]
+    columns = {
+        title: tuple(shortened(_cell(cell), limit) for cell in cells)
+        for title, limit, cells in zip(titles, limits, zip(*rows, strict=True), strict=True)
+    }
+    return {title: cells for title, cells in columns.items() if any(cells)}
+
+
+def _fitting(
+    columns: Mapping[str, tuple[str, ...]], spare: Sequence[str], width: int
+) -> dict[str, tuple[str, ...]]:
+    """Return ``columns`` without as many to ``spare`` as leave too little for the last one."""
+    kept = dict(columns)
+    for title in spare:
+        *others, last = (max(map(len, (name, *cells))) for name, cells in kept.items())
+        if width - sum(others) - _GAP * len(others) >= min(last, _LAST_WIDTH):
+            break
+        kept.pop(title, None)
+    return kept
 
 
 def _cell(value: object) -> str:

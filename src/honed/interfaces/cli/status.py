@@ -4,6 +4,7 @@ import click
 
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import (
+    objects_first,
     percent,
     print_fields,
     print_heading,
@@ -96,7 +97,7 @@ def _print_open(overview: Overview) -> None:
             each.improvement_id,
             each.state,
             percent(each.measured_log_ratio),
-            each.hypothesis.claim,
+            objects_first(each.hypothesis.claim),
         )
         for each in overview.open
     ]
