@@ -34,6 +34,7 @@ from honed.testing.pets import (
     IMPOSSIBLE,
     INDEX_OWNER,
     STATISTICS,
+    WORSE,
     Claim,
     PetKind,
     PetShop,
@@ -41,6 +42,7 @@ from honed.testing.pets import (
 )
 
 FREE = Options(dry_run=False, require_approval=False)
+TWO = replace(FREE, max_changes=2)
 #: Leaves an invalid index behind: owners are not unique.
 HALF = Step(
     description="index the owner as if it were unique",
@@ -401,6 +403,35 @@ def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     states = [each.state for each in pet_shop.improvements()]
     assert states == [State.EXPIRED, State.AWAITING_APPROVAL]
+
+
+def test_change_of_somebody_else_during_a_step_is_not_taken_for_honeds_own(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_changes_per_run=2)
+    pet_shop.kind.claims = (Claim("first", (INDEX_OWNER,)), Claim("second", (STATISTICS,)))
+    pet_shop.turn(TWO)
+    pet_shop.react = once(when(StepStarted), lambda: drift(pet_shop))
+    approve_all(pet_shop)
+    pending = {State.AWAITING_APPROVAL, State.APPROVED}
+    pet_shop.work_until(lambda: pet_shop.improvements()[1].state not in pending)
+    assert pet_shop.improvements()[0].state is State.KEPT
+    assert pet_shop.improvements()[1].state is State.EXPIRED
+
+
+def test_steps_of_honed_lead_on_in_the_same_cycle_and_back(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_changes_per_run=2)
+    pet_shop.kind.claims = (WORSE, Claim("second", (INDEX_OWNER,)))
+    pet_shop.turn(TWO)
+    approve_all(pet_shop)
+    pet_shop.work_until(lambda: pet_shop.improvements()[1].state is State.KEPT)
+    assert pet_shop.improvements()[0].state is State.ROLLED_BACK
+
+
+def approve_all(shop: PetShop) -> None:
+    with shop.store.transaction() as conn:
+        for each in shop.improvements():
+            approve(conn, each.improvement_id, each.digest)
 
 
 def test_target_that_honed_may_not_change_is_left_alone(pet_shop: PetShop) -> None:

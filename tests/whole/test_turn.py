@@ -179,14 +179,32 @@ def test_what_is_beyond_the_limit_of_a_cycle_waits_for_the_next(pet_shop: PetSho
     assert pet_shop.improvements()[1].state is State.KEPT
 
 
-def test_change_of_an_earlier_cycle_makes_an_approval_stale(pet_shop: PetShop) -> None:
-    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
-    pet_shop.kind.claims = (BETTER, WORSE)
-    pet_shop.turn(FREE)
-    with pet_shop.store.transaction() as conn:
-        for each in pet_shop.improvements():
+def approve_all(shop: PetShop) -> None:
+    """Approve two claims in a cycle that may change one thing; the first is kept."""
+    shop.configure(autonomy=Autonomy.SUPERVISED)
+    shop.kind.claims = (BETTER, WORSE)
+    shop.turn(FREE)
+    with shop.store.transaction() as conn:
+        for each in shop.improvements():
             approve(conn, each.improvement_id, each.digest)
-    pet_shop.work_until(lambda: pet_shop.improvements()[0].state is State.KEPT)
+    shop.work_until(lambda: shop.improvements()[0].state is State.KEPT)
+    assert shop.improvements()[1].state is State.APPROVED
+
+
+def test_next_cycle_carries_out_what_was_approved_before_honeds_own_change(
+    pet_shop: PetShop,
+) -> None:
+    approve_all(pet_shop)
+    pet_shop.turn(FREE)
+    assert pet_shop.improvements()[1].applied_at is not None
+    assert pet_shop.improvements()[1].state is State.ROLLED_BACK
+
+
+def test_change_of_somebody_else_makes_an_approval_stale_beside_honeds_own(
+    pet_shop: PetShop,
+) -> None:
+    approve_all(pet_shop)
+    pet_shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
     pet_shop.turn(FREE)
     assert pet_shop.improvements()[1].state is State.EXPIRED
 

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from honed.core.canonical import Json
 from honed.core.finding import Finding
+from honed.core.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,17 @@ class Observation:
     series: tuple[Series, ...] = field(default=())
 
 
+class Shape(Protocol):
+    """Everything on a target that a step could change, at one moment."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of it."""
+
+    def is_due_to(self, step: Step, before: Self) -> bool:
+        """Return whether it differs from ``before`` in nothing but what ``step`` names."""
+
+
 class Target(Protocol):
     """What the loop asks of every sort of target. Reading only; ``targets.execute`` changes."""
 
@@ -56,6 +68,9 @@ class Target(Protocol):
 
     def fingerprint(self) -> str:
         """Return a digest of everything that a step could change."""
+
+    def shape(self) -> Shape:
+        """Return everything that a step could change; ``fingerprint`` is its digest."""
 
     def sample(self) -> None:
         """Read the target's counters once into honed's own history."""

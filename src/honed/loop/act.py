@@ -6,13 +6,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from honed.approval.decisions import Choice, decisions
+from honed.core.canonical import Json
 from honed.core.step import Step, StepState
+from honed.core.target import Shape
 from honed.core.verdict import Outcome, State
 from honed.errors import (
     ConfigurationError,
+    EvaluatorFailed,
     KindFailed,
     MissingPrivilege,
+    Postponed,
     StepFailed,
+    TargetError,
     UnknownPlugin,
     UnknownTarget,
 )
@@ -102,8 +107,6 @@ def apply(work: Work) -> None:
             site.take_back()
             _give_up(work, str(error), time.monotonic() - started)
             return
-        # What the target is from now on: the next change of the cycle is not told that it drifted.
-        fingerprint = work.fingerprint()
     changes = Changes(cost_s=time.monotonic() - started)
     watch = Learn(
         target_id=work.improvement.target_id,
@@ -113,7 +116,6 @@ def apply(work: Work) -> None:
     move = Move(
         State.WATCHING,
         changes,
-        detail={"target_fingerprint": fingerprint},
         next_message=watch,
         delay_s=work.parts.settings.sample_interval_s,
     )
@@ -246,6 +248,7 @@ class _Site:
         self._run(effect, aim, found)
 
     def _run(self, effect: Effect, aim: "_Aim", found: StepState | None) -> None:
+        before = self._shape()
         with self.work.parts.store.transaction() as conn:
             check_switch(conn)
         self.work.parts.tell(
@@ -269,7 +272,26 @@ class _Site:
             else:
                 self._close(effect, StepOutcome.FAILED, str(error), duration_s)
             raise
-        self._close(effect, StepOutcome.DONE, "", time.monotonic() - started)
+        duration_s = time.monotonic() - started
+        facts = self._fingerprints(effect.step, before)
+        self._close(effect, StepOutcome.DONE, "", duration_s, facts)
+
+    def _shape(self) -> Shape | None:
+        """Return what the target is like; None where it cannot be told: that holds up no step."""
+        with suppress(Postponed, TargetError, EvaluatorFailed):
+            return self.work.shape()
+        return None
+
+    def _fingerprints(self, step: Step, before: Shape | None) -> dict[str, Json]:
+        """Return the target's fingerprints around a step; none where it was not alone.
+
+        They let what was approved before the step be carried out after it: the step is honed's own
+        doing, but what somebody else changed while it ran, perhaps for an hour, is not.
+        """
+        after = self._shape()
+        if before is None or after is None or not after.is_due_to(step, before):
+            return {}
+        return {"fingerprint_before": before.fingerprint, "fingerprint_after": after.fingerprint}
 
     def _expect(self, aim: "_Aim") -> None:
         found = self.hand.inspect(aim.step)
@@ -292,7 +314,7 @@ class _Site:
             self._clear_away(effect.step)
         except (StepFailed, MissingPrivilege) as trouble:
             error = f"{error}; what it left behind cannot be taken away: {trouble}"
-            self._close(effect, StepOutcome.FAILED, error, duration_s, left_behind=True)
+            self._close(effect, StepOutcome.FAILED, error, duration_s, {"left_behind": True})
             raise StepFailed(error) from trouble
         self._close(effect, outcome, error, duration_s)
 
@@ -352,10 +374,9 @@ class _Site:
         outcome: StepOutcome,
         error: str = "",
         duration_s: float = 0.0,
-        *,
-        left_behind: bool = False,
+        facts: Mapping[str, Json] | None = None,
     ) -> None:
-        end = End(outcome, error, duration_s, left_behind=left_behind)
+        end = End(outcome, error, duration_s, facts or {})
         with self.work.parts.store.transaction() as conn:
             self._close_in(conn, effect, end)
         self._tell_end(effect, outcome, duration_s)

@@ -101,13 +101,18 @@ def _content_now(work: Work) -> Content:
 def _fingerprint_now(work: Work) -> str:
     """Return the fingerprint of the target, without what honed itself has changed since the trial.
 
-    A change of the same cycle is no drift: their claims were tried on one state of the target and
-    do not touch each other's statements, and each began on a state that was no drift either.
+    What honed changes is no drift, in whichever cycle: if its own steps alone lead from the target
+    that the trial saw to the target as it is, what was approved still counts. That the change is
+    still worth it there, the watch tells.
     """
     improvement, fingerprint = work.improvement, work.fingerprint()
+    way = {
+        "target_id": improvement.target_id,
+        "tried_on": improvement.target_fingerprint,
+        "fingerprint": fingerprint,
+    }
     with work.parts.store.transaction() as conn:
-        left = {"cycle_id": improvement.cycle_id, "fingerprint": fingerprint}
-        is_own_doing = conn.execute(_QUERIES["left_by_own_change"], left).fetchone() is not None
+        is_own_doing = conn.execute(_QUERIES["own_way"], way).fetchone() is not None
     return improvement.target_fingerprint if is_own_doing else fingerprint
 
 

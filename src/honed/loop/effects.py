@@ -1,7 +1,7 @@
 """The journal of steps: the intent before the act, the outcome after it, both in the ledger."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -63,7 +63,9 @@ class Effect:
     outcome: StepOutcome | None
     error: str
     duration_s: float
-    #: ``ledger_started`` and ``ledger_ended``: leaf hashes of its entries; ``left_behind``.
+    #: ``ledger_started`` and ``ledger_ended``: leaf hashes of its entries. ``left_behind``: it
+    #: failed, and what it left is still on the target. ``fingerprint_before`` and
+    #: ``fingerprint_after``: of the target, where nothing but the step changed it in between.
     detail: Mapping[str, Json]
 
     @property
@@ -98,8 +100,8 @@ class End:
     outcome: StepOutcome
     error: str = ""
     duration_s: float = 0.0
-    #: It failed, and what it left behind is still on the target.
-    left_behind: bool = False
+    #: Kept in the effect's ``detail`` and in the ledger.
+    facts: Mapping[str, Json] = field(default_factory=dict)
 
 
 def effects_of(conn: Connection, improvement_id: int) -> list[Effect]:
@@ -162,7 +164,6 @@ def close_effect(  # noqa: PLR0913 - the intent, what became of it, and who says
     """
     fence.check(conn)
     intent = Intent(effect.direction, effect.ordinal, effect.step)
-    left: dict[str, Json] = {"left_behind": True} if end.left_behind else {}
     entry = append(
         conn,
         signer,
@@ -172,7 +173,7 @@ def close_effect(  # noqa: PLR0913 - the intent, what became of it, and who says
             **_predicate(improvement, intent),
             "error": end.error,
             "duration_s": end.duration_s,
-            **left,
+            **end.facts,
         },
         parents=[str(effect.detail["ledger_started"])],
     )
@@ -183,7 +184,7 @@ def close_effect(  # noqa: PLR0913 - the intent, what became of it, and who says
             "outcome": end.outcome.value,
             "error": end.error,
             "duration_s": end.duration_s,
-            "detail": json_text({"ledger_ended": entry.leaf_hash, **left}),
+            "detail": json_text({"ledger_ended": entry.leaf_hash, **end.facts}),
         },
     ).fetchone()
     if row is None:

@@ -158,16 +158,26 @@ SELECT improvement_id
  ORDER BY improvement_id
  LIMIT 1;
 
--- left_by_own_change --
--- A change of the same cycle that stands, and after which the target was as it is now.
-SELECT improvement.improvement_id
-  FROM honed.improvement
-  JOIN honed.improvement_event AS event ON event.improvement_id = improvement.improvement_id
- WHERE improvement.cycle_id = %(cycle_id)s
-   AND improvement.state IN ('watching', 'kept')
-   AND event.to_state = 'watching'
-   AND event.detail ->> 'target_fingerprint' = %(fingerprint)s
- LIMIT 1;
+-- own_way --
+-- A row if honed's own steps, one after the other, lead from one fingerprint of a target to another;
+-- a step during which anything else changed too has no fingerprints, and is no part of a way.
+WITH RECURSIVE step AS (
+  SELECT effect.detail ->> 'fingerprint_before' AS before,
+         effect.detail ->> 'fingerprint_after' AS after
+    FROM honed.effect
+    JOIN honed.improvement USING (improvement_id)
+   WHERE improvement.target_id = %(target_id)s
+     AND effect.detail ->> 'fingerprint_after' IS NOT NULL
+), reached (fingerprint) AS (
+  SELECT %(tried_on)s::text
+   UNION
+  SELECT step.after
+    FROM reached
+    JOIN step ON step.before = reached.fingerprint
+)
+SELECT fingerprint
+  FROM reached
+ WHERE fingerprint = %(fingerprint)s;
 
 -- list_approved --
 -- The approved improvements of a target whose cycle is still there, longest waiting first.

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from honed.core.target import Target
+from honed.core.target import Shape, Target
 from honed.core.verdict import RESTING, State
 from honed.errors import Postponed, StatementCut, TargetUnavailable
 from honed.improvement.record import Improvement
@@ -75,9 +75,17 @@ class Work:
         Raises:
             Postponed: the target does not answer, or not in time.
         """
+        return self.shape().fingerprint
+
+    def shape(self) -> Shape:
+        """Return everything on the target that a step could change, as it is now.
+
+        Raises:
+            Postponed: the target does not answer, or not in time.
+        """
         try:
             with patiently():
-                return self.target().fingerprint()
+                return self.target().shape()
         except StatementCut as error:
             msg = f"the target is too busy to tell what it is like: {error}"
             raise Postponed(msg) from error

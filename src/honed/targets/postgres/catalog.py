@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, LiteralString
 
-from honed.core.canonical import digest
 from honed.storage.db import Connection
 from honed.targets.postgres.connection import CATALOG_QUERIES
+from honed.targets.postgres.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,15 @@ def read_catalog(connection: Connection) -> Catalog:
     )
 
 
-def read_fingerprint(connection: Connection) -> str:
-    """Return a digest of everything that a step could change.
+def read_shape(connection: Connection) -> Shape:
+    """Return everything that a step could change.
 
     Columns, constraints, indexes with their validity, extended statistics objects, statistics
     targets and options, storage options, and the settings of roles in this database; neither
     data nor sizes nor counters.
     """
-    return digest([row["line"] for row in _rows(connection, "read_shape")])
+    rows = _rows(connection, "read_shape")
+    return Shape({row["line"]: (row["keyword"], row["name"]) for row in rows})
 
 
 def _rows(connection: Connection, name: LiteralString) -> list[dict[str, Any]]:

@@ -254,9 +254,11 @@ ORDER BY s.name /* honed */;
 SELECT pg_database_size(current_database()) AS size_bytes /* honed */;
 
 -- read_shape --
--- One line for everything that a step could change: names and definitions, no sizes, no data.
-SELECT line FROM (
+-- One line for everything that a step could change: names and definitions, no sizes, no data; and
+-- how a statement that changes it names it: by which keyword and name.
+SELECT line, keyword, name FROM (
   SELECT format('table %%I.%%I %%s %%s', n.nspname, c.relname, c.relkind, c.reloptions) AS line
+       , 'TABLE' AS keyword, c.relname::text AS name
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
@@ -267,6 +269,7 @@ SELECT line FROM (
               , format_type(a.atttypid, a.atttypmod), a.attnotnull
               , pg_get_expr(d.adbin, d.adrelid), coalesce(a.attstattarget, -1), a.attoptions
               , a.attstorage)
+       , 'TABLE', c.relname
   FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -276,26 +279,32 @@ SELECT line FROM (
   UNION ALL
   SELECT format('constraint %%I.%%I %%I %%s %%s', n.nspname, c.relname, k.conname
               , pg_get_constraintdef(k.oid), k.convalidated)
+       , 'CONSTRAINT', k.conname
   FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   UNION ALL
   SELECT format('index %%s %%s %%s', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisclustered)
+       , 'INDEX', ic.relname
   FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
+  JOIN pg_class AS ic ON ic.oid = i.indexrelid
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
   UNION ALL
   SELECT format('index column %%I.%%I %%s %%s', n.nspname, ic.relname, a.attnum, a.attstattarget)
+       , 'INDEX', ic.relname
   FROM pg_attribute AS a JOIN pg_class AS ic ON ic.oid = a.attrelid AND ic.relkind IN ('i', 'I')
   JOIN pg_namespace AS n ON n.oid = ic.relnamespace
   WHERE coalesce(a.attstattarget, -1) <> -1 AND ic.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
   UNION ALL
   SELECT format('statistics %%s %%s', pg_get_statisticsobjdef(e.oid), coalesce(e.stxstattarget, -1))
+       , 'STATISTICS', e.stxname
   FROM pg_statistic_ext AS e
   UNION ALL
   SELECT format('setting %%s %%s %%s', coalesce(r.rolname, ''), d.datname IS NOT NULL, x.setting)
+       , 'SET', split_part(x.setting, '=', 1)
   FROM pg_db_role_setting AS s
   LEFT JOIN pg_roles AS r ON r.oid = s.setrole
   LEFT JOIN pg_database AS d ON d.oid = s.setdatabase

@@ -9,12 +9,13 @@ from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.target import Interval, Observation
 from honed.storage.db import Connection, Database
-from honed.targets.postgres.catalog import Catalog, read_catalog, read_fingerprint
+from honed.targets.postgres.catalog import Catalog, read_catalog, read_shape
 from honed.targets.postgres.connection import reading, run
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
 from honed.targets.postgres.server import check_readable, read_server
+from honed.targets.postgres.shape import Shape
 from honed.targets.postgres.snapshot import read_seen, read_snapshot
 from honed.targets.postgres.statements import QUERIES, Recorder
 from honed.targets.postgres.workload import StatementCost, Workload, read_costs, read_workload
@@ -173,8 +174,12 @@ class PostgresTarget:
 
     def fingerprint(self) -> str:
         """Return a digest of everything that a step could change; data and sizes do not count."""
+        return self.shape().fingerprint
+
+    def shape(self) -> Shape:
+        """Return everything that a step could change, line by line."""
         with self._reading() as connection:
-            return read_fingerprint(connection)
+            return read_shape(connection)
 
     def sample(self) -> None:
         """Read the target's counters once into honed's own history.
