@@ -52,10 +52,10 @@ class LookingTrial:
 class LookingKind(PetKind):
     """A kind whose trial looks at something before each measurement."""
 
-    look: Callable[[Any], object] = lambda _: None
+    peek: Callable[[Any], object] = lambda _: None
 
     def trial(self, hypothesis: Any, target: Any) -> Trial:
-        return LookingTrial(super().trial(hypothesis, target), lambda: self.look(target))
+        return LookingTrial(super().trial(hypothesis, target), lambda: self.peek(target))
 
 
 def raising(error: Exception) -> Callable[[Any], object]:
@@ -66,7 +66,7 @@ def raising(error: Exception) -> Callable[[Any], object]:
 
 
 def test_evaluator_that_fails_is_no_refutation(pet_shop: PetShop) -> None:
-    pet_shop.kind = LookingKind(look=raising(EvaluatorFailed("the scales are broken")))
+    pet_shop.kind = LookingKind(peek=raising(EvaluatorFailed("the scales are broken")))
     pet_shop.turn(DRY)
     improvement = pet_shop.improvement()
     assert (improvement.state, improvement.verdict) == (State.INCONCLUSIVE, Verdict.ERROR)
@@ -82,7 +82,7 @@ def test_target_that_goes_away_in_the_middle_of_a_trial(pet_shop: PetShop, door:
         if isinstance(event, TrialPair) and event.pairs == 2:
             door.shut()
 
-    pet_shop.kind = LookingKind(look=lambda target: target.query("SELECT 1"))
+    pet_shop.kind = LookingKind(peek=lambda target: target.query("SELECT 1"))
     pet_shop.react = shut
     pet_shop.read(10)
     pet_shop.ask(DRY)
@@ -97,7 +97,7 @@ def test_target_that_goes_away_in_the_middle_of_a_trial(pet_shop: PetShop, door:
 
 
 def test_kind_whose_trial_raises_costs_its_claim(pet_shop: PetShop) -> None:
-    pet_shop.kind = LookingKind(look=raising(KeyError("oops")))
+    pet_shop.kind = LookingKind(peek=raising(KeyError("oops")))
     cycle = pet_shop.turn(DRY)
     improvement = pet_shop.improvement()
     assert (improvement.state, improvement.verdict) == (State.FAILED, None)
