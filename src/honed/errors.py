@@ -77,7 +77,7 @@ class DiskFull(StoreError):
 class NotAllowed(StoreError):
     """The database role may not do this."""
 
-    hint = "use a login that is a member of the role named above (see `honed store roles`)"
+    hint = "`honed store roles` shows what each role may do, and which logins are members"
 
 
 class TargetError(HonedError):

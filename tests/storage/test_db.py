@@ -20,6 +20,7 @@ from honed.errors import (
 )
 from honed.storage.databases import create_database, database_exists, drop_database
 from honed.storage.db import Connection, Database
+from honed.storage.queries import load_queries
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '{}'; END $$"
 
@@ -104,6 +105,70 @@ def test_an_sqlstate_becomes_the_error_that_it_means(
 ) -> None:
     with pytest.raises(meaning, match="as asked"), numbers.connect() as connection:
         connection.execute(RAISE.format(sqlstate).encode())
+
+
+@pytest.mark.parametrize(
+    ("role", "statement", "who"),
+    [
+        ("honed_operator", "SELECT honed.approve(1, 'x')", "honed_approver"),
+        ("honed_daemon", "SELECT honed.approve(1, 'x')", "honed_approver"),
+        ("honed_viewer", "SELECT honed.stop('x')", "honed_operator"),
+        ("honed_daemon", "SELECT honed.reject(1, 'x')", "honed_operator"),
+        ("honed_viewer", "SELECT honed.approve_by_policy(1)", "honed_daemon"),
+        ("honed_daemon", "INSERT INTO target (name) VALUES ('x')", "honed_operator"),
+        ("honed_operator", "INSERT INTO analysis DEFAULT VALUES", "honed_daemon"),
+        ("honed_viewer", "SELECT FROM statement_example", "honed_daemon"),
+        ("honed_daemon", "INSERT INTO policy DEFAULT VALUES", "the store's owner"),
+        ("honed_daemon", "DELETE FROM approval", "the store's owner"),
+        ("honed_daemon", "ALTER TABLE approval RENAME TO mine", "the store's owner"),
+    ],
+)
+def test_who_may_do_what_was_refused_is_named(
+    store: Database, role: str, statement: str, who: str
+) -> None:
+    with pytest.raises(NotAllowed) as refused, replace(store, role=role).connect() as connection:
+        connection.execute(statement.encode())
+    assert f"member of {who} " in refused.value.hint or f"only {who} may" in refused.value.hint
+
+
+def test_every_function_names_who_may_call_it(store: Database) -> None:
+    queries = load_queries("honed.testing")
+    with store.transaction() as connection:
+        functions = connection.execute(queries["list_functions"]).fetchall()
+    refused = [row for row in functions if row["roles"] and "honed_viewer" not in row["roles"]]
+    assert len(refused) >= 8
+    for row in refused:
+        nulls = ", ".join(
+            f"NULL::{argument.split()[1]}"
+            for argument in row["arguments"].split(", ")
+            if "DEFAULT" not in argument
+            if argument
+        )
+        call = f"SELECT honed.{row['name']}({nulls})"
+        with (
+            pytest.raises(NotAllowed) as error,
+            replace(store, role="honed_viewer").connect() as connection,
+        ):
+            connection.execute(call.encode())
+        assert f"member of {row['roles'][0]} " in error.value.hint, call
+
+
+def test_a_login_of_no_role_is_told_so(store: Database) -> None:
+    with psycopg.connect(store.url, autocommit=True) as conn:
+        conn.execute("CREATE ROLE stranger_of_db LOGIN")
+        try:
+            stranger = Database(store.url.replace("postgres@", "stranger_of_db@"))
+            with pytest.raises(NotAllowed) as refused, stranger.connect() as connection:
+                connection.execute("SELECT FROM honed.target")
+            assert "member of honed_viewer " in refused.value.hint
+            with (
+                pytest.raises(NotAllowed) as refused,
+                replace(stranger, role="honed_daemon").connect(),
+            ):
+                pass
+            assert "member of honed_daemon " in refused.value.hint
+        finally:
+            conn.execute("DROP ROLE stranger_of_db")
 
 
 def test_an_error_without_words_of_ours_passes_unchanged(numbers: Database) -> None:

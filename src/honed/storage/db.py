@@ -1,5 +1,6 @@
 """Connections to honed's own database, and the one place where the driver's errors get words."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ Connection: TypeAlias = psycopg.Connection[dict[str, Any]]
 #: Longest wait for a server to accept a connection.
 CONNECT_TIMEOUT_S = 10
 
+_NO_PRIVILEGE = "42501"
+
 #: SQLSTATEs, or their first two characters, and what they mean to honed. HN... are raised by
 #: honed's own SQL functions; the others are listed in PostgreSQL's appendix A.
 SQLSTATES: dict[str, type[HonedError]] = {
@@ -36,7 +39,7 @@ SQLSTATES: dict[str, type[HonedError]] = {
     "HN409": StaleApproval,
     "HN410": WrongState,
     "HN423": Stopped,
-    "42501": NotAllowed,
+    _NO_PRIVILEGE: NotAllowed,
     "53100": DiskFull,
     "53300": StoreUnavailable,
     "57014": StatementCut,
@@ -44,6 +47,20 @@ SQLSTATES: dict[str, type[HonedError]] = {
     "57P02": StoreUnavailable,
     "57P03": StoreUnavailable,
     "08": StoreUnavailable,
+}
+
+#: Who may do what was refused, by the server's words; the first that fits. In another language
+#: than English none does, and the hint is the general one.
+_WHO_MAY = {
+    "must be owner": "owner",
+    "(table|relation|view) (policy|approval|migration)$": "owner",
+    "(table|relation) target$": "honed_operator",
+    "(table|relation|sequence) ": "honed_daemon",
+    "function approve$": "honed_approver",
+    "function (approve_by_policy|defer_message|number_trial)$": "honed_daemon",
+    "function ": "honed_operator",
+    'role "?honed_daemon': "honed_daemon",
+    "schema honed$": "honed_viewer",
 }
 
 _SET_UP = """
@@ -131,7 +148,7 @@ def driver_errors() -> Iterator[None]:
         meaning = _meaning(error)
         if meaning is None:
             raise
-        raise meaning(_message(error)) from error
+        raise meaning(_message(error), hint=_hint(error)) from error
 
 
 def _meaning(error: psycopg.Error) -> type[HonedError] | None:
@@ -139,6 +156,19 @@ def _meaning(error: psycopg.Error) -> type[HonedError] | None:
         # No answer from the server at all: the connection broke.
         return StoreUnavailable if isinstance(error, psycopg.OperationalError) else None
     return SQLSTATES.get(error.sqlstate) or SQLSTATES.get(error.sqlstate[:2])
+
+
+def _hint(error: psycopg.Error) -> str:
+    """Return whom to ask, where a privilege is missing; else nothing, because the class knows."""
+    said = error.diag.message_primary or ""
+    if error.sqlstate != _NO_PRIVILEGE:
+        return ""
+    who = next((who for words, who in _WHO_MAY.items() if re.search(words, said)), "")
+    if who == "owner":
+        return "only the store's owner may; `honed store roles` shows what the others may"
+    if who:
+        return f"use a login that is a member of {who} (`honed store roles`): GRANT {who} TO alice"
+    return ""
 
 
 def _message(error: psycopg.Error) -> str:
