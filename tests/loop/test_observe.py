@@ -1,6 +1,7 @@
 """What a look at a target finds, and how long a finding stays open."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from honed.core.detector import Detector
-from honed.core.finding import ANOMALY
+from honed.core.finding import ANOMALY, Finding, FindingType
 from honed.core.target import Series
 from honed.loop.cycle import Options, Phase
-from honed.loop.events import FindingSeen, Parked
+from honed.loop.events import FindingSeen, Parked, PluginFailed
 from honed.loop.observe import MIN_POINTS, anomaly_findings, detect
 from honed.storage.db import Connection
 from honed.testing.pets import PetShop
@@ -28,6 +29,15 @@ class Large(Detector):
 
     def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
         return np.asarray(values, dtype=np.float64)
+
+
+class Small(Large):
+    """Finds values below a threshold unusual."""
+
+    name: ClassVar[str] = "small"
+
+    def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
+        return 20.0 - np.asarray(values, dtype=np.float64)
 
 
 class Broken(Large):
@@ -46,15 +56,25 @@ def series(*values: float, subject: str = "q1", metric: str = "exec_ms_per_call"
     return Series(subject, metric, times, padded)
 
 
-def test_each_series_with_unusual_points_is_one_finding() -> None:
+def test_each_subject_with_unusual_points_is_one_finding() -> None:
     one, other = series(20.0, 30.0), series(40.0, metric="rows")
-    anomalies, failures = detect({"large": Large()}, [one, other, series(2.0)])
+    third = replace(series(50.0, subject="q2"), label="SELECT 1", weight=0.2)
+    anomalies, failures = detect({"large": Large()}, [one, other, third, series(2.0)])
     findings = anomaly_findings(anomalies)
     assert failures == {}
     assert [finding.type for finding in findings] == [ANOMALY, ANOMALY]
-    assert [finding.subject for finding in findings] == ["q1 exec_ms_per_call", "q1 rows"]
-    assert findings[0].evidence["points"] == 2
-    assert findings[0].evidence["highest_scores"] == {"large": 30.0}
+    assert [finding.subject for finding in findings] == ["q1", "q2"]
+    assert findings[0].evidence["metrics"] == ["exec_ms_per_call", "rows"]
+    assert findings[0].evidence["points"] == 3
+    assert findings[0].evidence["highest_scores"] == {"large": 40.0}
+    assert (findings[1].title, findings[1].weight) == ("unusually dear 1 times: SELECT 1", 0.2)
+
+
+def test_what_is_unusually_cheap_or_costs_next_to_nothing_is_no_trouble() -> None:
+    cheap = series(*[30.0] * (MIN_POINTS - 1))
+    assert detect({"small": Small()}, [cheap]) == ([], {})
+    rare = replace(series(20.0), weight=0.0005)
+    assert detect({"large": Large()}, [rare]) == ([], {})
 
 
 def test_value_on_the_threshold_is_usual() -> None:
@@ -108,6 +128,22 @@ def test_findings_are_told_as_they_are_stored(pet_shop: PetShop) -> None:
     told = [event.finding for event in pet_shop.events if isinstance(event, FindingSeen)]
     assert told
     assert all(finding.finding_id > 0 for finding in told)
+
+
+def test_what_a_kind_finds_by_itself_is_stored_with_the_rest(pet_shop: PetShop) -> None:
+    pet_shop.kind.facts = [Finding(FindingType("odd_pet"), "rex", "rex is odd", weight=0.5)]
+    pet_shop.turn(Options())
+    told = [event.finding for event in pet_shop.events if isinstance(event, FindingSeen)]
+    assert [each.subject for each in told if each.type == "odd_pet" and each.finding_id] == ["rex"]
+
+
+def test_a_kind_that_cannot_look_costs_only_itself(pet_shop: PetShop) -> None:
+    pet_shop.kind.facts = None
+    pet_shop.turn(Options())
+    assert [e.error for e in pet_shop.events if isinstance(e, PluginFailed)] == [
+        "pets raised ValueError: it cannot see"
+    ]
+    assert findings(pet_shop)
 
 
 def test_target_is_not_looked_at_while_another_cycle_is_at_work(pet_shop: PetShop) -> None:

@@ -28,6 +28,10 @@ class Series:
     metric: str
     times: tuple[datetime, ...]
     values: tuple[float, ...]
+    #: What the subject is, for a person, in one short line; empty: its name says it.
+    label: str = ""
+    #: Share of the target's total cost that it concerns, 0 to 1.
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from honed.core.canonical import Json
 from honed.core.detector import Detector
 from honed.core.finding import ANOMALY, Finding
-from honed.core.target import Observation, Series
+from honed.core.target import Observation, Series, Target
 from honed.errors import KindFailed, Postponed
 from honed.improvement.record import json_text
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
-from honed.loop.boundary import asking
+from honed.loop.boundary import KIND_TROUBLE, asking
 from honed.loop.cycle import Cycle, Phase, busy_cycle, enter, get_cycle
 from honed.loop.events import CycleStarted, Event, FindingSeen, PluginFailed
 from honed.loop.messages import Analyze, Hypothesize
@@ -26,6 +26,8 @@ _QUERIES = load_queries("honed.loop")
 #: A shorter series has no usual to be unusual against: of 20 points, median and MAD still move by
 #: a fifth of a standard deviation.
 MIN_POINTS = 20
+#: Share of the target's cost below which nobody needs to hear of a series.
+LEAST_WEIGHT = 0.001
 #: Anomalous points that one analysis names; it counts all of them.
 MAX_NAMED = 100
 
@@ -69,8 +71,10 @@ def analyze(parts: Parts, context: JobContext, message: Analyze) -> None:
     seen = target.observe(cycle.options.lookback)
     context.stop_if_told()
     anomalies, failures = detect(parts.detectors, seen.series)
-    parts.tell(*(PluginFailed(cycle.cycle_id, name, error) for name, error in failures.items()))
-    findings = [*seen.findings, *anomaly_findings(anomalies)]
+    looked, troubles = look(parts, target)
+    for name, error in {**failures, **troubles}.items():
+        parts.tell(PluginFailed(cycle.cycle_id, name, error))
+    findings = [*seen.findings, *looked, *anomaly_findings(anomalies)]
     stored = _store(parts, context, cycle, replace(seen, findings=tuple(findings)), anomalies)
     parts.tell(*stored)
 
@@ -78,42 +82,65 @@ def analyze(parts: Parts, context: JobContext, message: Analyze) -> None:
 def detect(
     detectors: Mapping[str, Detector], series: Iterable[Series]
 ) -> tuple[list[Anomaly], dict[str, str]]:
-    """Return the points that some detector finds unusual, and the error of each that failed."""
+    """Return the points that some detector finds unusual, and the error of each that failed.
+
+    Series of next to nothing of the target's cost are left out, and so are points below the
+    median: an unusually cheap call is no trouble.
+    """
     found: list[Anomaly] = []
     failures: dict[str, str] = {}
-    every = [each for each in series if len(each.values) >= MIN_POINTS]
+    every = [
+        each for each in series if len(each.values) >= MIN_POINTS and each.weight >= LEAST_WEIGHT
+    ]
     for name, detector in detectors.items():
         try:
             with asking(name):
                 for each in every:
                     scores = detector.scores(each.values)
-                    unusual = np.flatnonzero(scores > detector.threshold)
+                    values = np.asarray(each.values)
+                    is_dear = values > np.median(values)
+                    unusual = np.flatnonzero((scores > detector.threshold) & is_dear)
                     found += [Anomaly(each, int(i), name, float(scores[i])) for i in unusual]
         except KindFailed as error:
             failures[name] = str(error)
     return found, failures
 
 
+def look(parts: Parts, target: Target) -> tuple[list[Finding], dict[str, str]]:
+    """Return what the kinds that fit ``target`` look for themselves, and the error of each."""
+    found: list[Finding] = []
+    failures: dict[str, str] = {}
+    for kind in parts.kinds.values():
+        if kind.sort != target.sort:
+            continue
+        try:
+            with asking(kind.name):
+                found += list(kind.look(target))
+        except KIND_TROUBLE as error:
+            failures[kind.name] = str(error)
+    return found, failures
+
+
 def anomaly_findings(anomalies: Sequence[Anomaly]) -> list[Finding]:
-    """Return one finding for each series with anomalies, whichever detectors saw them."""
-    by_series: dict[tuple[str, str], list[Anomaly]] = {}
+    """Return one finding for each subject with anomalies, whichever detectors saw them."""
+    by_subject: dict[str, list[Anomaly]] = {}
     for anomaly in anomalies:
-        key = (anomaly.series.subject, anomaly.series.metric)
-        by_series.setdefault(key, []).append(anomaly)
-    return [_finding(metric, seen) for (_, metric), seen in sorted(by_series.items())]
+        by_subject.setdefault(anomaly.series.subject, []).append(anomaly)
+    return [_finding(seen) for _, seen in sorted(by_subject.items())]
 
 
-def _finding(metric: str, anomalies: Sequence[Anomaly]) -> Finding:
-    subject = anomalies[0].series.subject
-    points = {anomaly.index for anomaly in anomalies}
+def _finding(anomalies: Sequence[Anomaly]) -> Finding:
+    series = anomalies[0].series
+    points = {(anomaly.series.metric, anomaly.index) for anomaly in anomalies}
     detectors = sorted({anomaly.detector for anomaly in anomalies})
     return Finding(
         type=ANOMALY,
-        subject=f"{subject} {metric}",
-        title=f"{metric} of {subject} was unusual {len(points)} times ({', '.join(detectors)})",
+        subject=series.subject,
+        title=f"unusually dear {len(points)} times: {series.label or series.subject}",
+        weight=series.weight,
         evidence={
-            "subject": subject,
-            "metric": metric,
+            "subject": series.subject,
+            "metrics": sorted({anomaly.series.metric for anomaly in anomalies}),
             "detectors": detectors,
             "points": len(points),
             "highest_scores": {

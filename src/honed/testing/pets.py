@@ -123,6 +123,16 @@ class PetKind(Kind[PostgresTarget]):
     wants: ClassVar[frozenset[FindingType]] = frozenset({SLOW_STATEMENT})
 
     claims: Sequence[Claim] = (BETTER,)
+    #: What it finds by itself; None: it raises.
+    facts: Sequence[Finding] | None = ()
+
+    def look(self, target: PostgresTarget) -> Sequence[Finding]:
+        """Return every fact."""
+        del target
+        if self.facts is None:
+            msg = "it cannot see"
+            raise ValueError(msg)
+        return self.facts
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
         """Yield every claim."""

@@ -266,14 +266,22 @@ def _series(
     statements: Sequence[WorkloadStatement],
     lookback: timedelta,
 ) -> tuple[Series, ...]:
-    ids = [statement.statement_id for statement in statements]
+    by_id = {statement.statement_id: statement for statement in statements}
     rows = store.execute(
         QUERIES["list_series"],
-        {"target_id": target_id, "statement_ids": ids, "lookback": lookback},
+        {"target_id": target_id, "statement_ids": list(by_id), "lookback": lookback},
     )
     return tuple(
-        Series(row["statement_id"], metric, tuple(row["times"]), tuple(row[metric]))
+        Series(
+            statement.statement_id,
+            metric,
+            tuple(row["times"]),
+            tuple(row[metric]),
+            label=_short(statement.text),
+            weight=statement.weight,
+        )
         for row in rows.fetchall()
+        for statement in [by_id[row["statement_id"]]]
         for metric in _METRICS
     )
 
