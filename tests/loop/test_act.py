@@ -243,7 +243,7 @@ def test_target_that_goes_away_between_steps_is_waited_for(pet_shop: PetShop, do
     [
         (when(Proposed), State.PROPOSED),
         (when(Decided), State.APPROVED),
-        (when(StepEnded, direction="do", ordinal=1), State.APPLYING),
+        (when(StepEnded, direction="do", ordinal=1), State.WATCHING),
     ],
     ids=["before its steps are fixed", "before it begins", "after its last step"],
 )
