@@ -1,9 +1,11 @@
 """`honed run` and `honed worker`: the daemon, and more hands for it."""
 
 import click
+from rich.console import Console
 
+from honed.interfaces.cli.logbook import Logbook
 from honed.interfaces.cli.root import Invocation
-from honed.interfaces.cli.telling import narrated, printed, tell_policy
+from honed.interfaces.cli.telling import printed, tell_policy
 from honed.wiring import PolicyUse, open_app
 
 
@@ -17,15 +19,20 @@ def run(invocation: Invocation) -> None:
     member of honed_daemon is enough otherwise, and safer (docs/howto/run-more-workers.md).
     SIGTERM and SIGINT end it in good order. With --json each event is one line of JSON.
     """
-    telling = printed() if invocation.as_json else narrated()
     settings = invocation.settings()
-    with telling as on_event, open_app(settings, on_event=on_event, policy=PolicyUse.WRITE) as app:
+    logbook = Logbook()
+    with (
+        printed() if invocation.as_json else logbook.open(Console()) as on_event,
+        open_app(settings, on_event=on_event, policy=PolicyUse.WRITE) as app,
+    ):
+        logbook.store = app.parts.store
         login = app.login()
         if login.too_much:
             click.echo(f"the daemon's login {login.name} {login.too_much}", err=True)
         tell_policy(app.policy(), settings)
         click.echo("honed runs; Ctrl-C ends it", err=True)
         app.run_daemon()
+    click.echo("honed has ended", err=True)
 
 
 @click.command()
@@ -38,7 +45,14 @@ def worker(invocation: Invocation, *, until_idle: bool) -> None:
     and do not touch the policy, so a login that is a member of honed_daemon is enough. With --json
     each event is one line of JSON.
     """
-    telling = printed() if invocation.as_json else narrated()
     settings = invocation.settings()
-    with telling as on_event, open_app(settings, on_event=on_event, policy=PolicyUse.KEEP) as app:
+    logbook = Logbook()
+    with (
+        printed() if invocation.as_json else logbook.open(Console()) as on_event,
+        open_app(settings, on_event=on_event, policy=PolicyUse.KEEP) as app,
+    ):
+        logbook.store = app.parts.store
+        until = "until nothing more is due" if until_idle else "Ctrl-C ends it"
+        click.echo(f"honed handles messages; {until}", err=True)
         app.run_worker(until_idle=until_idle)
+    click.echo("honed has ended", err=True)

@@ -32,9 +32,24 @@ class Narration:
     Use it as a context manager, and hand ``on_event`` to the loop.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        """Tell it on ``console``; times are seconds since now."""
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stamp: Callable[[], str] | None = None,
+    ) -> None:
+        """Tell it on ``console``.
+
+        Args:
+            console: where.
+
+            clock: seconds that pass.
+
+            stamp: what each line begins with; None: the seconds since now.
+        """
         self._console = console
+        self._stamp = stamp or self._seconds
         self._clock = clock
         self._started_s = clock()
         self._progress = Progress(
@@ -68,9 +83,12 @@ class Narration:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """Print one line with the seconds since the start; ``text`` may hold rich's markup."""
-        seconds = self._clock() - self._started_s
-        self._console.print(f"[dim]{seconds:6.1f}s[/] {text}", highlight=False, soft_wrap=True)
+        """Print one line with its stamp; ``text`` may hold rich's markup."""
+        stamp = escape(self._stamp())
+        self._console.print(f"[dim]{stamp}[/] {text}", highlight=False, soft_wrap=True)
+
+    def _seconds(self) -> str:
+        return f"{self._clock() - self._started_s:6.1f}s"
 
     def title(self, text: str) -> None:
         """Print a heading."""

@@ -16,6 +16,8 @@ from honed.errors import HonedError
 if TYPE_CHECKING:
     from honed.config import Settings
 
+#: How every line of a log begins.
+TIME_OF_DAY = "%Y-%m-%d %H:%M:%S"
 #: What a shell says of a program that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 130
 
@@ -176,6 +178,7 @@ def main() -> None:
         level=logging.WARNING,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt=TIME_OF_DAY,
     )
     sys.excepthook = _say_unexpected
     honed(prog_name="honed")
