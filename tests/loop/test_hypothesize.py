@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from honed.approval.decisions import approve, reject
 from honed.config import Autonomy
 from honed.core.canonical import canonical_json
 from honed.core.finding import INVALID_INDEX
@@ -14,7 +15,15 @@ from honed.core.verdict import State
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import LeftOut, PluginFailed, Proposed
 from honed.loop.hypothesize import MAX_CLAIM_BYTES
-from honed.testing.pets import BETTER, FALSE, Claim, PetKind, PetShop
+from honed.testing.pets import (
+    BETTER,
+    FALSE,
+    INDEX_OWNER,
+    STATISTICS,
+    Claim,
+    PetKind,
+    PetShop,
+)
 
 DRY = Options()
 
@@ -190,6 +199,50 @@ def test_claim_that_waits_for_a_person_is_not_made_twice(pet_shop: PetShop) -> N
     pet_shop.turn(real)
     assert pet_shop.improvement().state is State.AWAITING_APPROVAL
     assert left_out(pet_shop) == ["improvement 1 makes it already and is awaiting_approval"]
+
+
+def test_a_no_counts_whatever_has_changed_since(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    with pet_shop.store.transaction() as conn:
+        reject(conn, 1, "it is not wanted")
+    pet_shop.work()
+    assert pet_shop.improvement().state is State.REJECTED
+    pet_shop.production.client.execute("CREATE TABLE cage (cage_id integer)")
+    pet_shop.turn(DRY)
+    assert len(pet_shop.improvements()) == 1
+    assert left_out(pet_shop) == ["improvement 1 was rejected, which counts for 7 days"]
+
+
+def test_a_change_of_honeds_own_does_not_end_what_waits(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (replace(BETTER, steps=(INDEX_OWNER,)), Claim("other", (STATISTICS,)))
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    first, second = sorted(pet_shop.improvements(), key=lambda each: each.improvement_id)
+    with pet_shop.store.transaction() as conn:
+        approve(conn, first.improvement_id, first.digest or "")
+    pet_shop.work()
+    pet_shop.turn(Options(dry_run=False))
+    states = {each.improvement_id: each.state for each in pet_shop.improvements()}
+    assert states[first.improvement_id] is State.KEPT
+    assert states[second.improvement_id] is State.AWAITING_APPROVAL
+
+
+def test_a_dry_cycle_ends_nothing_that_waits(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    pet_shop.production.client.execute("CREATE TABLE cage (cage_id integer)")
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement().state is State.AWAITING_APPROVAL
+    pet_shop.turn(Options(dry_run=False))
+    assert State.EXPIRED in {each.state for each in pet_shop.improvements()}
+
+
+def test_where_nothing_may_change_a_proof_is_not_made_twice(pet_shop: PetShop) -> None:
+    pet_shop.configure(autonomy=Autonomy.OBSERVE)
+    pet_shop.turn(Options(dry_run=False))
+    pet_shop.turn(Options(dry_run=False))
+    assert pet_shop.improvement().state is State.DRY_RUN
 
 
 def test_refuted_claim_may_be_made_again_after_a_while(pet_shop: PetShop) -> None:

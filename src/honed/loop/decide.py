@@ -101,18 +101,27 @@ def _content_now(work: Work) -> Content:
 def _fingerprint_now(work: Work) -> str:
     """Return the fingerprint of the target, without what honed itself has changed since the trial.
 
+    Raises:
+        Postponed: the target does not answer.
+    """
+    fingerprint = work.fingerprint()
+    with work.parts.store.transaction() as conn:
+        return as_tried(conn, work.improvement, fingerprint)
+
+
+def as_tried(conn: Connection, improvement: Improvement, fingerprint: str) -> str:
+    """Return ``fingerprint`` of the target now, without what honed itself changed since the trial.
+
     What honed changes is no drift, in whichever cycle: if its own steps alone lead from the target
     that the trial saw to the target as it is, what was approved still counts. That the change is
     still worth it there, the watch tells.
     """
-    improvement, fingerprint = work.improvement, work.fingerprint()
     way = {
         "target_id": improvement.target_id,
         "tried_on": improvement.target_fingerprint,
         "fingerprint": fingerprint,
     }
-    with work.parts.store.transaction() as conn:
-        is_own_doing = conn.execute(_QUERIES["own_way"], way).fetchone() is not None
+    is_own_doing = conn.execute(_QUERIES["own_way"], way).fetchone() is not None
     return improvement.target_fingerprint if is_own_doing else fingerprint
 
 

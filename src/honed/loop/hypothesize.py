@@ -20,7 +20,8 @@ from honed.jobs.queue import Fence, defer
 from honed.ledger.keys import Signer
 from honed.ledger.statement import MAX_ENVELOPE_BYTES
 from honed.loop.boundary import KIND_TROUBLE, asking
-from honed.loop.cycle import Cycle, Phase, enter, get_cycle
+from honed.loop.cycle import Cycle, Phase, enter, get_cycle, may_change
+from honed.loop.decide import as_tried
 from honed.loop.events import Decided, Event, Failed, LeftOut, PluginFailed, Proposed
 from honed.loop.messages import Act, Hypothesize, Learn
 from honed.loop.parts import AnyKind, Parts, check_switch
@@ -30,14 +31,14 @@ from honed.storage.queries import load_queries
 _QUERIES = load_queries("honed.loop")
 
 #: Said for good, as long as nothing changes.
-_SETTLED = frozenset({State.REFUTED, State.REJECTED, State.ROLLED_BACK})
+_SETTLED = frozenset({State.REFUTED, State.ROLLED_BACK})
 
 #: Longest claim, in bytes of canonical JSON: the ledger's entry names the claim's words twice, and
 #: an envelope is a third longer than what is in it.
 MAX_CLAIM_BYTES = MAX_ENVELOPE_BYTES // 3
 
 #: After this time a refuted claim may be tried again although nothing about the target's schema
-#: changed: its data and its load have.
+#: changed: its data and its load have. A person's no counts so long whatever changed.
 FORGET_AFTER = timedelta(days=7)
 
 
@@ -66,7 +67,8 @@ def hypothesize(parts: Parts, context: JobContext, message: Hypothesize) -> None
         findings = _findings(conn, cycle)
     target = parts.target(message.target_id)
     fingerprint = target.fingerprint()
-    _renew_waiting(parts, context, cycle, target, fingerprint)
+    if not cycle.options.dry_run:
+        _renew_waiting(parts, context, cycle, target, fingerprint)
     claims = _Claims()
     for kind in _fitting(parts, cycle, target, findings):
         context.stop_if_told()
@@ -184,20 +186,30 @@ class _Desk:
         )
         if last is None:
             return ""
+        return self._open_as(last, claim) or self._settled_as(last)
+
+    def _open_as(self, last: Improvement, claim: Hypothesis) -> str:
         name = f"improvement {last.improvement_id}"
         if last.state not in RESTING or last.state is State.AWAITING_APPROVAL:
             return f"{name} makes it already and is {last.state.value}"
         if last.risk > MAX_ATTEMPTED_RISK and claim.risk > MAX_ATTEMPTED_RISK:
             return f"{name} records it already, and it is too risky to attempt"
-        if last.target_fingerprint != self.fingerprint or self._is_old(last):
+        return ""
+
+    def _settled_as(self, last: Improvement) -> str:
+        name = f"improvement {last.improvement_id}"
+        if self._is_old(last):
             return ""
-        if last.state in _SETTLED or self._was_enough(last):
+        if last.state is State.REJECTED:
+            return f"{name} was rejected, which counts for {FORGET_AFTER.days} days"
+        is_settled = last.state in _SETTLED or self._was_enough(last)
+        if is_settled and last.target_fingerprint == self.fingerprint:
             return f"{name} was {last.state.value}, and the target has not changed since"
         return ""
 
     def _was_enough(self, last: Improvement) -> bool:
         # A dry run proves it as well as the last one did; steps that failed would fail again.
-        is_dry = last.state is State.DRY_RUN and self.cycle.options.dry_run
+        is_dry = last.state is State.DRY_RUN and not may_change(self.conn, self.cycle)
         return is_dry or (last.state is State.FAILED and last.applying_at is not None)
 
     def _is_old(self, last: Improvement) -> bool:
@@ -238,7 +250,7 @@ def _adopt(conn: Connection, cycle: Cycle) -> None:
 def _renew_waiting(
     parts: Parts, context: JobContext, cycle: Cycle, target: Target, fingerprint: str
 ) -> None:
-    """Keep what waits for a person true to the target as it is now.
+    """Keep what waits for a person true to the target as it is now, but for honed's own changes.
 
     Where a kind cannot say how its steps are taken back, its improvement waits as it is.
     """
@@ -248,11 +260,12 @@ def _renew_waiting(
         )
     for each in waiting:
         try:
-            content = Content(parts.undo(each.kind, each.steps), fingerprint)
+            undo = parts.undo(each.kind, each.steps)
         except KIND_TROUBLE as error:
             parts.tell(PluginFailed(cycle.cycle_id, each.kind, str(error)))
             continue
         with parts.store.transaction() as conn:
+            content = Content(undo, as_tried(conn, each, fingerprint))
             renewed = renew(
                 conn, parts.signer, each.improvement_id, content=content, fence=context.fence
             )
