@@ -17,6 +17,7 @@ def run(invocation: Invocation) -> None:
     It reads the targets, begins cycles when they are due and handles the messages of the queues.
     Where its login owns the store its settings become the policy in force; a login that is only a
     member of honed_daemon is enough otherwise, and safer (docs/howto/run-more-workers.md).
+    One daemon is enough for a store; beside it run workers, not a second one.
     SIGTERM and SIGINT end it in good order. With --json each event is one line of JSON.
     """
     settings = invocation.settings()
