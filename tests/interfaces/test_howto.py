@@ -41,10 +41,9 @@ def signer(honed_home: Path) -> Signer:
 
 @pytest.fixture
 def alice(store: Database) -> Iterator[str]:
-    """Return the URL of a login called alice, who may nothing yet."""
+    """Return the URL of a login called alice, who is not there yet."""
+    yield store.url.replace("postgres@", "alice@")
     with psycopg.connect(store.url, autocommit=True) as conn:
-        conn.execute("CREATE ROLE alice LOGIN")
-        yield store.url.replace("postgres@", "alice@")
         conn.execute("DROP ROLE alice")
 
 
@@ -71,7 +70,7 @@ def test_a_change_is_decided_on_the_command_line(
     cli: CommandLine, improvements: Improvements
 ) -> None:
     waiting = improvements.create(State.AWAITING_APPROVAL)
-    show, approve, reject, rollback = commands("approve-from-psql")
+    _, show, approve, reject, rollback = commands("approve-from-psql")
     assert waiting.digest in cli.text(*show)
     cli.text(*(DIGEST.sub(waiting.digest, word) for word in approve))
     cli.text(*reject)

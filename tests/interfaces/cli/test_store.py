@@ -1,5 +1,7 @@
 """`honed store`: migrated on demand, and who may do what in it."""
 
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,18 @@ def test_a_store_elsewhere_is_migrated_on_demand(
     assert applied[0] == "0001_create_clock_and_roles"
     assert cli.json("store", "migrate")["applied"] == []
     assert f"{len(applied)}, the last is {applied[-1]}" in cli.text("store", "status")
+
+
+def test_the_store_says_how_psql_reaches_it(cli: CommandLine, postgres_server: Server) -> None:
+    program, *arguments = shlex.split(cli.json("store", "status")["psql"])
+    assert " ".join((program, *arguments)) in cli.text("store", "status")
+    done = subprocess.run(
+        [postgres_server.program(program), *arguments, "-Atc", "SELECT count(*) FROM honed.policy"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "0\n"
 
 
 def test_the_members_of_each_role_are_named(cli: CommandLine, store: Database) -> None:

@@ -1,11 +1,13 @@
 """`honed store`: honed's own database."""
 
+import shlex
+
 import click
 
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import megabytes, print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
-from honed.storage.db import Database
+from honed.storage.db import Connection, Database
 from honed.storage.description import describe
 from honed.storage.migrate import migrate
 from honed.storage.roles import roles as read_roles
@@ -55,13 +57,17 @@ def roles(invocation: Invocation) -> None:
 @store.command()
 @click.pass_obj
 def status(invocation: Invocation) -> None:
-    """Show where the store is, how large it is and how far it was migrated."""
+    """Show where the store is, how to reach it, how large it is and how far it was migrated.
+
+    The embedded store can be reached as long as some honed runs.
+    """
     with opened_store(invocation) as opened:
         with opened.owner.transaction() as conn:
             found = describe(conn)
+            psql = _psql(conn)
         data_dir = opened.server.data_dir if opened.server else None
     if invocation.as_json:
-        print_json({"data_dir": data_dir, "description": found})
+        print_json({"data_dir": data_dir, "psql": psql, "description": found})
         return
     print_fields(
         {
@@ -69,7 +75,15 @@ def status(invocation: Invocation) -> None:
             "runs": f"embedded, in {data_dir}" if data_dir else "elsewhere (store_url)",
             "database": found.database,
             "login": found.login,
+            "psql": psql,
             "size": megabytes(found.size_bytes),
             "migrations": f"{len(found.migrations)}, the last is {found.migrations[-1].name}",
         }
     )
+
+
+def _psql(conn: Connection) -> str:
+    """Return the command line that reaches the same database; of a password it says nothing."""
+    where = conn.info
+    options = {"-h": where.host, "-p": where.port, "-U": where.user, "-d": where.dbname}
+    return shlex.join(["psql", *(str(word) for pair in options.items() for word in pair)])
