@@ -162,6 +162,13 @@ def test_the_reference_is_up_to_date(store: Database) -> None:
     assert reference.outdated(ROOT / reference.FOLDER, reference.pages(store)) == []
 
 
+def test_the_settings_say_what_bounds_them() -> None:
+    lines = [line for line in reference.settings_page().splitlines() if line.startswith("| `")]
+    rows = {line.split("`")[1]: line for line in lines}
+    assert "| int, at least 8 |" in rows["watch_intervals"]
+    assert "| float, more than 0, less than 0.5 |" in rows["alpha"]
+
+
 def test_what_is_out_of_date_is_named(store: Database, tmp_path: Path) -> None:
     made = reference.pages(store)
     for name, text in made.items():

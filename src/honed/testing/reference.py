@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, get_args
 
 import click
+from pydantic.fields import FieldInfo
 
 from honed import errors
 from honed.config import Settings
@@ -32,6 +33,8 @@ FOLDER = Path("docs") / "reference"
 _QUERIES = load_queries("honed.testing")
 _COMMAND = f"python -m {__name__ if __name__ != '__main__' else 'honed.testing.reference'}"
 _MADE = f"<!-- Made by `{_COMMAND}`; change the code, not this page. -->"
+#: Names of annotated_types' bounds, in words.
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 #: Width of a help text, whatever the terminal.
 _COLUMNS = 88
 
@@ -113,7 +116,7 @@ def settings_page() -> str:
                 (
                     f"`{name}`",
                     f"`HONED_{name.upper()}`",
-                    _sort(field.annotation),
+                    ", ".join([_sort(field.annotation), *_bounds(field)]),
                     _default(name, field.default),
                     field.description or "",
                 )
@@ -225,6 +228,14 @@ def _sort(annotation: Any) -> str:  # noqa: ANN401 - whatever a field is annotat
     if hasattr(annotation, "__members__"):
         return ", ".join(f"`{each.value}`" for each in annotation)
     return str(getattr(annotation, "__name__", annotation)).lower()
+
+
+def _bounds(field: FieldInfo) -> Iterator[str]:
+    """Yield what bounds a number: ``at least 8``."""
+    for bound in field.metadata:
+        for name, words in _BOUNDS.items():
+            if hasattr(bound, name):
+                yield f"{words} {getattr(bound, name)}"
 
 
 def _default(name: str, value: Any) -> str:  # noqa: ANN401 - whatever a field may hold

@@ -1,11 +1,33 @@
 """`honed config` and `honed kind`: every setting with its origin, every kind with its page."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from honed.config import Settings
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.testing.commandline import CommandLine
+
+
+def test_a_wrong_value_is_shown_with_what_is_wrong(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "honed.toml").write_text("watch_intervals = 3\nno_such = 1\n")
+    monkeypatch.chdir(tmp_path)
+    cli.env["HONED_ALPHA"] = "7"
+    done = cli("config", "show", "--json")
+    shown = {each["setting"]: each for each in json.loads(done.stdout)}
+    assert (shown["alpha"]["value"], shown["alpha"]["origin"]) == ("7", "HONED_ALPHA")
+    assert (shown["watch_intervals"]["value"], shown["watch_intervals"]["origin"]) == (
+        3,
+        "honed.toml",
+    )
+    assert shown["seed"]["origin"] == "default"
+    assert done.exit_code == 2
+    said = json.loads(done.stderr)["message"]
+    assert all(name in said for name in ("alpha", "watch_intervals", "no_such"))
 
 
 def test_every_setting_is_shown_with_its_origin(cli: CommandLine) -> None:

@@ -162,3 +162,27 @@ def test_a_misspelt_variable_is_found(cli: CommandLine) -> None:
     cli.env["HONED_AUTONMY"] = "full"
     check = checks(cli)["environment"]
     assert (check["status"], check["fix"]) == ("warn", "is it HONED_AUTONOMY?")
+    del cli.env["HONED_AUTONMY"]
+    cli.env["HONED_TARGET_AREAS"] = "performance"
+    check = checks(cli)["environment"]
+    assert (check["status"], check["fix"]) == ("warn", "is it HONED_TARGET_AREA?")
+
+
+def test_a_password_of_no_target_is_found(
+    cli: CommandLine, empty_database: Callable[[], str]
+) -> None:
+    cli.text("target", "add", "shop", "--url", empty_database())
+    cli.env.update({"HONED_TARGET_SHOP_ACT_PASSWORD": "x"})
+    assert checks(cli)["passwords"]["status"] == "ok"
+    cli.env.update({"HONED_TARGET_SHOPP_PASSWORD": "x"})
+    check = checks(cli)["passwords"]
+    assert (check["status"], check["fix"]) == ("warn", "is it HONED_TARGET_SHOP_PASSWORD?")
+
+
+def test_a_wrong_setting_is_one_failed_check(cli: CommandLine) -> None:
+    cli.env["HONED_WATCH_INTERVALS"] = "3"
+    found = checks(cli)
+    assert found["settings"]["status"] == "fail"
+    assert "watch_intervals (HONED_WATCH_INTERVALS)" in found["settings"]["seen"]
+    assert found["environment"]["status"] == "ok"
+    assert cli("doctor").exit_code == 1

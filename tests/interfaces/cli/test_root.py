@@ -101,8 +101,8 @@ def test_a_group_without_a_command_is_an_error_in_json() -> None:
 
 
 def test_a_wrong_setting_is_one_line_and_one_hint() -> None:
-    done = run("config", "show", HONED_ALPHA="7")
-    assert done.returncode == 2
+    done = run("status", HONED_ALPHA="7")
+    assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr.splitlines()[0] == "honed: alpha (HONED_ALPHA): Input should be less than 0.5"
     )
@@ -121,7 +121,7 @@ def test_a_wrong_file_of_settings_is_one_line_and_one_hint(
 ) -> None:
     (tmp_path / "honed.toml").write_text(toml)
     monkeypatch.chdir(tmp_path)
-    assert cli.refusal("config", "show").startswith(words)
+    assert cli.refusal("status").startswith(words)
 
 
 def test_verbose_shows_where_an_error_happened() -> None:

@@ -1,11 +1,15 @@
 """`honed config`: every setting, its value and where the value comes from."""
 
 import re
+from tomllib import TOMLDecodeError
+from typing import Any
 
 import click
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from honed.approval.policy import write_policy
-from honed.config import origins
+from honed.config import Settings, origins
+from honed.errors import ConfigurationError
 from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import print_json, print_rows
 from honed.interfaces.cli.root import Invocation
@@ -24,8 +28,16 @@ def config() -> None:
 @config.command()
 @click.pass_obj
 def show(invocation: Invocation) -> None:
-    """Show each setting with its value and its origin."""
-    settings = invocation.settings()
+    """Show each setting with its value and its origin.
+
+    Where a value is wrong they are shown as they are written, with what is wrong and exit code 2.
+    """
+    wrong: ConfigurationError | None = None
+    try:
+        settings = invocation.settings()
+    except ConfigurationError as error:
+        wrong = error
+        settings = _as_written(error)
     where = origins(settings)
     rows = [
         (name, _shown(getattr(settings, name)), where[name], field.description)
@@ -34,8 +46,20 @@ def show(invocation: Invocation) -> None:
     titles = ("setting", "value", "origin", "meaning")
     if invocation.as_json:
         print_json([dict(zip(titles, row, strict=True)) for row in rows])
-        return
-    print_rows(titles, rows, empty="there are no settings")
+    else:
+        print_rows(titles, rows, empty="there are no settings")
+    if wrong is not None:
+        raise wrong
+
+
+def _as_written(error: ConfigurationError) -> Settings:
+    """Return the settings unchecked; raise ``error`` where not even that can be read."""
+    if isinstance(error.__cause__, TOMLDecodeError):
+        raise error
+    sources = (TomlConfigSettingsSource(Settings)(), EnvSettingsSource(Settings)())
+    written: dict[str, Any] = {name: value for each in sources for name, value in each.items()}
+    known = {name: value for name, value in written.items() if name in Settings.model_fields}
+    return Settings.model_construct(**known)
 
 
 @config.command()

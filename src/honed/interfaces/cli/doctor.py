@@ -2,9 +2,10 @@
 
 import difflib
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,7 @@ _PROGRAMS = ("postgres", "initdb", "pg_dump", "pg_restore")
 #: A trial holds a copy of the target and three clones of it: baseline, candidate and control.
 _COPIES = 4
 #: Variables with the password of a target.
-_OF_A_TARGET = "HONED_TARGET_"
+_PASSWORD = re.compile(r"HONED_TARGET_\w+_PASSWORD")
 #: Below it even honed's own store is in danger.
 _LEAST_FREE_MB = 500
 
@@ -62,8 +63,7 @@ def doctor(context: click.Context) -> None:
     The exit code is 1 if something fails without which honed does not work.
     """
     invocation = context.find_object(Invocation) or Invocation()
-    settings = invocation.settings()
-    checks = [*_here(settings), *_there(invocation, settings)]
+    checks = list(_all(invocation))
     if invocation.as_json:
         print_json(checks)
     else:
@@ -73,13 +73,25 @@ def doctor(context: click.Context) -> None:
         context.exit(1)
 
 
-def _here(settings: Settings) -> Iterator[Check]:
-    """Yield what can be seen on this machine."""
+def _all(invocation: Invocation) -> Iterator[Check]:
     yield _variables()
-    yield _guarded("postgresql programs", _programs, settings)
-    yield _disk(settings)
     yield _sandbox()
     yield _cpu_times()
+    try:
+        settings = invocation.settings()
+    except HonedError as error:
+        yield _failed("settings", error)
+        # The rest cannot be looked at without them.
+        return
+    yield Check("settings", Status.OK, "every value is one that it may have")
+    yield from _here(settings)
+    yield from _there(invocation, settings)
+
+
+def _here(settings: Settings) -> Iterator[Check]:
+    """Yield what can be seen on this machine."""
+    yield _guarded("postgresql programs", _programs, settings)
+    yield _disk(settings)
     yield _guarded("ledger key", _key, settings)
 
 
@@ -122,7 +134,7 @@ def _variables() -> Check:
     unknown = sorted(
         name
         for name in os.environ
-        if name.startswith("HONED_") and name not in known and not name.startswith(_OF_A_TARGET)
+        if name.startswith("HONED_") and name not in known and not _PASSWORD.fullmatch(name)
     )
     if not unknown:
         return Check("environment", Status.OK, "every HONED_ variable is a setting")
@@ -259,8 +271,23 @@ def _targets(store: Store, settings: Settings) -> Iterator[Check]:
     if not records:
         fix = "`honed target add` adds one"
         yield Check("targets", Status.WARN, "there are none", fix)
+    yield _passwords(records)
     for record in records:
         yield _guarded(f"target {record.name}", _target, record, store, settings)
+
+
+def _passwords(records: Sequence[TargetRecord]) -> Check:
+    """Look for passwords of targets that there are not; a misspelt one is never read."""
+    from honed.targets.registry import password_variable
+
+    known = {password_variable(each.name, acting=a) for each in records for a in (False, True)}
+    given = {name for name in os.environ if _PASSWORD.fullmatch(name)}
+    unknown = sorted(given - known)
+    if not unknown:
+        return Check("passwords", Status.OK, f"{len(given)} in the environment")
+    close = difflib.get_close_matches(unknown[0], known, 1)
+    fix = f"is it {close[0]}?" if close else "`honed target list` shows the targets"
+    return Check("passwords", Status.WARN, f"{', '.join(unknown)}: no such target", fix)
 
 
 def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
