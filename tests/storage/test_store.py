@@ -63,6 +63,14 @@ def test_what_was_written_is_there_when_it_is_opened_again(settings: Settings) -
     store.close()
 
 
+def test_a_store_that_is_there_is_opened_without_an_error_in_its_log(settings: Settings) -> None:
+    for _ in range(2):
+        store = open_store(settings)
+        store.close()
+    assert store.server is not None
+    assert "ERROR" not in store.server.log_file.read_text()
+
+
 def test_a_store_goes_on_while_another_process_uses_it(settings: Settings) -> None:
     other = subprocess.Popen(
         [sys.executable, "-c", OPEN_AND_STAY, str(settings.home)],

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from honed.storage.db import Database
+from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.storage")
@@ -21,8 +21,7 @@ def database_exists(server: Database, name: str) -> bool:
         name: as in ``pg_database``.
     """
     with server.connect(autocommit=True) as connection:
-        row = connection.execute(_QUERIES["find_database"], {"name": name}).fetchone()
-    return bool(row and row["is_there"])
+        return _is_there(connection, name)
 
 
 def create_database(
@@ -46,6 +45,9 @@ def create_database(
     """
     statement = _CREATE.format(name=sql.Identifier(name), template=sql.Identifier(template))
     with server.connect(autocommit=True) as connection:
+        # Asked first, because the server would log each refusal as an error.
+        if _is_there(connection, name):
+            return False
         try:
             connection.execute(statement + _BY_FILES if by_files else statement)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -57,3 +59,8 @@ def drop_database(server: Database, name: str) -> None:
     """Drop the database ``name``, whoever is still connected to it; nothing if it is not there."""
     with server.connect(autocommit=True) as connection:
         connection.execute(_DROP.format(name=sql.Identifier(name)))
+
+
+def _is_there(connection: Connection, name: str) -> bool:
+    row = connection.execute(_QUERIES["find_database"], {"name": name}).fetchone()
+    return bool(row and row["is_there"])

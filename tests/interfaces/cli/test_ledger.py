@@ -132,6 +132,22 @@ def test_entries_are_listed_shown_and_followed(cli: CommandLine, entries: int) -
     assert "kept" in cli.text("ledger", "graph", "0", "--descendants")
 
 
+def test_the_list_names_the_improvement(cli: CommandLine, improvements: Improvements) -> None:
+    tried = [improvements.create(State.PROPOSED) for _ in range(2)]
+    about = [line.split("\t")[3] for line in cli.text("ledger", "list").splitlines()]
+    assert about == [
+        "about",
+        *(f"improvement {each.improvement_id} (index_optimization)" for each in tried),
+    ]
+
+
+def test_a_record_that_is_not_begun_is_empty(cli: CommandLine) -> None:
+    assert cli.text("verify") == "the record is empty\n"
+    assert cli.json("verify")["size"] == 0
+    assert "the record is empty" in cli.text("ledger", "list")
+    assert "the ledger has no entry 0" in cli.refusal("ledger", "show", "0")
+
+
 def test_an_exported_entry_is_proven_without_a_database(
     cli: CommandLine, entries: int, tmp_path: Path
 ) -> None:

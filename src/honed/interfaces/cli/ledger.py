@@ -73,6 +73,9 @@ def verify(invocation: Invocation, checkpoints: Path | None, public_key: Path | 
     if invocation.as_json:
         print_json(report)
         return
+    if not report.size:
+        click.echo("the record is empty")
+        return
     click.echo(f"the record is as it was signed: {report.size} entries")
     print_fields(
         {
@@ -120,7 +123,7 @@ def list_(invocation: Invocation, limit: int, public_key: Path | None) -> None:
             entry.index,
             statement.recorded_at,
             statement.event,
-            ", ".join(sorted(statement.subject)),
+            _about(statement),
             entry.leaf_hash,
         )
         for entry, statement in found
@@ -222,8 +225,15 @@ def key(invocation: Invocation) -> None:
 
 @contextmanager
 def _reading(invocation: Invocation, file: Path | None) -> Iterator[_Reader]:
-    key = _public_key(file) if file else Signer.load(invocation.settings().key_file).public_key
+    key_file = invocation.settings().key_file
     with opened_store(invocation) as store, store.owner.transaction() as conn:
+        if file:
+            key = _public_key(file)
+        elif not key_file.exists() and not read_head(conn).size:
+            # Nothing is signed yet, so any key checks all that there is.
+            key = Signer.generate().public_key
+        else:
+            key = Signer.load(key_file).public_key
         yield _Reader(conn, key)
 
 
@@ -250,6 +260,15 @@ def _print_checkpoint(invocation: Invocation, written: Checkpoint, file: Path) -
         return
     click.echo(written.note, nl=False)
     click.echo(f"in {file}", err=True)
+
+
+def _about(statement: Statement) -> str:
+    """Return what an entry is about, for a person; the artifacts are in `honed ledger show`."""
+    known = {name: statement.detail.get(name) for name in ("improvement_id", "kind")}
+    number, kind = known["improvement_id"], known["kind"]
+    if number is None:
+        return ", ".join(sorted(statement.subject))
+    return f"improvement {number} ({kind})" if kind else f"improvement {number}"
 
 
 def _summary(entry: Entry, statement: Statement) -> dict[str, object]:
