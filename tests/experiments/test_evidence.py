@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_who_writes_a_trial_cannot_choose_how_it_is_weighed(
     improvement_id = improvements.create(State.ON_TRIAL).improvement_id
     with daemon.transaction() as conn:
         trial_id = tried(conn, improvement_id, Verdict.IMPROVED, 1.0)
-    before = (1, pytest.approx(level(1, 0, alpha=0.04)), False)
+    before: Any = (1, pytest.approx(level(1, 0, alpha=0.04)), False)
     with improvements.store.transaction() as conn:
         conn.execute(
             "UPDATE honed.trial SET number = 7, level = 1, is_believed = true, log_e = 99"

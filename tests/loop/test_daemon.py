@@ -26,7 +26,17 @@ def all_cycles(shop: PetShop) -> list[Cycle]:
         return cycles(conn)
 
 
+def test_new_target_is_read_before_its_first_cycle(pet_shop: PetShop) -> None:
+    keeper(pet_shop).begin_due()
+    assert all_cycles(pet_shop) == []
+    with pet_shop.store.transaction() as conn:
+        conn.execute("UPDATE honed.target SET added_at = added_at - interval '1 hour'")
+    keeper(pet_shop).begin_due()
+    assert len(all_cycles(pet_shop)) == 1
+
+
 def test_target_without_a_cycle_gets_one(pet_shop: PetShop) -> None:
+    pet_shop.read(2)
     keeper(pet_shop).begin_due()
     (cycle,) = all_cycles(pet_shop)
     assert cycle.phase is Phase.WAITING
@@ -34,6 +44,7 @@ def test_target_without_a_cycle_gets_one(pet_shop: PetShop) -> None:
 
 
 def test_target_has_one_cycle_that_waits(pet_shop: PetShop) -> None:
+    pet_shop.read(2)
     keeper(pet_shop).begin_due()
     keeper(pet_shop).begin_due()
     assert len(all_cycles(pet_shop)) == 1

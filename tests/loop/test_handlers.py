@@ -11,7 +11,7 @@ from honed.jobs.queue import defer
 from honed.loop.cycle import ENDED, Options, Phase
 from honed.loop.events import Event, Failed, StepEnded
 from honed.loop.messages import Act, Analyze, Learn
-from honed.loop.pacing import AFTER_NOTHING_S
+from honed.loop.pacing import AFTER_NOTHING
 from honed.testing.pets import PetKind, PetShop
 
 FREE = Options(dry_run=False, require_approval=False)
@@ -40,7 +40,7 @@ def test_cycle_that_cannot_look_has_failed_and_the_next_is_scheduled(
     cycle = pet_shop.cycle(cycle_id)
     assert cycle.phase is Phase.FAILED
     assert cycle.error.startswith("dead letter 1: TargetUnavailable")
-    assert cycle.next_delay_s == AFTER_NOTHING_S
+    assert cycle.next_delay_s == AFTER_NOTHING * pet_shop.settings.cycle_interval_s
     assert waiting(pet_shop) == [{"task_name": "analyze", "is_later": True}]
     assert [event.cycle_id for event in pet_shop.events if isinstance(event, Failed)] == [cycle_id]
 

@@ -43,7 +43,9 @@ def test_outcome_is_named_by_its_gain(share: float, outcome: Outcome) -> None:
     ],
 )
 def test_pause_follows_the_effect(shares: list[float], delay_s: float) -> None:
-    assert next_delay_s([effect_of(share) for share in shares]) == delay_s
+    effects = [effect_of(share) for share in shares]
+    assert next_delay_s(effects, 900) == delay_s
+    assert next_delay_s(effects, 90) == delay_s / 10
 
 
 @pytest.mark.parametrize("share", [0.9, 0.2, 0.0, -0.5, -4.0])

@@ -20,7 +20,7 @@ from honed.loop.hypothesize import hypothesize
 from honed.loop.learn import learn
 from honed.loop.messages import Act, Analyze, Hypothesize, Learn
 from honed.loop.observe import analyze
-from honed.loop.pacing import AFTER_NOTHING_S
+from honed.loop.pacing import next_delay_s
 from honed.loop.parts import Parts
 from honed.loop.work import follow
 from honed.storage.db import Connection
@@ -149,6 +149,7 @@ def _bury_cycle(parts: Parts, conn: Connection, cycle_id: int, letter: DeadLette
     if cycle.phase in ENDED:
         return
     error = f"dead letter {letter.dead_letter_id}: {letter.error}"
-    enter(conn, cycle_id, Phase.FAILED, error=error, next_delay_s=AFTER_NOTHING_S)
-    schedule(conn, cycle.target_id, Options.of(parts.settings), delay_s=AFTER_NOTHING_S)
+    delay_s = next_delay_s((), parts.settings.cycle_interval_s)
+    enter(conn, cycle_id, Phase.FAILED, error=error, next_delay_s=delay_s)
+    schedule(conn, cycle.target_id, Options.of(parts.settings), delay_s=delay_s)
     parts.tell(Failed(0, cycle_id, error))

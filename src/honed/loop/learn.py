@@ -182,7 +182,7 @@ def end_cycle_if_done(parts: Parts, context: JobContext, cycle_id: int) -> None:
             for each in improvements(conn, cycle_id=cycle_id)
             if each.production_log_ratio is not None
         ]
-        delay_s = next_delay_s(effects)
+        delay_s = next_delay_s(effects, parts.settings.cycle_interval_s)
         enter(conn, cycle_id, Phase.FINISHED, next_delay_s=delay_s)
         schedule(conn, cycle.target_id, Options.of(parts.settings), delay_s=delay_s)
         context.fence.finish(conn)

@@ -264,7 +264,8 @@ SELECT ordinal, before_start, before_end, after_start, after_end, before, after,
  ORDER BY control, ordinal;
 
 -- targets_due --
--- Targets without a cycle that waits or runs, whose last one began long enough ago.
+-- Targets without a cycle that waits or runs, whose last one began long enough ago. Of one that is
+-- new there must be a stretch of recorded production: without it there is nothing to find.
 SELECT target.target_id
   FROM honed.target
  WHERE target.removed_at IS NULL
@@ -275,6 +276,8 @@ SELECT target.target_id
                  OR coalesce(cycle.started_at, cycle.requested_at)
                     > honed.now() - make_interval(secs => %(interval_s)s::double precision))
        )
+   AND (target.added_at < honed.now() - make_interval(secs => %(interval_s)s::double precision)
+        OR EXISTS (SELECT FROM honed.reading WHERE reading.target_id = target.target_id))
  ORDER BY target.target_id;
 
 -- now --

@@ -189,7 +189,8 @@ def run_until_a_cycle_ended(cli: CommandLine) -> tuple[list[str], int, list[str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **cli.env},
+        # Nobody asks the target anything: its first cycle begins when the pause is over.
+        env={**os.environ, **cli.env, "HONED_CYCLE_INTERVAL_S": "1"},
     ) as daemon:
         assert daemon.stdout is not None
         told = []

@@ -1,6 +1,6 @@
 """What a failed build left behind, on a real server."""
 
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pytest
 
@@ -51,7 +51,8 @@ def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresW
 
     world.carry_out(kind.rollback([step]))
     (again,) = (each for each in world.target.catalog().indexes if each.name == "honed_entry_left")
-    assert (again.definition, again.is_valid) == (claim.parameters["leftover"]["definition"], True)
+    leftover: Any = claim.parameters["leftover"]
+    assert (again.definition, again.is_valid) == (leftover["definition"], True)
     assert world.inspect(step) is StepState.ABSENT
 
 
