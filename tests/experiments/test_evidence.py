@@ -64,7 +64,8 @@ def test_every_try_counts_and_only_improved_is_a_discovery(
         first = wanted_log_e(conn, improvement_id, alpha=0.04)
         tried(conn, improvement_id, verdict, 50.0)
         second = wanted_log_e(conn, improvement_id, alpha=0.04)
-        assert numbered(conn) == [(1, pytest.approx(math.exp(-first)), False)]
+        expected: Any = (1, pytest.approx(math.exp(-first)), False)
+        assert numbered(conn) == [expected]
     assert first == pytest.approx(-math.log(level(1, 0, alpha=0.04)))
     assert second == pytest.approx(-math.log(level(2, 0, alpha=0.04)))
 

@@ -72,7 +72,7 @@ def _settings(script: Script) -> Settings:
         require_human_approval=script.ask is not None,
         max_changes_per_run=_MAX_CHANGES,
         sample_interval_s=1.5,
-        glance_interval_s=0.2,
+        glance_interval_s=0.3,
         watch_intervals=8,
         trial_budget_s=60.0,
         seed=script.seed,
