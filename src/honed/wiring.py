@@ -25,6 +25,7 @@ from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
+from honed.loop.overview import Overview, read_overview
 from honed.loop.parts import AnyKind, Parts, check_switch
 from honed.storage.db import Connection
 from honed.storage.roles import Login, read_login
@@ -182,6 +183,11 @@ class App:
         """Return the policy in force, which the settings of this process need not be."""
         with self.parts.store.transaction() as conn:
             return current_policy(conn)
+
+    def overview(self) -> Overview:
+        """Return what honed does at this moment."""
+        with self.parts.store.transaction() as conn:
+            return read_overview(conn)
 
     def improvements(self) -> Sequence[Improvement]:
         """Return the newest improvements, no more than 100, newest first."""

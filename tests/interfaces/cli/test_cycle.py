@@ -161,6 +161,24 @@ def test_a_worker_ends_when_nothing_is_due(
     assert cycles(store)[0]["phase"] == "finished"
 
 
+def test_a_worker_says_what_it_leaves_to_others(
+    cli: CommandLine, store: Database, quiet_url: str
+) -> None:
+    cli.text("target", "add", "shop", "--url", quiet_url)
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
+        conn.execute("SELECT honed.run_cycle('shop')")
+        # Another worker took it a moment ago, and has not been silent for long.
+        conn.execute(
+            "WITH other AS (INSERT INTO honed.procrastinate_workers DEFAULT VALUES RETURNING id)"
+            " UPDATE honed.procrastinate_jobs"
+            "    SET status = 'doing', worker_id = (SELECT id FROM other)"
+        )
+    done = cli("worker", "--until-idle")
+    assert done.exit_code == 0
+    assert "analyze: 1 messages are with another worker and 0 are due" in done.stderr
+
+
 def test_a_worker_needs_no_more_than_the_daemons_role(
     cli: CommandLine, store: Database, quiet_url: str, daemon_url: str
 ) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 from honed.interfaces.cli.logbook import Logbook
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import printed, tell_policy
-from honed.wiring import PolicyUse, open_app
+from honed.wiring import App, PolicyUse, open_app
 
 
 @click.command()
@@ -56,4 +56,18 @@ def worker(invocation: Invocation, *, until_idle: bool) -> None:
         until = "until nothing more is due" if until_idle else "Ctrl-C ends it"
         click.echo(f"honed handles messages; {until}", err=True)
         app.run_worker(until_idle=until_idle)
+        if until_idle:
+            _tell_what_is_left(app)
     click.echo("honed has ended", err=True)
+
+
+def _tell_what_is_left(app: App) -> None:
+    """Say what another worker is at, or fell silent over: messages may wait behind it."""
+    for each in app.overview().queues:
+        if each.doing:
+            click.echo(
+                f"{each.queue}: {each.doing} messages are with another worker and {each.depth} are"
+                " due; what a worker that died was at is taken over after"
+                f" {app.settings.stalled_after_s:.0f} s, so ask again then",
+                err=True,
+            )
