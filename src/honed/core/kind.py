@@ -1,7 +1,7 @@
 """A kind: one way to improve one sort of target. The plug-in that honed is made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from honed.core.finding import Finding, FindingType
@@ -59,6 +59,25 @@ class Kind(ABC, Generic[TargetT]):
 
         A metric that was not exercised in the target's interval is left out.
         """
+
+    def revise(
+        self, hypothesis: Hypothesis, harmed: Collection[str], target: TargetT
+    ) -> Hypothesis | None:
+        """Return a smaller claim that spares ``harmed``; None, the default: there is none.
+
+        It is asked after the trial refuted ``hypothesis`` only because units became slower than the
+        guardrail allows, and is tried like any other claim. Each revision must be smaller than what
+        it revises, so that they come to an end. Reads only.
+
+        Args:
+            hypothesis: what was refuted.
+
+            harmed: names of those units.
+
+            target: as for ``propose``.
+        """
+        del hypothesis, harmed, target
+        return None
 
     def rollback(self, steps: Sequence[Step]) -> list[Step]:
         """Return what takes ``steps`` back: their inverses, last first."""

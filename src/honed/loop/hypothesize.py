@@ -1,6 +1,6 @@
 """The second phase: kinds say what could be better; what is new becomes an improvement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -90,14 +90,22 @@ def _fitting(
 def _ask(kind: AnyKind, findings: Sequence[Finding], target: Any, claims: _Claims) -> None:  # noqa: ANN401 - the sort of target that the kind improves
     try:
         with asking(kind.name):
-            made = [check_claim(kind, claim, findings) for claim in kind.propose(findings, target)]
+            known = {finding.finding_id for finding in findings}
+            made = [check_claim(kind, claim, known) for claim in kind.propose(findings, target)]
             claims.made += [(kind, claim) for claim in made]
     except KIND_TROUBLE as error:
         claims.failures[kind.name] = str(error)
 
 
-def check_claim(kind: AnyKind, claim: Hypothesis, findings: Sequence[Finding]) -> Hypothesis:
+def check_claim(kind: AnyKind, claim: Hypothesis, finding_ids: Collection[int]) -> Hypothesis:
     """Return ``claim`` if it can be stored and signed as it is.
+
+    Args:
+        kind: who makes it.
+
+        claim: what is claimed.
+
+        finding_ids: those that the kind was given.
 
     Raises:
         ValueError: it is another kind's, answers a finding that the kind was not given, is longer
@@ -108,7 +116,7 @@ def check_claim(kind: AnyKind, claim: Hypothesis, findings: Sequence[Finding]) -
     if claim.kind != kind.name:
         msg = f"the claim {claim.subject!r} is of the kind {claim.kind}"
         raise ValueError(msg)
-    unknown = set(claim.finding_ids) - {finding.finding_id for finding in findings}
+    unknown = set(claim.finding_ids) - set(finding_ids)
     if unknown:
         msg = f"the claim {claim.subject!r} answers the findings {sorted(unknown)}, unknown here"
         raise ValueError(msg)
@@ -136,7 +144,7 @@ def _propose(
         enter(conn, cycle.cycle_id, Phase.ACTING, error="; ".join(errors))
         if not cycle.options.dry_run:
             _adopt(conn, cycle)
-        desk = _Desk(conn, parts.signer, context.fence, cycle, fingerprint)
+        desk = Desk(conn, parts.signer, context.fence, cycle, fingerprint)
         told = [desk.take(kind, claim) for kind, claim in _best_first(claims.made)]
         # It ends the cycle where nothing was proposed; where something was, it does nothing.
         defer(conn, Learn(target_id=cycle.target_id, cycle_id=cycle.cycle_id))
@@ -153,7 +161,7 @@ def _best_first(made: Sequence[tuple[AnyKind, Hypothesis]]) -> list[tuple[AnyKin
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class Desk:
     """Takes claims in, inside one transaction."""
 
     conn: Connection

@@ -14,8 +14,9 @@ from honed.experiments.record import add_block, finish_trial, start_trial, wante
 from honed.experiments.trial import TrialResult, run_trial
 from honed.improvement.transition import Changes, Move
 from honed.loop.boundary import KIND_TROUBLE, asking
-from honed.loop.events import TrialPair, TrialStarted, VerdictGiven
+from honed.loop.events import Event, TrialPair, TrialStarted, VerdictGiven
 from honed.loop.parts import check_switch
+from honed.loop.revise import revised, take
 from honed.loop.work import Work
 from honed.storage.db import Connection
 
@@ -189,9 +190,18 @@ def _give_verdict(work: Work, notebook: _Notebook, result: TrialResult, cost_s: 
         detail={"reason": judgement.reason, "trial_id": notebook.trial_id},
         next_message=work.act() if to is State.PROVEN else None,
     )
-    after = work.move(move, also=lambda conn: finish_trial(conn, notebook.trial_id, result))
+    instead = None if is_error else revised(work, judgement, notebook.trial.design)
+    told: list[Event] = []
+
+    def finish(conn: Connection) -> None:
+        finish_trial(conn, notebook.trial_id, result)
+        if instead is not None:
+            told.append(take(conn, work, instead))
+
+    after = work.move(move, also=finish)
     work.parts.tell(
-        VerdictGiven(work.improvement_id, result.verdict, judgement.reason, effect, after.state)
+        VerdictGiven(work.improvement_id, result.verdict, judgement.reason, effect, after.state),
+        *told,
     )
 
 

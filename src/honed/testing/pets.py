@@ -5,7 +5,7 @@ and what its trials find are given by the test, so a turn of the loop takes a se
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,6 +101,8 @@ class Claim:
     steps: tuple[Step, ...]
     #: What its trial finds: natural logarithm of cost after / before.
     effect: float = -0.7
+    #: Added to that for the second of its two units.
+    harm: float = 0.0
     priority: int = 3
     risk: int = 2
 
@@ -123,6 +125,8 @@ class PetKind(Kind[PostgresTarget]):
     wants: ClassVar[frozenset[FindingType]] = frozenset({SLOW_STATEMENT})
 
     claims: Sequence[Claim] = (BETTER,)
+    #: What it claims instead of anything that harms.
+    instead: Claim | None = None
     #: What it finds by itself; None: it raises.
     facts: Sequence[Finding] | None = ()
 
@@ -136,20 +140,33 @@ class PetKind(Kind[PostgresTarget]):
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
         """Yield every claim."""
+        ids = tuple(finding.finding_id for finding in findings)
+        for claim in self.claims:
+            yield self._said(claim, target, ids)
+
+    def revise(
+        self, hypothesis: Hypothesis, harmed: Collection[str], target: PostgresTarget
+    ) -> Hypothesis | None:
+        """Return what is claimed instead, if only the unit that claims harm was harmed."""
+        assert set(harmed) == {"by name"}
+        if self.instead is None:
+            return None
+        return self._said(self.instead, target, hypothesis.finding_ids)
+
+    def _said(self, claim: Claim, target: PostgresTarget, ids: tuple[int, ...]) -> Hypothesis:
         statements = [
             each.statement_id for each in target.workload().statements if "FROM pet" in each.text
         ]
-        for claim in self.claims:
-            yield Hypothesis(
-                kind=self.name,
-                subject=claim.subject,
-                claim=f"{claim.subject}: {claim.steps[0].description}",
-                priority=claim.priority,
-                risk=claim.risk,
-                predicted_log_ratio=claim.effect,
-                parameters={"statements": statements},
-                finding_ids=tuple(finding.finding_id for finding in findings),
-            )
+        return Hypothesis(
+            kind=self.name,
+            subject=claim.subject,
+            claim=f"{claim.subject}: {claim.steps[0].description}",
+            priority=claim.priority,
+            risk=claim.risk,
+            predicted_log_ratio=claim.effect,
+            parameters={"statements": statements},
+            finding_ids=ids,
+        )
 
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
         """Return the claim's steps."""
@@ -157,12 +174,12 @@ class PetKind(Kind[PostgresTarget]):
 
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
         """Return a trial that finds the claim's effect."""
-        effect = self._claim(hypothesis).effect
+        claim = self._claim(hypothesis)
         units = (Unit("by owner"), Unit("by name"))
         design = TrialDesign(units=units, metric="made_up", max_pairs=20, washout=0)
         return SimulatedTrial(
             design,
-            effects={unit.name: effect for unit in units},
+            effects={"by owner": claim.effect, "by name": claim.effect + claim.harm},
             noise=Noise(environment=0.02, spikes=0.0),
             seed=1,
         )
@@ -175,7 +192,8 @@ class PetKind(Kind[PostgresTarget]):
         return {str(s): costs[str(s)].exec_ms_per_call for s in statements if str(s) in costs}
 
     def _claim(self, hypothesis: Hypothesis) -> Claim:
-        return next(claim for claim in self.claims if claim.subject == hypothesis.subject)
+        known = (*self.claims, *([self.instead] if self.instead else []))
+        return next(claim for claim in known if claim.subject == hypothesis.subject)
 
 
 @dataclass(frozen=True, slots=True)
