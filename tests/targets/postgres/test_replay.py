@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -293,6 +294,26 @@ def test_only_the_candidate_has_what_the_steps_built(
     with module_lab.clone("after") as clone:
         clones = clone.query("SELECT count(*) AS n FROM pg_database WHERE datname LIKE 'clone%'")
         assert clones == [{"n": 1}]
+
+
+@pytest.mark.parametrize("steps", [[RAISE], [BY_AMOUNT]], ids=["own databases", "one database"])
+def test_every_world_is_prepared_before_the_steps(module_lab: Lab, steps: list[Step]) -> None:
+    counted = ReplayStatement("prepared", ("SELECT 1 / count(*) FROM nothing",))
+    trial = ReplayTrial(
+        module_lab,
+        (counted,),
+        TrialDesign(units=(Unit("prepared"),), metric=METRIC),
+        prepare=("INSERT INTO nothing VALUES (1)",),
+    )
+    with trial.open(steps) as arms:
+        assert arms.facts["prepared"] == ["INSERT INTO nothing VALUES (1)"]
+        for side in Side:
+            assert getattr(arms, side.value).run("prepared") > 0
+    with (
+        pytest.raises(EvaluatorFailed, match="division by zero"),
+        replace(trial, prepare=()).open(steps),
+    ):
+        pass
 
 
 def test_a_step_that_fails_fails_the_evaluation_and_leaves_nothing_behind(module_lab: Lab) -> None:

@@ -233,6 +233,9 @@ class ReplayTrial:
     cut: frozenset[str] = frozenset()
     #: What else is recorded with the trial: what calibration left out, predictions.
     notes: Mapping[str, Json] = field(default_factory=dict)
+    #: Statements that the owner runs on the clone of each world before the steps: what production
+    #: has and a copy lacks, such as dead rows. They must not change what a statement returns.
+    prepare: tuple[str, ...] = ()
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
@@ -243,17 +246,14 @@ class ReplayTrial:
             DiskFull: there is no room for the clones or for what the steps build.
         """
         with ExitStack() as stack:
-            candidate = stack.enter_context(self.lab.clone(Side.CANDIDATE.value))
+            candidate = self._clone(stack, Side.CANDIDATE)
             built, facts = self._build(candidate, steps)
             worlds: Worlds
             if is_about_indexes(steps):
                 candidate.adopt(built)
                 worlds = OneDatabase(candidate, built, cut_s=self.cut_s)
             else:
-                clones = {
-                    side: stack.enter_context(self.lab.clone(side.value))
-                    for side in (Side.BASELINE, Side.CONTROL)
-                }
+                clones = {side: self._clone(stack, side) for side in (Side.BASELINE, Side.CONTROL)}
                 worlds = OwnDatabases({**clones, Side.CANDIDATE: candidate}, cut_s=self.cut_s)
             with closing(worlds):
                 arms = self._arms(worlds)
@@ -266,6 +266,11 @@ class ReplayTrial:
                     control=arms[Side.CONTROL],
                     facts=facts,
                 )
+
+    def _clone(self, stack: ExitStack, side: Side) -> Clone:
+        clone = stack.enter_context(self.lab.clone(side.value))
+        clone.run(*self.prepare)
+        return clone
 
     def _build(
         self, candidate: Clone, steps: Sequence[Step]
@@ -289,6 +294,7 @@ class ReplayTrial:
             "copy_taken_at": copied.taken_at.isoformat(),
             "copy_fingerprint": copied.fingerprint,
             "sampled": dict(copied.sampled),
+            **({"prepared": list(self.prepare)} if self.prepare else {}),
             **self.notes,
         }
 
