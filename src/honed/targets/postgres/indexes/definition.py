@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from psycopg import sql
@@ -92,11 +92,21 @@ class IndexDefinition:
         return _text(head.format(sql.Identifier(self.name)) + self._body(self.schema))
 
     @property
+    def shell_sql(self) -> str:
+        """CREATE INDEX on a partitioned table alone: invalid until its partitions' are attached."""
+        head = sql.SQL("CREATE INDEX IF NOT EXISTS {} ").format(sql.Identifier(self.name))
+        return _text(head + self._body(self.schema, only=True))
+
+    @property
     def summary(self) -> str:
         """What it is on, for a person: ``orders (o_custkey) INCLUDE (o_orderdate)``."""
         keys = ", ".join(key.text + " DESC" * key.descending for key in self.keys)
         include = f" INCLUDE ({', '.join(self.include)})" if self.include else ""
         return f"{self.table} ({keys}){include}" + (f" WHERE {self.where}" if self.where else "")
+
+    def on(self, schema: str, table: str) -> "IndexDefinition":
+        """Return the same index of another table, which has the same columns."""
+        return replace(self, schema=schema, table=table)
 
     def step(self) -> Step:
         """Return the step that builds it in production while readers and writers go on.
@@ -127,9 +137,9 @@ class IndexDefinition:
         head = sql.SQL("CREATE INDEX {} ").format(sql.Identifier(self.name))
         return _text(head + self._body(schema))
 
-    def _body(self, schema: str) -> sql.Composed:
+    def _body(self, schema: str, *, only: bool = False) -> sql.Composed:
         table = sql.Identifier(schema, self.table)
-        return sql.SQL("ON {} USING {} {}").format(
+        return sql.SQL("ON ONLY {} USING {} {}" if only else "ON {} USING {} {}").format(
             table, sql.Identifier(self.method), self._shape()
         )
 
