@@ -3,12 +3,13 @@
 import contextlib
 import select
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import psycopg
-from psycopg import pq
+from psycopg import pq, sql
 from psycopg.pq.abc import PGresult
 
 from honed.errors import DiskFull, EvaluatorFailed
@@ -20,6 +21,7 @@ _POLL_S = 0.004
 #: A statement that waits or gets no processor is cut after so many times the cut by the clock.
 _PATIENCE = 5
 _CANCELED, _DISK_FULL = b"57014", b"53100"
+_SET, _RESET = "SELECT set_config(%(name)s, %(value)s, false)", sql.SQL("RESET {}")
 
 
 class CpuMeter:
@@ -90,6 +92,7 @@ class MeteredSession:
         }
         self._connection = clone.shadow.connect(clone.database, user=READER, settings=settings)
         self._meter = CpuMeter(self._connection.info.backend_pid)
+        self._used: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +118,20 @@ class MeteredSession:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def use(self, settings: Mapping[str, str]) -> None:
+        """Give later statements ``settings``, and what the session began with for all others.
+
+        Raises:
+            EvaluatorFailed: there is no such setting, or it does not take the value.
+        """
+        with self._clone.shadow.errors("changing settings"):
+            for name in self._used.keys() - settings.keys():
+                self._connection.execute(_RESET.format(sql.Identifier(name)))
+            for name, value in settings.items():
+                if self._used.get(name) != value:
+                    self._connection.execute(_SET, {"name": name, "value": value})
+        self._used = dict(settings)
 
     def run(self, statement: str, *, cut_s: float | None = None) -> Run:
         """Run ``statement`` once.
