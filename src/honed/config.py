@@ -87,6 +87,36 @@ class Settings(BaseSettings):
     statement_timeout_s: float = Field(30.0, gt=0, description="Longest read of a target.")
     build_timeout_s: float = Field(3600.0, gt=0, description="Longest single change of a target.")
 
+    change_window: str = Field(
+        "",
+        pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="Time of day at which a change may begin, such as 22:00-06:00, in the time zone"
+        " of the target (its setting TimeZone for the observing role); empty: always.",
+    )
+    max_busy_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="No change begins while more of max_connections runs a statement.",
+    )
+    max_transaction_s: float = Field(
+        300.0,
+        gt=0,
+        description="No change begins while a transaction of the target's database is older.",
+    )
+    max_standby_lag_s: float = Field(
+        60.0, gt=0, description="No change begins while a connected standby is further behind."
+    )
+    max_standby_lag_mb: int = Field(
+        1024, ge=1, description="The same in MB of write-ahead log, which a stuck standby shows."
+    )
+    disk_limit_mb: int = Field(
+        0,
+        ge=0,
+        description="What all databases of the target's server may take, in MB: a change begins"
+        " only if twice its size is left. 0: not looked at, as PostgreSQL cannot tell free space.",
+    )
+
     max_attempts: int = Field(3, ge=1, description="Tries before a message is a dead letter.")
     heartbeat_s: float = Field(5.0, gt=0, description="Pause between two signs of life.")
     stalled_after_s: float = Field(20.0, gt=0, description="A worker silent so long is dead.")

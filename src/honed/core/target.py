@@ -76,6 +76,9 @@ class Target(Protocol):
     def shape(self) -> Shape:
         """Return everything that a step could change; ``fingerprint`` is its digest."""
 
+    def obstacles(self, added_bytes: int) -> Sequence[str]:
+        """Return why production allows no change at this moment; empty: one may begin."""
+
     def sample(self) -> None:
         """Read the target's counters once into honed's own history."""
 

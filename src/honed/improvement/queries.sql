@@ -91,6 +91,7 @@ UPDATE honed.improvement
 SELECT leaf_hash
   FROM honed.improvement_event
  WHERE improvement_id = %(improvement_id)s
+   AND leaf_hash IS NOT NULL
  ORDER BY event_id DESC
  LIMIT 1;
 

@@ -24,7 +24,13 @@ from honed.errors import (
 from honed.improvement.record import get
 from honed.improvement.transition import Changes, Move
 from honed.jobs.delivery import JobContext
-from honed.loop.decide import begin, settle_decision, stale_reason, submit_proven
+from honed.loop.decide import (
+    begin,
+    settle_decision,
+    stale_reason,
+    submit_proven,
+    wait_for_production,
+)
 from honed.loop.effects import (
     REACHED,
     Direction,
@@ -61,7 +67,7 @@ def act(parts: Parts, context: JobContext, message: Act) -> None:
     Raises:
         Stopped: honed was told to stop.
         Postponed: the target does not answer; what was begun is inspected when it does again. Or
-            the kind is not installed here yet.
+            production allows no change now, or the kind is not installed here yet.
         StepFailed: a step could not be taken back.
         LostJob: another worker took the job over.
     """
@@ -94,13 +100,19 @@ def apply(work: Work) -> None:
     """Carry out each step that is not done yet; if one fails, take back those that are done.
 
     Before the first step the approval is asked once more, while nobody else can change the target
-    through honed: if it counts no longer, the target is not touched.
+    through honed: if it counts no longer, the target is not touched. So is production, which may
+    have become busy since the change was begun.
+
+    Raises:
+        Postponed: production allows no change now.
     """
     started = time.monotonic()
     with _site(work) as site:
         if site.is_untouched() and (reason := stale_reason(work)):
             _expire(work, reason)
             return
+        if site.is_untouched():
+            wait_for_production(work)
         try:
             site.do_all()
         except (StepFailed, MissingPrivilege) as error:

@@ -1,9 +1,12 @@
 """Between trial and change: the policy is asked, a person's decision is settled, turns are kept."""
 
+from typing import NoReturn
+
 from honed.approval.decisions import Choice, Submission, decisions, settle, submit
 from honed.approval.digest import Content
 from honed.approval.policy import current_policy
 from honed.core.verdict import State
+from honed.errors import Postponed, StatementCut
 from honed.improvement.record import Improvement, events
 from honed.improvement.transition import Move, transition
 from honed.jobs.queue import defer
@@ -50,10 +53,12 @@ def begin(work: Work) -> None:
 
     Raises:
         ConfigurationError: the target has no acting URL.
+        Postponed: the target does not answer, or production allows no change now.
     """
     improvement = work.improvement
     work.parts.acting_url(improvement.target_id)
     content = _content_now(work)
+    obstacle, waits = _obstacle(work), False
     fence = work.context.fence
     with work.parts.store.transaction() as conn:
         after = settle(conn, work.parts.signer, work.improvement_id, content=content, fence=fence)
@@ -61,11 +66,58 @@ def begin(work: Work) -> None:
             defer(conn, work.end_cycle())
             wake_next(conn, improvement.target_id)
         elif _is_its_turn(conn, after):
-            move = Move(State.APPLYING, next_message=work.act())
-            transition(conn, work.parts.signer, work.improvement_id, move, fence=fence)
-        fence.finish(conn)
+            waits = bool(obstacle)
+            if not waits:
+                move = Move(State.APPLYING, next_message=work.act())
+                transition(conn, work.parts.signer, work.improvement_id, move, fence=fence)
+        if not waits:
+            fence.finish(conn)
+    if waits:
+        _wait(work, obstacle)
     if after.state is not State.APPROVED:
         _tell_decision(work, after)
+
+
+def wait_for_production(work: Work) -> None:
+    """Return if production allows a change to begin; ask it once more before the first step.
+
+    What was begun is carried through, and nothing is asked before a change is taken back.
+
+    Raises:
+        Postponed: it does not, or the target does not answer; the improvement's history says why.
+    """
+    if obstacle := _obstacle(work):
+        _wait(work, obstacle)
+
+
+def _obstacle(work: Work) -> str:
+    """Return why production allows no change now; empty: it does."""
+    try:
+        found = work.target().obstacles(_added_bytes(work.improvement))
+    except StatementCut as error:
+        return f"the target is too busy to be asked: {error}"
+    return "; ".join(found)
+
+
+def _added_bytes(improvement: Improvement) -> int:
+    """Return what a change puts on the disk, where its claim says so; what only drops adds none."""
+    size = improvement.hypothesis.parameters.get("size_bytes", 0)
+    statements = [statement for step in improvement.steps for statement in step.do]
+    creates = any(each.lstrip().upper().startswith("CREATE") for each in statements)
+    return int(size) if creates and isinstance(size, (int, float)) else 0
+
+
+def _wait(work: Work, obstacle: str) -> NoReturn:
+    """Keep why an improvement waits, and let it wait.
+
+    Raises:
+        Postponed: always.
+    """
+    reason = f"production allows no change now: {obstacle}"
+    said = {"improvement_id": work.improvement_id, "reason": reason}
+    with work.parts.store.transaction() as conn:
+        conn.execute(_QUERIES["note_wait"], said)
+    raise Postponed(reason)
 
 
 def stale_reason(work: Work) -> str:

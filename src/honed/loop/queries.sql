@@ -244,8 +244,25 @@ SELECT effect_id, direction, ordinal, step, intended_at, ended_at, coalesce(outc
 SELECT leaf_hash
   FROM honed.improvement_event
  WHERE improvement_id = %(improvement_id)s
+   AND leaf_hash IS NOT NULL
  ORDER BY event_id DESC
  LIMIT 1;
+
+-- note_wait --
+-- Say in the history of an improvement why it waits, unless that was the last thing said; it is no
+-- change of state, and no entry of the ledger.
+INSERT INTO honed.improvement_event (improvement_id, from_state, to_state, detail)
+SELECT improvement.improvement_id, improvement.state, improvement.state,
+       jsonb_build_object('reason', %(reason)s::text)
+  FROM honed.improvement
+ WHERE improvement.improvement_id = %(improvement_id)s
+   AND %(reason)s::text IS DISTINCT FROM (
+         SELECT event.detail ->> 'reason'
+           FROM honed.improvement_event AS event
+          WHERE event.improvement_id = improvement.improvement_id
+          ORDER BY event.event_id DESC
+          LIMIT 1
+       );
 
 -- store_watch_pair --
 -- Keep one comparison of production before and after a change.

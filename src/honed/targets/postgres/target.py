@@ -14,6 +14,7 @@ from honed.targets.postgres.connection import reading, run
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
+from honed.targets.postgres.readiness import obstacles, read_clock, read_moment
 from honed.targets.postgres.server import check_readable, read_server
 from honed.targets.postgres.shape import Shape
 from honed.targets.postgres.snapshot import read_seen, read_snapshot
@@ -180,6 +181,14 @@ class PostgresTarget:
         """Return everything that a step could change, line by line."""
         with self._reading() as connection:
             return read_shape(connection)
+
+    def obstacles(self, added_bytes: int) -> Sequence[str]:
+        """Return why no change that adds so many bytes may begin now; empty: it may."""
+        with self._store.transaction() as store:
+            now = read_clock(store)
+        with self._reading() as connection:
+            moment = read_moment(connection, self._settings, now)
+        return obstacles(moment, self._settings, added_bytes)
 
     def sample(self) -> None:
         """Read the target's counters once into honed's own history.
