@@ -72,3 +72,21 @@ class TestIndexCleanup(KindContract):
             )
         (finding,) = self.kind.look(world.target)
         assert finding.evidence["reason"] == "invalid"
+
+    def test_an_index_that_nobody_used_long_enough_goes(self, make_world: MakeWorld) -> None:
+        class Impatient(IndexCleanup):
+            unused_days = 0.0
+
+        setup = (
+            *TABLES,
+            "INSERT INTO invoice SELECT n, 1, '2026-01-01' FROM generate_series(30001, 200000) n",
+            "CREATE INDEX of_client ON invoice (client_id)",
+            "CREATE INDEX by_day ON invoice (day)",
+            "CREATE INDEX by_amount ON invoice (amount)",
+            "VACUUM ANALYZE invoice",
+        )
+        world = make_world(replace(self.well, setup=setup))
+        # The first serves a foreign key, the second the statement of the traffic.
+        (finding,) = Impatient().look(world.target)
+        assert (finding.subject, finding.evidence["reason"]) == ("public.by_amount", "unused")
+        assert list(self.kind.look(world.target)) == []

@@ -48,8 +48,6 @@ _QUERIES = load_queries("honed.targets.postgres.indexes", "cleanup.sql")
 
 REDUNDANT_INDEX = FindingType("redundant_index")
 
-#: An index that was not used for so long is called unused: month-ends have passed.
-UNUSED_DAYS = 30.0
 #: Smaller indexes cost so little that nobody should have to decide about them.
 _LEAST_UNUSED_BYTES = 1024 * 1024
 #: What an index is taken to cost a write until its trial has measured it: log(0.9).
@@ -64,15 +62,17 @@ class IndexCleanup(Kind[PostgresTarget]):
     sort: ClassVar[str] = "postgres"
     risk: ClassVar[Risk] = Risk(level=4, danger=Danger.DELETION)
     wants: ClassVar[frozenset[FindingType]] = frozenset({REDUNDANT_INDEX})
+    #: An index that was not used for so long is called unused: a month-end has passed.
+    unused_days: ClassVar[float] = 30.0
 
     def look(self, target: PostgresTarget) -> Iterator[Finding]:
         """Yield one finding for each index that may go."""
-        for redundancy in _redundancies(target):
+        for redundancy in _redundancies(target, self.unused_days):
             index = redundancy.index
             yield Finding(
                 type=REDUNDANT_INDEX,
                 subject=index.qualified_name,
-                title=f"the index {index.qualified_name} only costs: {_why(redundancy)}",
+                title=f"the index {index.qualified_name} only costs: {self._why(redundancy)}",
                 evidence={
                     "schema": index.schema,
                     "name": index.name,
@@ -84,6 +84,14 @@ class IndexCleanup(Kind[PostgresTarget]):
                     "scans": index.scans,
                 },
             )
+
+    def _why(self, redundancy: Redundancy) -> str:
+        return {
+            Reason.DUPLICATE: f"{redundancy.instead} has the same keys",
+            Reason.PREFIX: f"{redundancy.instead} begins with its keys",
+            Reason.UNUSED: f"no statement used it in {self.unused_days:.0f} days",
+            Reason.INVALID: "a build that failed left it behind",
+        }[redundancy.reason]
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
         """Yield one claim for each index that may go."""
@@ -135,13 +143,13 @@ class IndexCleanup(Kind[PostgresTarget]):
         }
 
 
-def _redundancies(target: PostgresTarget) -> Iterable[Redundancy]:
+def _redundancies(target: PostgresTarget, unused_days: float) -> Iterable[Redundancy]:
     catalog = target.catalog()
-    (use,) = target.query(_QUERIES["read_index_use"])
+    (use,) = target.query(_QUERIES["read_index_use"], {})
     referencing: dict[str, list[tuple[str, ...]]] = {}
-    for row in target.query(_QUERIES["list_foreign_keys"]):
+    for row in target.query(_QUERIES["list_foreign_keys"], {}):
         referencing.setdefault(row["table"], []).append(tuple(row["columns"]))
-    is_counted = use["counted_days"] >= UNUSED_DAYS and not use["standbys"]
+    is_counted = use["counted_days"] >= unused_days and not use["standbys"]
     found = find_redundant(
         catalog,
         referencing=referencing,
@@ -168,12 +176,3 @@ def _is_ours_to_judge(redundancy: Redundancy, catalog: Catalog) -> bool:
         and not table.partition_of
         and not (is_leftover and redundancy.index.name.startswith(NAME_PREFIX))
     )
-
-
-def _why(redundancy: Redundancy) -> str:
-    return {
-        Reason.DUPLICATE: f"{redundancy.instead} has the same keys",
-        Reason.PREFIX: f"{redundancy.instead} begins with its keys",
-        Reason.UNUSED: f"no statement used it in {UNUSED_DAYS:.0f} days",
-        Reason.INVALID: "a build that failed left it behind",
-    }[redundancy.reason]
