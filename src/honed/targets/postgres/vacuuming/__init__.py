@@ -1,0 +1,1 @@
+"""Vacuuming: which tables dead rows make dear, and what lets them lie."""
