@@ -1,11 +1,12 @@
 from dataclasses import replace
+from typing import Any, LiteralString
 
 import pytest
 
 from honed.core.trial import GUARD
 from honed.kinds.index_optimization import IndexOptimization
 from honed.testing.contract import KindContract, Proposed
-from honed.testing.worlds import GOOD_INDEXES, MISSING_INDEX, PostgresWorld
+from honed.testing.worlds import GOOD_INDEXES, MISSING_INDEX, PostgresWorld, WorldPlan
 
 
 class TestIndexOptimization(KindContract):
@@ -36,3 +37,55 @@ class TestIndexOptimization(KindContract):
         # A tenth more of it is a tenth more of what this update and those it slows for cost.
         expected = (update.total_ms + served_ms) / update.calls
         assert sample[f"{GUARD}{update.statement_id}"] == pytest.approx(expected)
+
+
+_VISITS: tuple[LiteralString, ...] = (
+    """
+    CREATE TABLE visit (visit_id integer NOT NULL, customer_id integer NOT NULL,
+                        day integer NOT NULL, page text, PRIMARY KEY (visit_id, day))
+      PARTITION BY RANGE (day)
+    """,
+    "CREATE TABLE visit_old PARTITION OF visit FOR VALUES FROM (0) TO (100)",
+    "CREATE TABLE visit_new PARTITION OF visit FOR VALUES FROM (100) TO (200)",
+    "CREATE TABLE visit_next PARTITION OF visit FOR VALUES FROM (200) TO (300)",
+    "CREATE TABLE visit_other PARTITION OF visit DEFAULT",
+    """
+    INSERT INTO visit SELECT n, n * 7 % 2000, n % 330, repeat('x', 80)
+      FROM generate_series(1, 40000) n
+    """,
+)
+_OF_A_VISITOR: tuple[LiteralString, ...] = (
+    "SELECT count(*), min(day) FROM visit WHERE customer_id = 23",
+    "SELECT page FROM visit WHERE visit_id = 5 AND day = 5",
+)
+
+
+class TestPartitionedTable(KindContract):
+    kind = IndexOptimization()
+    ill = WorldPlan((*_VISITS, "VACUUM ANALYZE visit"), _OF_A_VISITOR)
+    well = WorldPlan(
+        (
+            *_VISITS,
+            "CREATE INDEX ON visit (customer_id) INCLUDE (day)",
+            "VACUUM ANALYZE visit",
+        ),
+        _OF_A_VISITOR,
+    )
+
+    def test_one_index_is_proposed_for_all_partitions(self, proposed: Proposed) -> None:
+        (claim,) = proposed.claims
+        parameters: Any = claim.parameters
+        (definition,) = parameters["definitions"]
+        assert definition["table"] == "visit"
+        assert definition["keys"][0]["text"] == "customer_id"
+        assert len(proposed.steps) == 1 + 4 + 4
+
+    def test_a_trial_shows_and_hides_all_parts(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        trial = self.kind.trial(proposed.claims[0], ill_world.target)
+        with trial.open(proposed.steps) as arms:
+            facts: Any = arms.facts
+            assert facts["worlds"] == "OneDatabase"
+            assert len(facts["built_index_bytes"]) == 4
+            assert facts["index_bytes"] == sum(facts["built_index_bytes"].values()) > 0

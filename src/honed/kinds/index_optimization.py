@@ -21,8 +21,14 @@ Indexes are built and dropped CONCURRENTLY: readers and writers go on. An index 
 each write to its table dearer; both are in the claim. The undo drops the index; what remains of a
 build that failed half-way is recognised and dropped. The undo of a dropped leftover builds it,
 which makes it valid. A table of which an expression is indexed is
-analyzed afterwards, which nothing takes back. Partitioned tables are left alone, and statements
-that write are only counted, not sped up.
+analyzed afterwards, which nothing takes back. Statements that write are only counted, not sped up.
+
+On a partitioned table an empty index is made first, then one on each partition CONCURRENTLY, and
+each of these is attached to it; with the last one it is valid. Partitions made later get the index
+by themselves, and only dropping the whole takes that back. Making the empty index makes writers
+wait for a moment, and dropping the whole one everybody: PostgreSQL does neither CONCURRENTLY. Both
+give up after `lock_timeout_s` where others hold the table, and try again some times. A part that is
+not attached yet is dropped CONCURRENTLY.
 
 ## How it is measured
 
@@ -49,6 +55,7 @@ from honed.core.trial import GUARD, Trial
 from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
+from honed.targets.postgres.indexes.partitions import index_steps, read_trees
 from honed.targets.postgres.indexes.search import IndexSet, SearchResult
 from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
@@ -90,12 +97,13 @@ class IndexOptimization(Kind[PostgresTarget]):
                     yield _drop_claim(leftover, finding)
 
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
-        """Return one step for each index, and one ANALYZE for each table with a new expression."""
+        """Return the steps of each index, and one ANALYZE for each table with a new expression."""
         if "leftover" in hypothesis.parameters:
             return [Leftover.from_json(_parameters(hypothesis)["leftover"]).step()]
         definitions = _definitions(hypothesis)
+        trees = read_trees(target.catalog())
         analyzed = sorted({each.relation for each in definitions if each.has_expression})
-        return [each.step() for each in definitions] + [
+        return [step for each in definitions for step in index_steps(each, trees)] + [
             Step(f"let the planner know the new expressions of {table}", do=(f"ANALYZE {table}",))
             for table in analyzed
         ]

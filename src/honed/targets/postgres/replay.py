@@ -30,7 +30,10 @@ _MOST_REPEATS = 15
 #: Below what the clock can tell; also keeps logarithms finite.
 _LEAST_COST_S = 1e-6
 _CREATES_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s", re.IGNORECASE)
-_ANALYZES = re.compile(r"\s*ANALYZE\s", re.IGNORECASE)
+#: What may go with that without making another world: an index of a partition joins the whole one.
+_GOES_WITH_IT = re.compile(
+    r"\s*(?:ANALYZE\s|ALTER\s+INDEX\s.*\sATTACH\s+PARTITION\s)", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,4 +330,4 @@ def is_about_indexes(steps: Sequence[Step]) -> bool:
     """Return whether ``steps`` are tried in one database, so that a trial needs no washout."""
     statements = [statement for step in steps for statement in step.do]
     rest = [statement for statement in statements if not _CREATES_INDEX.match(statement)]
-    return len(rest) < len(statements) and all(_ANALYZES.match(statement) for statement in rest)
+    return len(rest) < len(statements) and all(_GOES_WITH_IT.match(statement) for statement in rest)

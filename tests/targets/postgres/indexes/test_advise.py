@@ -36,8 +36,17 @@ def test_odd_names_are_no_obstacle(make_world: MakeWorld) -> None:
     assert found.definitions[0].keys[0].text == "Customer"
 
 
-def test_partitioned_tables_are_left_alone(make_world: MakeWorld) -> None:
+def test_partitioned_tables_are_served_as_a_whole(make_world: MakeWorld) -> None:
     plan = WorldPlan(TABLES, ("SELECT count(*) FROM measured WHERE value = 17",))
+    (found,) = advise(make_world(plan).target).sets
+    assert [(each.table, each.keys[0].text) for each in found.definitions] == [
+        ("measured", "value")
+    ]
+
+
+def test_an_index_of_every_partition_is_one_of_the_whole(make_world: MakeWorld) -> None:
+    index: LiteralString = "CREATE INDEX ON measured_1 (value)"
+    plan = WorldPlan((*TABLES, index), ("SELECT count(*) FROM measured WHERE value = 17",))
     assert advise(make_world(plan).target).sets == ()
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from honed.targets.postgres.indexes.bench import Bench
+from honed.targets.postgres.indexes.folding import FoldedLaboratory
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
+from honed.targets.postgres.indexes.partitions import read_trees
 from honed.targets.postgres.indexes.pricing import budget_left_bytes, prices_of
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search
@@ -43,7 +45,7 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
     cut_s = choose_cut_s(statements)
     given_s = seconds or _seconds(statements, cut_s, target.settings.trial_budget_s)
     budget_bytes = budget_left_bytes(catalog, target.settings.storage_budget_mb)
-    shapes = read_shapes(catalog)
+    shapes, trees = read_shapes(catalog), read_trees(catalog)
     target.lab.refresh()
     with (
         target.lab.clone("imagine") as imaginary,
@@ -51,10 +53,10 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
         MeteredSession(clone, cut_s=cut_s) as session,
     ):
         queries = queries_of(statements)
-        imagined = Bench(
-            Imagination(imaginary, shapes), queries, cut_s=cut_s, budget_s=given_s, can_run=False
-        )
-        real = Bench(CloneLaboratory(clone, session), queries, cut_s=cut_s, budget_s=given_s)
+        drawn = FoldedLaboratory(Imagination(imaginary, shapes), trees)
+        built = FoldedLaboratory(CloneLaboratory(clone, session), trees)
+        imagined = Bench(drawn, queries, cut_s=cut_s, budget_s=given_s, can_run=False)
+        real = Bench(built, queries, cut_s=cut_s, budget_s=given_s)
         prices = prices_of(workload, catalog, budget_bytes)
         return search(imagined, real, shapes, prices, budget_bytes=budget_bytes)
 

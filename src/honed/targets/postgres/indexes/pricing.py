@@ -10,6 +10,7 @@ from sqlglot.errors import SqlglotError
 from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.indexes.definition import NAME_PREFIX, IndexDefinition
 from honed.targets.postgres.indexes.elimination import Prices
+from honed.targets.postgres.indexes.partitions import leaf_definitions, read_trees
 from honed.targets.postgres.workload import Workload
 
 #: What an index must bring beside its other prices: to the mean; at most, if only one of many
@@ -61,16 +62,17 @@ class _WritePrice:
         self._names = {
             (each.schema, each.name): each.qualified_name for each in catalog.tables.values()
         }
+        self._trees = read_trees(catalog)
         self._total_us = 1000.0 * sum(each.total_ms for each in workload.statements)
 
     def __call__(self, definition: IndexDefinition) -> float:
-        name = self._names.get((definition.schema, definition.table), "")
-        mix = self._writes.get(name)
-        if mix is None or not self._total_us:
+        if not self._total_us:
             return 0.0
-        entries = mix.inserted + mix.updated
-        if not self._touches(definition):
-            entries -= mix.hot_updated
+        touches, entries = self._touches(definition), 0.0
+        for part in leaf_definitions(definition, self._trees):
+            mix = self._writes.get(self._names.get((part.schema, part.table), ""))
+            if mix is not None:
+                entries += mix.inserted + mix.updated - (0.0 if touches else mix.hot_updated)
         return entries * _ENTRY_US / self._total_us
 
     def _touches(self, definition: IndexDefinition) -> bool:
