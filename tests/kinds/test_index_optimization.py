@@ -62,7 +62,11 @@ _OF_A_VISITOR: tuple[LiteralString, ...] = (
 
 class TestPartitionedTable(KindContract):
     kind = IndexOptimization()
-    ill = WorldPlan((*_VISITS, "VACUUM ANALYZE visit"), _OF_A_VISITOR)
+    #: One statement that writes names a partition.
+    ill = WorldPlan(
+        (*_VISITS, "VACUUM ANALYZE visit"),
+        (*_OF_A_VISITOR, "UPDATE visit_old SET page = page WHERE visit_id = 6 RETURNING 1"),
+    )
     well = WorldPlan(
         (
             *_VISITS,
@@ -79,6 +83,12 @@ class TestPartitionedTable(KindContract):
         assert definition["table"] == "visit"
         assert definition["keys"][0]["text"] == "customer_id"
         assert len(proposed.steps) == 1 + 4 + 4
+
+    def test_statements_that_write_to_a_partition_guard(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        sample = self.kind.measure(proposed.claims[0], ill_world.target)
+        assert sum(name.startswith(GUARD) for name in sample) == 1
 
     def test_a_trial_shows_and_hides_all_parts(
         self, ill_world: PostgresWorld, proposed: Proposed

@@ -55,7 +55,7 @@ from honed.core.trial import GUARD, Trial
 from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
-from honed.targets.postgres.indexes.partitions import index_steps, read_trees
+from honed.targets.postgres.indexes.partitions import index_steps, leaf_definitions, read_trees
 from honed.targets.postgres.indexes.search import IndexSet, SearchResult
 from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
@@ -86,11 +86,14 @@ class IndexOptimization(Kind[PostgresTarget]):
         """Yield one claim for each connected set of indexes, then one for each leftover."""
         wanted: set[str] = set()
         if any(finding.type != INVALID_INDEX for finding in findings):
-            result = advise(target)
+            result, trees = advise(target), read_trees(target.catalog())
             for found in result.sets:
                 if found.log_ratio < -_PROMISED * worthwhile(len(result.base_s)):
-                    wanted |= {definition.name for definition in found.definitions}
-                    yield _build_claim(found, result, findings, target.workload())
+                    parts = [p for each in found.definitions for p in leaf_definitions(each, trees)]
+                    wanted |= {each.name for each in (*found.definitions, *parts)}
+                    tables = {(each.schema, each.table) for each in (*found.definitions, *parts)}
+                    guards = _guards(tables, _served(found), target.workload())
+                    yield _build_claim(found, result, findings, guards)
         if any(finding.type == INVALID_INDEX for finding in findings):
             for leftover, finding in find_leftovers(findings, target.catalog()).items():
                 if leftover.name not in wanted:
@@ -135,11 +138,14 @@ class IndexOptimization(Kind[PostgresTarget]):
 
 
 def _build_claim(
-    found: IndexSet, result: SearchResult, findings: Sequence[Finding], workload: Workload
+    found: IndexSet,
+    result: SearchResult,
+    findings: Sequence[Finding],
+    guards: Mapping[str, Json],
 ) -> Hypothesis:
     definitions = [each.to_json() for each in found.definitions]
     ratio = math.exp(found.log_ratio)
-    changed = {gain.statement_id for gain in found.gains}
+    changed = _served(found)
     return Hypothesis(
         kind=IndexOptimization.name,
         subject=digest(definitions),
@@ -151,7 +157,7 @@ def _build_claim(
             "definitions": definitions,
             "size_bytes": found.size_bytes,
             "statements": [asdict(gain) for gain in found.gains],
-            "guards": _guards(found.definitions, changed, workload),
+            "guards": guards,
             "base_s": dict(result.base_s),
             "cut_s": result.cut_s,
             "examined": dict(result.examined),
@@ -160,10 +166,14 @@ def _build_claim(
     )
 
 
+def _served(found: IndexSet) -> set[str]:
+    return {gain.statement_id for gain in found.gains}
+
+
 def _guards(
-    definitions: Sequence[IndexDefinition], served: Collection[str], workload: Workload
+    tables: Collection[tuple[str, str]], served: Collection[str], workload: Workload
 ) -> dict[str, Json]:
-    """Return the statements that write to the indexed tables, with an allowance for each.
+    """Return the statements that write to the indexed ``tables``, with an allowance for each.
 
     The allowance, milliseconds, is added to each measurement of a call. It is the statement's
     share of the time that the served statements take: with r of theirs for each millisecond of all
@@ -172,7 +182,6 @@ def _guards(
     notices where that was wrong.
     """
     writes = [each for each in workload.statements if not each.is_select and each.calls]
-    tables = {(each.schema, each.table) for each in definitions}
     paying = [each for each in writes if StatementText.parse(each.text).names_any(tables)]
     paying = paying[:_MOST_GUARDS]
     paid_ms = sum(each.total_ms for each in paying)

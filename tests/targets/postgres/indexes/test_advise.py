@@ -44,6 +44,39 @@ def test_partitioned_tables_are_served_as_a_whole(make_world: MakeWorld) -> None
     ]
 
 
+NESTED: tuple[LiteralString, ...] = (
+    """
+    CREATE TABLE event (at integer, kind text, device integer, load integer)
+      PARTITION BY RANGE (at)
+    """,
+    "CREATE TABLE device AS SELECT n device_id, n % 1000 AS owner FROM generate_series(1, 4000) n",
+    "CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (100) PARTITION BY LIST (kind)",
+    "CREATE TABLE event_1a PARTITION OF event_1 FOR VALUES IN ('a')",
+    "CREATE TABLE event_1b PARTITION OF event_1 DEFAULT",
+    "CREATE TABLE event_2 PARTITION OF event DEFAULT",
+    """
+    INSERT INTO event SELECT n % 200, chr(97 + n % 3), n % 4000, n
+      FROM generate_series(1, 40000) n
+    """,
+    "VACUUM ANALYZE event_1a",
+    "VACUUM ANALYZE event_1b",
+    "VACUUM ANALYZE event_2",
+    "VACUUM ANALYZE device",
+)
+
+
+def test_partitions_of_partitions_are_served_without_statistics_of_the_whole(
+    make_world: MakeWorld,
+) -> None:
+    joined: LiteralString = """
+        SELECT e.at, e.load FROM event e JOIN device d ON e.device = d.device_id
+         WHERE d.owner = 17 ORDER BY e.at
+    """
+    (found,) = advise(make_world(WorldPlan(NESTED, (joined,))).target).sets
+    keys = {(each.table, each.keys[0].text) for each in found.definitions}
+    assert ("event", "device") in keys
+
+
 def test_an_index_of_every_partition_is_one_of_the_whole(make_world: MakeWorld) -> None:
     index: LiteralString = "CREATE INDEX ON measured_1 (value)"
     plan = WorldPlan((*TABLES, index), ("SELECT count(*) FROM measured WHERE value = 17",))

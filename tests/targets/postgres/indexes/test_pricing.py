@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -85,3 +86,28 @@ def test_what_honed_built_before_is_taken_from_the_budget() -> None:
     assert budget_left_bytes(catalog(), 1) == 1024 * 1024
     assert budget_left_bytes(catalog(honed_bytes=1024), 1) == 1023 * 1024
     assert budget_left_bytes(catalog(honed_bytes=1 << 30), 1) == 0
+
+
+def test_rows_of_every_partition_are_paid_for() -> None:
+    whole = replace(catalog().tables["public.orders"], sort="p")
+    parts = [
+        replace(
+            whole,
+            name=name,
+            qualified_name=f"public.{name}",
+            sort="r",
+            partition_of="public.orders",
+        )
+        for name in ("orders_1", "orders_2")
+    ]
+    tables = {each.qualified_name: each for each in (whole, *parts)}
+    written = {each.qualified_name: WriteMix(updated=100.0, hot_updated=100.0) for each in parts}
+
+    def price(*texts: str) -> float:
+        load = workload(written, "SELECT 1", *texts)
+        return prices_of(load, replace(catalog(), tables=tables), 1000).writes(ON_DAY)
+
+    assert price() == 0.0
+    one = price("UPDATE orders_1 SET day = $1")
+    assert one > 0
+    assert price("UPDATE orders SET day = $1") == pytest.approx(2 * one)

@@ -72,7 +72,9 @@ class _WritePrice:
         for part in leaf_definitions(definition, self._trees):
             mix = self._writes.get(self._names.get((part.schema, part.table), ""))
             if mix is not None:
-                entries += mix.inserted + mix.updated - (0.0 if touches else mix.hot_updated)
+                # A statement may name the partition itself.
+                is_hot = not (touches or self._touches(part))
+                entries += mix.inserted + mix.updated - (mix.hot_updated if is_hot else 0.0)
         return entries * _ENTRY_US / self._total_us
 
     def _touches(self, definition: IndexDefinition) -> bool:
