@@ -1,15 +1,19 @@
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from honed.core.step import StepState
 from honed.kinds.vacuum import DEAD_ROWS, FREEZE_AGE, Vacuum
+from honed.targets.postgres.vacuuming.dead_rows import dead_rows_sql
 from honed.targets.postgres.vacuuming.steps import options_step, vacuum_step, wanted_options
-from honed.targets.postgres.vacuuming.tables import VacuumedTable, read_tables
-from honed.testing.contract import KindContract, Proposed
+from honed.targets.postgres.vacuuming.tables import VacuumedTable, count_holders, read_tables
+from honed.testing.contract import KindContract, Proposed, cost
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
 TABLES = (
+    # Else VACUUM finds rows whose commit is not on disk yet, and no page that all may see.
+    "SET synchronous_commit = on",
     "CREATE TABLE ticket (ticket_id integer PRIMARY KEY, state text, note text)",
     "INSERT INTO ticket SELECT n, 'open', repeat('x', 300) FROM generate_series(1, 30000) n",
     "VACUUM ANALYZE ticket",
@@ -51,12 +55,53 @@ class TestVacuum(KindContract):
         self, proposed: Proposed
     ) -> None:
         (step,) = proposed.steps
-        assert step.do == ('VACUUM (ANALYZE, TRUNCATE false) "public"."ticket"',)
+        assert step.do[-1] == 'VACUUM (ANALYZE, TRUNCATE false) "public"."ticket"'
 
-    def test_nothing_is_proposed_where_a_prepared_transaction_holds_the_rows_back(
+    def test_a_role_that_may_not_vacuum_fails_instead_of_doing_nothing(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        (step,) = proposed.steps
+        with ill_world.database.connect(autocommit=True) as connection:
+            connection.execute("SET ROLE pg_monitor")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not vacuum"):
+                connection.execute(step.do[0].encode())
+
+    def test_the_control_lies_with_the_baseline(
+        self, make_world: MakeWorld, proposed: Proposed
+    ) -> None:
+        world = make_world(self.ill)
+        (table,) = read_tables(world.target)
+        steps = [options_step(table, {"autovacuum_vacuum_scale_factor": "0.05"}), *proposed.steps]
+        trial = self.kind.trial(next(iter(proposed.claims)), world.target)
+        with trial.open(steps) as arms:
+            assert arms.facts["worlds"] == "OwnDatabases"
+            costs = [
+                cost(arm, trial.design.units[0])
+                for arm in (arms.baseline, arms.candidate, arms.control)
+            ]
+        assert costs[1] < 0.6 * min(costs[0], costs[2])
+
+    def test_nothing_is_proposed_of_a_table_that_nobody_reads(self, make_world: MakeWorld) -> None:
+        world = make_world(
+            replace(
+                self.ill,
+                workload=("SELECT 1 FROM other", CHURN),
+                setup=(*TABLES, "CREATE TABLE other (value integer)"),
+            )
+        )
+        findings = list(self.kind.look(world.target))
+        assert [finding.subject for finding in findings] == ["public.ticket"]
+        assert list(self.kind.propose(findings, world.target)) == []
+
+    def test_nothing_is_proposed_where_a_transaction_holds_the_rows_back(
         self, make_world: MakeWorld
     ) -> None:
         world = make_world(self.ill)
+        assert count_holders(world.target, old_s=0) == 0
+        with world.database.connect() as connection:
+            connection.execute("SELECT pg_current_xact_id()")
+            assert count_holders(world.target, old_s=0) == 1
+            assert count_holders(world.target) == 0, "it is not old"
         (finding,) = self.kind.look(world.target)
         held = replace(finding, evidence={**finding.evidence, "holders": 1})
         assert list(self.kind.propose([held], world.target)) == []
@@ -95,6 +140,34 @@ def table(world: PostgresWorld, **facts: object) -> VacuumedTable:
     """Return the world's table with ``facts`` instead of what it is."""
     (found,) = (each for each in read_tables(world.target) if each.name == "ticket")
     return replace(found, is_server_on=True, **facts)  # type: ignore[arg-type]  # fields by name
+
+
+class TestDeadRows:
+    @pytest.mark.parametrize("ratio", [0.3, 1.5])
+    def test_as_many_are_made_as_are_asked_for(self, make_world: MakeWorld, ratio: float) -> None:
+        world = make_world(WorldPlan((*TABLES, *REFUSING), COUNT))
+        with world.database.connect(autocommit=True) as connection:
+            before = connection.execute(DIGEST).fetchone()
+            for statement in dead_rows_sql("public", "ticket", "ticket_id", ratio):
+                connection.execute(statement.encode())
+            assert connection.execute(DIGEST).fetchone() == before
+            connection.execute("SELECT pg_stat_force_next_flush()")
+        (table,) = read_tables(world.target)
+        assert table.dead_rows == pytest.approx(ratio * 30000, rel=0.05)
+
+    def test_no_more_than_three_rounds_are_made(self) -> None:
+        assert len(dead_rows_sql("public", "ticket", "ticket_id", 70.0)) == 5
+
+
+DIGEST = "SELECT md5(string_agg(t::text, ',' ORDER BY ticket_id)) FROM ticket t"
+#: Whoever updates the table by its usual way fails.
+REFUSING = (
+    """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'nobody writes here'; END $$
+    """,
+    "CREATE TRIGGER refuse BEFORE UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION refuse()",
+)
 
 
 class TestOptions:

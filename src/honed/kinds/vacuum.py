@@ -21,7 +21,6 @@ default waits for a fifth of a table: of a hundred million rows that is twenty m
 VACUUM lets readers and writers go on, but reads the table and its indexes once, which takes disk
 and memory from others. It has no undo and needs none. The end of the file is not given back, as
 that would lock readers out. The undo of the thresholds restores the table's options exactly.
-A role that may not vacuum a table gets a warning from the server instead of an error.
 
 ## How it is measured
 

@@ -9,6 +9,9 @@ _MOST_ROUNDS = 3
 #: Rows are chosen by the hash of their place, in so many parts.
 _PARTS = 1024
 
+# VACUUM calls no page visible to all that has rows of a commit that was not written to disk yet,
+# and on the shadow server that may take a while.
+_WRITE_COMMITS = sql.SQL("SET synchronous_commit = on")
 # The clone is thrown away and only read from here on: its triggers need not come back.
 _QUIET = sql.SQL("ALTER TABLE {table} DISABLE TRIGGER USER")
 _ALL = sql.SQL("UPDATE ONLY {table} SET {column} = {column}")
@@ -38,7 +41,11 @@ def dead_rows_sql(schema: str, name: str, column: str, ratio: float) -> tuple[st
     """
     names = {"table": sql.Identifier(schema, name), "column": sql.Identifier(column)}
     rounds = math.floor(min(ratio, _MOST_ROUNDS))
-    statements = [_QUIET.format(**names), *[_ALL.format(**names)] * rounds]
+    statements: list[sql.Composable] = [
+        _WRITE_COMMITS,
+        _QUIET.format(**names),
+        *[_ALL.format(**names)] * rounds,
+    ]
     parts = round((min(ratio, _MOST_ROUNDS) - rounds) * _PARTS)
     if parts:
         some = {"mask": sql.Literal(_PARTS - 1), "parts": sql.Literal(parts)}

@@ -18,6 +18,19 @@ _USUAL_THRESHOLD = 50
 
 # Without TRUNCATE: giving the file's end back locks out readers, on standbys too.
 _VACUUM = sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}")
+# Where the role may not, VACUUM only warns, and would count as done. MAINTAIN is of PostgreSQL 17.
+_MAY_VACUUM = sql.SQL("""
+DECLARE
+    may boolean := pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = {table}::regclass;
+BEGIN
+    may := may OR pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database();
+    IF NOT may AND current_setting('server_version_num')::integer >= 170000 THEN
+        may := has_table_privilege({table}::regclass, 'MAINTAIN');
+    END IF;
+    IF NOT may THEN
+        RAISE insufficient_privilege USING MESSAGE = current_user || ' may not vacuum ' || {table};
+    END IF;
+END""")
 _SET = sql.SQL("ALTER TABLE {} SET ({})")
 _RESET = sql.SQL("ALTER TABLE {} RESET ({})")
 _INSPECT = sql.SQL(
@@ -27,11 +40,18 @@ _INSPECT = sql.SQL(
 
 
 def vacuum_step(table: VacuumedTable) -> Step:
-    """Return the step that vacuums and analyzes ``table``; there is nothing to undo."""
+    """Return the step that vacuums and analyzes ``table``; there is nothing to undo.
+
+    It fails where the role may not: its first statement asks.
+    """
     relation = sql.Identifier(table.schema, table.name)
+    body = _MAY_VACUUM.format(table=sql.Literal(relation.as_string(None))).as_string(None)
     return Step(
         f"vacuum {table.qualified_name}",
-        do=(_VACUUM.format(relation).as_string(None),),
+        do=(
+            sql.SQL("DO {}").format(sql.Literal(body)).as_string(None),
+            _VACUUM.format(relation).as_string(None),
+        ),
         in_transaction=False,
     )
 

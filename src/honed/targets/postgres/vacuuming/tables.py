@@ -14,8 +14,8 @@ LEAST_SHARE = 0.1
 LEAST_ROWS = 1000
 #: A table's oldest row is reported from this share of autovacuum_freeze_max_age on.
 FREEZE_SHARE = 0.5
-#: Transactions older than this hold dead rows back; a report or a backup has ended by then.
-_OLD_S = 600.0
+#: Transactions older than this hold dead rows back; most reports have ended by then.
+OLD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,13 @@ def read_tables(target: PostgresTarget) -> list[VacuumedTable]:
     return [VacuumedTable(**{**row, "options": tuple(row["options"])}) for row in rows]
 
 
-def count_holders(target: PostgresTarget) -> int:
-    """Return how many old transactions and slots hold dead rows back: no VACUUM removes those."""
-    (row,) = target.query(_QUERIES["count_holders"], {"old_s": _OLD_S})
+def count_holders(target: PostgresTarget, *, old_s: float = OLD_S) -> int:
+    """Return how many old transactions and slots hold dead rows back: no VACUUM removes those.
+
+    Args:
+        target: of which.
+
+        old_s: seconds from which a transaction is old.
+    """
+    (row,) = target.query(_QUERIES["count_holders"], {"old_s": old_s})
     return int(row["holders"])
