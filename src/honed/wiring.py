@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,7 +15,7 @@ from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.verdict import State
-from honed.errors import StoreUnavailable
+from honed.errors import Interrupted, StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
 from honed.jobs.worker import Worker
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
@@ -25,8 +25,19 @@ from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
 from honed.loop.handlers import handlers, on_burial
+from honed.loop.messages import Act
 from honed.loop.overview import Overview, read_overview
 from honed.loop.parts import AnyKind, Parts, check_switch
+from honed.loop.switch import read_switch
+from honed.loop.switch import start as allow
+from honed.loop.undo import (
+    Leftover,
+    ask_for_last,
+    is_being_taken_back,
+    leftovers,
+    on_target,
+    withhold,
+)
 from honed.storage.db import Connection
 from honed.storage.roles import Login, read_login
 from honed.storage.store import Store, open_store
@@ -47,6 +58,17 @@ class PolicyUse(Enum):
     BEGIN = auto()
     #: It stays, and it must be there.
     KEEP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What became of everything of honed's on one target."""
+
+    #: What was asked for, in that order, as it is now.
+    asked: tuple[Improvement, ...]
+    #: What was approved and not begun, and is rejected.
+    withheld: tuple[int, ...]
+    left: tuple[Leftover, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +179,55 @@ class App:
         Also for a cycle that had come to rest before somebody decided something. SIGINT and
         SIGTERM end it before: another worker goes on.
         """
-        worker, told = self._worker(), threading.Event()
         with self.reading():
-            watcher = threading.Thread(target=self._stop_after, args=(worker, cycle_id, told))
-            watcher.start()
-            try:
-                worker.run()
-            finally:
-                told.set()
-                watcher.join()
+            _run_until(self._worker(), lambda: self._is_at_rest(cycle_id))
         return self.cycle_report(cycle_id)
+
+    def undo_all(
+        self, target: str, reason: str, *, acting_for: str = "", start: bool = False
+    ) -> UndoReport:
+        """Take back everything of honed's that is on a target, last first, in this process.
+
+        What is approved and not begun is rejected before. One is asked for at a time, so that the
+        order holds whoever carries it out; one that cannot be taken back does not hold up those
+        before it. SIGINT and SIGTERM end it before: ask again, and it goes on.
+
+        Args:
+            target: its name.
+
+            reason: kept with each decision.
+
+            acting_for: the person behind the login.
+
+            start: if honed is stopped, allow changes again, in the transaction that withholds and
+                asks first.
+
+        Raises:
+            UnknownTarget: there is no such target.
+            Stopped: honed was told to stop, so nothing is undone either.
+            NotAllowed: the login is no operator.
+        """
+        target_id = get_target(self.parts.store, target).target_id
+        withheld: list[int] = []
+        asked: list[int] = []
+        while True:
+            with self.store.database("honed_operator").transaction() as conn:
+                withheld += withhold(conn, target_id, reason, acting_for)
+                which = ask_for_last(conn, target_id, reason, acting_for, besides=asked)
+                if start and read_switch(conn).stopped:
+                    allow(conn)
+                check_switch(conn)
+                if which is None:
+                    return UndoReport(
+                        asked=tuple(get(conn, each) for each in asked),
+                        withheld=tuple(withheld),
+                        left=tuple(leftovers(conn, target_id)),
+                    )
+            asked.append(which)
+            worker = self._worker(queues=(Act.queue,))
+            _run_until(worker, lambda each=which: not self._is_being_taken_back(each))  # type: ignore[misc]  # the one of this round
+            if self._is_being_taken_back(which):
+                raise Interrupted
 
     def cycle_report(self, cycle_id: int) -> CycleReport:
         """Return a cycle with its improvements."""
@@ -203,6 +264,16 @@ class App:
         with self.parts.store.transaction() as conn:
             return get(conn, improvement_id)
 
+    def on_target(self, target: str) -> Sequence[Improvement]:
+        """Return what of honed's is on a target, last begun first.
+
+        Raises:
+            UnknownTarget: there is no such target.
+        """
+        target_id = get_target(self.parts.store, target).target_id
+        with self.store.owner.transaction() as conn:
+            return on_target(conn, target_id)
+
     def approve(self, improvement_id: int, digest: str) -> None:
         """Approve exactly what ``digest`` names, as an approver; a worker takes it from there."""
         with self.store.database("honed_approver").transaction() as conn:
@@ -238,28 +309,22 @@ class App:
     def _record(self, target_id: int) -> TargetRecord:
         return get_target(self.parts.store, target_id)
 
-    def _worker(self) -> Worker:
+    def _worker(self, *, queues: Sequence[str] = ()) -> Worker:
         return Worker(
             self.parts.store,
             handlers(self.parts),
             self.settings,
+            queues=queues,
             on_burial=on_burial(self.parts),
         )
+
+    def _is_being_taken_back(self, improvement_id: int) -> bool:
+        with self.parts.store.transaction() as conn:
+            return is_being_taken_back(conn, improvement_id)
 
     def reading(self) -> Keeper:
         """Return what reads every target while it is open."""
         return Keeper(self.parts, self.targets, begins_cycles=False)
-
-    def _stop_after(self, worker: Worker, cycle_id: int, told: threading.Event) -> None:
-        """Stop the worker once the cycle is at rest, or end when told to."""
-        while not told.wait(_LOOK_S):
-            try:
-                if self._is_at_rest(cycle_id):
-                    break
-            except StoreUnavailable:
-                # The worker waits for the store, too.
-                continue
-        worker.stop()
 
     def _is_at_rest(self, cycle_id: int) -> bool:
         with self.parts.store.transaction() as conn:
@@ -269,6 +334,29 @@ class App:
             return not any(
                 each.state in _MOVING and decisions(conn, each.improvement_id) for each in found
             )
+
+
+def _run_until(worker: Worker, is_over: Callable[[], bool]) -> None:
+    """Let a worker run until something is so, or a signal ends it."""
+    told = threading.Event()
+
+    def watch() -> None:
+        while not told.wait(_LOOK_S):
+            try:
+                if is_over():
+                    break
+            except StoreUnavailable:
+                # The worker waits for the store, too.
+                continue
+        worker.stop()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        worker.run()
+    finally:
+        told.set()
+        watcher.join()
 
 
 def _ignore(_: Event) -> None:

@@ -12,10 +12,12 @@ from honed.config import Settings
 from honed.core.verdict import State
 from honed.jobs.delivery import JobContext
 from honed.ledger.keys import Signer
+from honed.loop.cycle import Options
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 from honed.testing.desk import Desk, Probe
 from honed.testing.improvements import Improvements
+from honed.testing.pets import SHOP, PetShop
 
 FOLDER = Path(__file__).parents[2] / "docs" / "howto"
 FENCED = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -94,21 +96,33 @@ def test_dead_letters_are_settled(cli: CommandLine, desk: Desk) -> None:
     assert settled == {1: "replayed", 2: "discarded"}
 
 
-def test_everything_is_asked_to_be_undone(
-    cli: CommandLine, store: Database, improvements: Improvements
-) -> None:
-    applied = {improvements.create(state).improvement_id for state in (State.KEPT, State.WATCHING)}
-    improvements.create(State.REFUTED)
-    stop, show, rollback, start, work, listed = commands("undo-everything")
+def test_everything_is_undone(cli: CommandLine, pet_shop: PetShop) -> None:
+    before = pet_shop.production.objects()
+    pet_shop.turn(Options(dry_run=False, require_approval=False))
+    assert pet_shop.production.objects() != before
+    undo, stop, show, apply, undo_and_start, listed = (
+        [SHOP if word == "shop" else word for word in command]
+        for command in commands("undo-everything")
+    )
     cli.text(*stop)
-    assert {each["improvement_id"] for each in cli.json(*show)} == applied
+    assert [each["improvement_id"] for each in cli.json(*show)] == [1]
+    cli.env["HONED_AUTONOMY"] = "observe"
+    cli.text(*apply)
+    cli.text(*undo_and_start)
+    assert [each["improvement_id"] for each in cli.json(*listed)] == [1]
+    assert pet_shop.production.objects() == before
+    assert "nothing of honed's is on pets" in cli.text(*undo, "--yes")
+
+
+def test_everything_is_asked_to_be_undone_from_psql(
+    store: Database, improvements: Improvements
+) -> None:
+    applied = [improvements.create(state).improvement_id for state in (State.KEPT, State.WATCHING)]
+    improvements.create(State.REFUTED)
     (statement,) = blocks("undo-everything", "sql")
     with psycopg.connect(store.url, autocommit=True) as conn:
-        assert {row[0] for row in conn.execute(statement.encode())} == applied
-    cli.text(*rollback)
-    cli.text(*start)
-    assert work == ["worker", "--until-idle"]
-    assert cli.json(*listed) == []
+        asked = [row[0] for row in conn.execute(statement.encode())]
+    assert asked == applied[::-1]
 
 
 def test_the_record_is_verified(

@@ -212,6 +212,45 @@ SELECT effect.intended_at, ended.at
  WHERE improvement.target_id = %(target_id)s
    AND ended.at >= %(since)s;
 
+-- list_on_target --
+-- The improvements of a target of which something is on it, last begun first.
+SELECT improvement_id
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND honed.is_on_target(improvement_id)
+ ORDER BY applying_at DESC NULLS LAST, improvement_id DESC;
+
+-- list_approved_yet --
+-- The improvements of a target that are approved and neither begun nor rejected; the approval of
+-- the first may not have been read yet.
+SELECT improvement_id
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND (state = 'approved'
+        OR state = 'awaiting_approval' AND EXISTS (
+             SELECT FROM honed.approval
+              WHERE approval.improvement_id = improvement.improvement_id
+                AND approval.decision = 'approved'
+           ))
+   AND NOT EXISTS (
+         SELECT FROM honed.approval
+          WHERE approval.improvement_id = improvement.improvement_id
+            AND approval.decision = 'rejected'
+       )
+ ORDER BY improvement_id;
+
+-- is_being_taken_back --
+-- Whether a message that asks for an improvement to be taken back waits, or is being handled.
+SELECT EXISTS (
+         SELECT
+           FROM honed.procrastinate_jobs
+          WHERE task_name = 'act'
+            AND status IN ('todo', 'doing')
+            AND args @> jsonb_build_object(
+                  'improvement_id', %(improvement_id)s::bigint, 'roll_back', true
+                )
+       ) AS is_asked;
+
 -- open_effect --
 -- Record the intent to carry out one step.
 INSERT INTO honed.effect (improvement_id, direction, ordinal, step, detail)

@@ -120,7 +120,7 @@ def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: b
         if not yes:
             click.confirm("Do this?", abort=True, err=True)
     with asking(invocation) as conn:
-        approval_id = approve(conn, improvement_id, digest, acting_for=_person())
+        approval_id = approve(conn, improvement_id, digest, acting_for=person())
         said = f"is approved; {_who_does_it(conn)}"
     _say(invocation, improvement_id, approval_id, said)
 
@@ -132,7 +132,7 @@ def approve_(invocation: Invocation, *, improvement_id: int, digest: str, yes: b
 def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Say no to an improvement that waits, or that is approved and not begun."""
     with asking(invocation) as conn:
-        approval_id = reject(conn, improvement_id, reason, acting_for=_person())
+        approval_id = reject(conn, improvement_id, reason, acting_for=person())
     _say(invocation, improvement_id, approval_id, "is rejected: nothing of it will be done")
 
 
@@ -143,7 +143,7 @@ def reject_(invocation: Invocation, *, improvement_id: int, reason: str) -> None
 def rollback(invocation: Invocation, *, improvement_id: int, reason: str) -> None:
     """Take an applied change back by its own undo; a worker does it."""
     with asking(invocation) as conn:
-        approval_id = roll_back(conn, improvement_id, reason, acting_for=_person())
+        approval_id = roll_back(conn, improvement_id, reason, acting_for=person())
         said = f"is to be rolled back; {_who_does_it(conn)}"
     _say(invocation, improvement_id, approval_id, said)
 
@@ -191,7 +191,7 @@ def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
     return digest or shown.digest
 
 
-def _person() -> str:
+def person() -> str:
     """Return who this is on this machine; the login at the store is recorded beside it."""
     try:
         return getpass.getuser()
