@@ -86,7 +86,8 @@ class Configuration(Kind[PostgresTarget]):
         for scope in read_scopes(target):
             if scope.temp_bytes >= _LEAST_SPILLED_BYTES:
                 yield _spilling(scope)
-        yield from _restarts(target)
+        (place,) = target.query(QUERIES["read_workplace"])
+        yield from restart_findings(place)
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
         """Yield one claim for each role that a setting serves; else one for the database."""
@@ -194,8 +195,8 @@ def _spilling(scope: Scope) -> Finding:
     )
 
 
-def _restarts(target: PostgresTarget) -> Iterator[Finding]:
-    (place,) = target.query(QUERIES["read_workplace"])
+def restart_findings(place: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what only a restart would change; ``place`` is a row of ``read_workplace``."""
     is_small = place["size_bytes"] > place["buffers_bytes"] and place["hit_share"] < _FEW_HITS
     if place["has_default_buffers"] and is_small:
         yield Finding(
