@@ -28,7 +28,7 @@ each of these is attached to it; with the last one it is valid. Partitions made 
 by themselves, and only dropping the whole takes that back. Making the empty index makes writers
 wait for a moment, and dropping the whole one everybody: PostgreSQL does neither CONCURRENTLY. Both
 give up after `lock_timeout_s` where others hold the table, and try again some times. A part that is
-not attached yet is dropped CONCURRENTLY.
+not attached yet is dropped CONCURRENTLY. A table with a partition on another server is left alone.
 
 ## How it is measured
 

@@ -83,6 +83,23 @@ def test_an_index_of_every_partition_is_one_of_the_whole(make_world: MakeWorld) 
     assert advise(make_world(plan).target).sets == ()
 
 
+FOREIGN: tuple[LiteralString, ...] = (
+    "CREATE FOREIGN DATA WRAPPER nothing",
+    "CREATE SERVER far FOREIGN DATA WRAPPER nothing",
+    """
+    CREATE FOREIGN TABLE measured_far PARTITION OF measured
+      FOR VALUES FROM ('2027-01-01') TO ('2028-01-01') SERVER far
+    """,
+)
+
+
+def test_a_table_with_a_part_elsewhere_is_left_alone(make_world: MakeWorld) -> None:
+    asked: LiteralString = "SELECT count(*) FROM measured WHERE value = 17 AND at < '2026-09-01'"
+    assert advise(make_world(WorldPlan((*TABLES, *FOREIGN), (asked,))).target).sets == ()
+    (found,) = advise(make_world(WorldPlan(TABLES, (asked,))).target).sets
+    assert [each.table for each in found.definitions] == ["measured"]
+
+
 def test_without_time_it_ends_and_says_so(make_world: MakeWorld) -> None:
     result = advise(make_world(MISSING_INDEX).target, seconds=1e-6)
     assert result.examined["ran_out_of_time"] is True

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from statistics import median
 
+from honed.storage.queries import load_queries
 from honed.targets.postgres.indexes.bench import Bench
+from honed.targets.postgres.indexes.candidates import Shapes
 from honed.targets.postgres.indexes.folding import FoldedLaboratory
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
@@ -15,6 +17,8 @@ from honed.targets.postgres.indexes.shapes import read_shapes
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
+
+_QUERIES = load_queries("honed.targets.postgres.indexes", "partitions.sql")
 
 #: Statements that a search looks at, the most expensive first, and examples of each.
 MOST_STATEMENTS, MOST_EXAMPLES = 100, 2
@@ -45,7 +49,7 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
     cut_s = choose_cut_s(statements)
     given_s = seconds or _seconds(statements, cut_s, target.settings.trial_budget_s)
     budget_bytes = budget_left_bytes(catalog, target.settings.storage_budget_mb)
-    shapes, trees = read_shapes(catalog), read_trees(catalog)
+    shapes, trees = _indexable(target, read_shapes(catalog)), read_trees(catalog)
     target.lab.refresh()
     with (
         target.lab.clone("imagine") as imaginary,
@@ -69,6 +73,13 @@ def choose_cut_s(statements: Sequence[WorkloadStatement]) -> float:
     """
     typical_s = median(statement.mean_ms for statement in statements) / 1000
     return min(_MOST_CUT_S, max(_LEAST_CUT_S, _CUT_FACTOR * typical_s))
+
+
+def _indexable(target: PostgresTarget, shapes: Shapes) -> Shapes:
+    """Return ``shapes`` without tables on all of which no index can be."""
+    rows = target.query(_QUERIES["list_tables_with_foreign_partitions"], {})
+    foreign = {(row["schema"], row["name"]) for row in rows}
+    return {name: shape for name, shape in shapes.items() if name not in foreign}
 
 
 def _seconds(statements: Sequence[WorkloadStatement], cut_s: float, trial_s: float) -> float:
