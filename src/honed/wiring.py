@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import MappingProxyType
 
 from honed.approval.decisions import approve, decisions, reject
 from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
@@ -88,7 +87,7 @@ class App:
         store: Store,
         on_event: OnEvent,
         *,
-        more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
+        kinds: Mapping[str, AnyKind] | None = None,
     ) -> None:
         """Put the parts together on an open store; ``open_app`` does both.
 
@@ -106,10 +105,7 @@ class App:
             store=store.database(),
             signer=signer,
             settings=settings,
-            kinds={
-                **discover("honed.kinds", Kind),  # type: ignore[type-abstract]  # the family's base
-                **more_kinds,
-            },
+            kinds=installed_kinds() if kinds is None else kinds,
             detectors=discover("honed.detectors", Detector),  # type: ignore[type-abstract]  # likewise
             target=self.target,
             holder=f"honed {signer.key_id[:12]}",
@@ -363,13 +359,18 @@ def _ignore(_: Event) -> None:
     """Nobody watches."""
 
 
+def installed_kinds() -> Mapping[str, AnyKind]:
+    """Return every kind that is installed, by name."""
+    return discover("honed.kinds", Kind)  # type: ignore[type-abstract]  # the family's base
+
+
 @contextmanager
 def open_app(
     settings: Settings,
     *,
     on_event: OnEvent = _ignore,
     policy: PolicyUse = PolicyUse.BEGIN,
-    more_kinds: Mapping[str, AnyKind] = MappingProxyType({}),
+    kinds: Mapping[str, AnyKind] | None = None,
 ) -> Iterator[App]:
     """Hand out a working honed, and close it at the end.
 
@@ -380,7 +381,7 @@ def open_app(
 
         policy: whether the settings become the policy in force.
 
-        more_kinds: by name, beside those that are installed.
+        kinds: by name; None: those that are installed.
 
     Raises:
         StoreUnavailable: honed's own database does not answer.
@@ -397,7 +398,7 @@ def open_app(
     try:
         with store.owner.transaction() as conn:
             _settle_policy(conn, settings, policy)
-        app = App(settings, store, on_event, more_kinds=more_kinds)
+        app = App(settings, store, on_event, kinds=kinds)
     except BaseException:
         store.close()
         raise

@@ -16,7 +16,7 @@ from honed.improvement.record import Improvement
 from honed.loop.cycle import Options
 from honed.loop.events import Event, OnEvent, StepStarted, VerdictGiven
 from honed.targets.registry import TargetRecord, add_target
-from honed.wiring import App, open_app
+from honed.wiring import App, installed_kinds, open_app
 
 #: Runs of each query on the database before and after, of which the median counts.
 _RUNS = 5
@@ -26,6 +26,8 @@ _PAUSE_S = 0.1
 _READINGS = 9
 #: Seconds that they may take.
 _PATIENCE_S = 180.0
+#: The kinds that play; each of the others would take some of the minutes that it lasts.
+_KINDS = ("index_optimization", "statistics")
 #: Changes that the cycle may apply.
 _MAX_CHANGES = 5
 
@@ -57,9 +59,9 @@ def play(script: Script) -> DemoReport:
     script.say(f"A shop's database: TPC-H at scale {script.scale:g}, primary keys only")
     with open_production(script.folder, scale=script.scale) as production:
         stage = _Stage(script, production, Workload(production.database, seed=script.seed))
-        folklore = {Folklore.name: Folklore()}
-        settings = _settings(script)
-        with open_app(settings, on_event=stage.on_event, more_kinds=folklore) as app:
+        installed = installed_kinds()
+        kinds = {Folklore.name: Folklore(), **{name: installed[name] for name in _KINDS}}
+        with open_app(_settings(script), on_event=stage.on_event, kinds=kinds) as app:
             return stage.play(app)
 
 
