@@ -1,10 +1,13 @@
+import math
 from dataclasses import replace
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import pytest
 
+from honed.core.hypothesis import Hypothesis
 from honed.core.trial import GUARD
 from honed.kinds.index_optimization import IndexOptimization
+from honed.targets.postgres.indexes.definition import IndexDefinition, Key
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import GOOD_INDEXES, MISSING_INDEX, PostgresWorld, WorldPlan
 
@@ -99,3 +102,41 @@ class TestPartitionedTable(KindContract):
             assert facts["worlds"] == "OneDatabase"
             assert len(facts["built_index_bytes"]) == 4
             assert facts["index_bytes"] == sum(facts["built_index_bytes"].values()) > 0
+
+
+def test_what_harms_is_left_out_of_a_revised_claim() -> None:
+    by_day, by_state = (
+        IndexDefinition("public", "orders", (Key(name),)) for name in ("day", "state")
+    )
+    gains: list[dict[str, Any]] = [
+        {"statement_id": "1", "before_s": 1.0, "after_s": 0.1, "used": [by_day.name]},
+        {"statement_id": "2", "before_s": 1.0, "after_s": 0.9, "used": [by_state.name]},
+        {"statement_id": "3", "before_s": 1.0, "after_s": 0.2, "used": [by_day.name]},
+    ]
+    claim = Hypothesis(
+        kind="index_optimization",
+        subject="both",
+        claim="both help",
+        priority=5,
+        risk=2,
+        predicted_log_ratio=-1.3,
+        parameters={
+            "definitions": [by_day.to_json(), by_state.to_json()],
+            "sizes_bytes": {by_day.name: 300, by_state.name: 200},
+            "statements": [{**each, "is_measured": True} for each in gains],
+            "guards": {"4": 0.5},
+            "base_s": {"1": 1.0, "2": 1.0, "3": 1.0},
+            "cut_s": 2.0,
+            "examined": {},
+        },
+    )
+    kind, target = IndexOptimization(), cast("Any", None)
+    rest = kind.revise(claim, ["2"], target)
+    assert rest is not None
+    assert rest.parameters["definitions"] == [by_day.to_json()]
+    assert rest.parameters["size_bytes"] == 300
+    assert rest.predicted_log_ratio == pytest.approx(math.log(0.1 * 0.2) / 3)
+    assert rest.subject != claim.subject
+    assert kind.revise(claim, ["5"], target) is None
+    assert kind.revise(claim, ["1"], target) is None
+    assert kind.revise(rest, ["3"], target) is None

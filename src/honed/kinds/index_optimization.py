@@ -56,7 +56,7 @@ from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
 from honed.targets.postgres.indexes.partitions import index_steps, leaf_definitions, read_trees
-from honed.targets.postgres.indexes.search import IndexSet, SearchResult
+from honed.targets.postgres.indexes.search import IndexSet, SearchResult, StatementGain
 from honed.targets.postgres.statement_trial import statement_trial, worthwhile
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.texts import StatementText
@@ -93,11 +93,39 @@ class IndexOptimization(Kind[PostgresTarget]):
                     wanted |= {each.name for each in (*found.definitions, *parts)}
                     tables = {(each.schema, each.table) for each in (*found.definitions, *parts)}
                     guards = _guards(tables, _served(found), target.workload())
-                    yield _build_claim(found, result, findings, guards)
+                    ids = tuple(
+                        each.finding_id for each in findings if each.subject in _served(found)
+                    )
+                    yield _build_claim(found, result, guards, ids)
         if any(finding.type == INVALID_INDEX for finding in findings):
             for leftover, finding in find_leftovers(findings, target.catalog()).items():
                 if leftover.name not in wanted:
                     yield _drop_claim(leftover, finding)
+
+    def revise(
+        self, hypothesis: Hypothesis, harmed: Collection[str], target: PostgresTarget
+    ) -> Hypothesis | None:
+        """Return the claim without the indexes that the harmed statements use, if any are left."""
+        if "leftover" in hypothesis.parameters:
+            return None
+        parameters = _parameters(hypothesis)
+        gains = tuple(
+            StatementGain(**{**each, "used": tuple(each["used"])})
+            for each in parameters["statements"]
+        )
+        blamed = {name for each in gains if each.statement_id in harmed for name in each.used}
+        found = IndexSet(
+            tuple(_definitions(hypothesis)),
+            hypothesis.predicted_log_ratio,
+            gains,
+            parameters["sizes_bytes"],
+        )
+        base_s = parameters["base_s"]
+        rest = found.without(blamed, len(base_s))
+        if not blamed or not rest.log_ratio < -_PROMISED * worthwhile(len(base_s)):
+            return None
+        result = SearchResult((rest,), parameters["examined"], base_s, parameters["cut_s"])
+        return _build_claim(rest, result, parameters["guards"], hypothesis.finding_ids)
 
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
         """Return the steps of each index, and one ANALYZE for each table with a new expression."""
@@ -140,12 +168,11 @@ class IndexOptimization(Kind[PostgresTarget]):
 def _build_claim(
     found: IndexSet,
     result: SearchResult,
-    findings: Sequence[Finding],
     guards: Mapping[str, Json],
+    finding_ids: tuple[int, ...],
 ) -> Hypothesis:
     definitions = [each.to_json() for each in found.definitions]
     ratio = math.exp(found.log_ratio)
-    changed = _served(found)
     return Hypothesis(
         kind=IndexOptimization.name,
         subject=digest(definitions),
@@ -156,13 +183,14 @@ def _build_claim(
         parameters={
             "definitions": definitions,
             "size_bytes": found.size_bytes,
+            "sizes_bytes": dict(found.sizes_bytes),
             "statements": [asdict(gain) for gain in found.gains],
             "guards": guards,
             "base_s": dict(result.base_s),
             "cut_s": result.cut_s,
             "examined": dict(result.examined),
         },
-        finding_ids=tuple(each.finding_id for each in findings if each.subject in changed),
+        finding_ids=finding_ids,
     )
 
 

@@ -48,6 +48,8 @@ class StatementGain:
     after_s: float
     #: Whether both were run; else ``after_s`` is guessed from the planner's costs.
     is_measured: bool
+    #: Names of the set's indexes that its plans use.
+    used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,36 @@ class IndexSet:
     """Indexes that are worth their price together."""
 
     definitions: tuple[IndexDefinition, ...]
-    size_bytes: int
     #: Mean over all statements of log(cost after / cost before).
     log_ratio: float
     #: Of every statement whose plan changes.
     gains: tuple[StatementGain, ...]
+    #: Bytes of each index, by name.
+    sizes_bytes: Mapping[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all of them."""
+        return sum(self.sizes_bytes.values())
+
+    def without(self, blamed: Collection[str], statements: int) -> "IndexSet":
+        """Return the set without the indexes ``blamed``, with the gains that do not rest on them.
+
+        The gain of a statement that used one of them counts as nothing, although what is left may
+        still serve it.
+
+        Args:
+            blamed: names of indexes.
+
+            statements: how many the mean is over.
+        """
+        gains = tuple(gain for gain in self.gains if not set(gain.used) & set(blamed))
+        return IndexSet(
+            tuple(each for each in self.definitions if each.name not in blamed),
+            sum(math.log(gain.after_s / gain.before_s) for gain in gains) / statements,
+            gains,
+            {name: size for name, size in self.sizes_bytes.items() if name not in blamed},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +267,19 @@ def _index_set(bench: Bench, names: frozenset[str]) -> IndexSet:
     after_s = _by_statement((query, cost[1]) for query, cost in costs.items())
     guessed = {q.statement_id for q in costs if not bench.is_measured(q, plans[q])}
     statements = {query.statement_id for query in bench.queries}
+    used: defaultdict[str, set[str]] = defaultdict(set)
+    for query in costs:
+        used[query.statement_id] |= plans[query].used & names
     return IndexSet(
         tuple(sorted(bench.definition(name) for name in names)),
-        sum(bench.size_bytes(name) for name in names),
         sum(math.log(after_s[each] / before_s[each]) for each in changed) / len(statements),
         tuple(
-            StatementGain(each, before_s[each], after_s[each], each not in guessed)
+            StatementGain(
+                each, before_s[each], after_s[each], each not in guessed, tuple(sorted(used[each]))
+            )
             for each in before_s
         ),
+        {bench.definition(name).name: bench.size_bytes(name) for name in names},
     )
 
 
