@@ -270,3 +270,7 @@ SELECT statement_id, plan_hash, plan, first_seen_at, last_seen_at
 FROM honed.statement_plan
 WHERE target_id = %(target_id)s AND statement_id = ANY (%(statement_ids)s::text[])
 ORDER BY statement_id, last_seen_at DESC, first_seen_at DESC, plan_hash;
+
+-- read_clock --
+-- The time by honed's clock.
+SELECT honed.now() AS now;

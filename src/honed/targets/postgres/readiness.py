@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 from honed.config import Settings
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
+from honed.targets.postgres.statements import QUERIES as STORE_QUERIES
 
 _QUERIES = load_queries("honed.targets.postgres", "readiness.sql")
 
@@ -58,7 +59,7 @@ class Moment:
 
 def read_clock(store: Connection) -> datetime:
     """Return the time by honed's clock, which a test can set."""
-    (row,) = store.execute(_QUERIES["read_clock"])
+    (row,) = store.execute(STORE_QUERIES["read_clock"])
     now: datetime = row["now"]
     return now
 

@@ -1,7 +1,3 @@
--- read_clock --
--- The time by honed's clock; asked of the store, not of the target.
-SELECT honed.now() AS now;
-
 -- read_moment --
 -- What time it is where the target is, how much of it is in use, and what its databases take.
 SELECT (%(now)s::timestamptz AT TIME ZONE current_setting('TimeZone'))::time AS local_time
