@@ -1,4 +1,7 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from typing import LiteralString
 
 from honed.kinds.index_cleanup import IndexCleanup
 from honed.testing.contract import KindContract, Proposed
@@ -72,6 +75,23 @@ class TestIndexCleanup(KindContract):
             )
         (finding,) = self.kind.look(world.target)
         assert finding.evidence["reason"] == "invalid"
+
+    def test_an_index_that_is_being_built_is_no_half_built_one(self, make_world: MakeWorld) -> None:
+        world = make_world(self.well)
+        connect = partial(world.database.connect, autocommit=True)
+        with connect() as reader, connect() as builder, ThreadPoolExecutor(1) as pool:
+            # The build waits for everybody who may still read the table as it was.
+            reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            reader.execute("SELECT count(*) FROM invoice")
+            sql: LiteralString = "CREATE INDEX CONCURRENTLY slowly ON invoice (amount)"
+            building = pool.submit(builder.execute, sql)
+            try:
+                while not any(i.name == "slowly" for i in world.target.catalog().indexes):
+                    assert not building.done()
+                assert list(self.kind.look(world.target)) == []
+            finally:
+                reader.execute("ROLLBACK")
+            building.result()
 
     def test_an_index_that_nobody_used_long_enough_goes(self, make_world: MakeWorld) -> None:
         class Impatient(IndexCleanup):

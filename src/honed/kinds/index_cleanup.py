@@ -38,8 +38,9 @@ from honed.core.step import Step
 from honed.core.trial import Trial
 from honed.storage.queries import load_queries
 from honed.targets.postgres.catalog import Catalog
-from honed.targets.postgres.indexes.definition import NAME_PREFIX, drop_sql, gone_sql, rebuild_sql
+from honed.targets.postgres.indexes.definition import NAME_PREFIX
 from honed.targets.postgres.indexes.drop_trial import DropTrial
+from honed.targets.postgres.indexes.dropping import Dropping
 from honed.targets.postgres.indexes.redundant import Reason, Redundancy, find_redundant
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.texts import StatementText
@@ -48,6 +49,8 @@ _QUERIES = load_queries("honed.targets.postgres.indexes", "cleanup.sql")
 
 REDUNDANT_INDEX = FindingType("redundant_index")
 
+#: Claims of one cycle: a person decides on each, and each has a trial.
+_MOST_CLAIMS = 5
 #: Smaller indexes cost so little that nobody should have to decide about them.
 _LEAST_UNUSED_BYTES = 1024 * 1024
 #: What an index is taken to cost a write until its trial has measured it: log(0.9).
@@ -67,17 +70,15 @@ class IndexCleanup(Kind[PostgresTarget]):
 
     def look(self, target: PostgresTarget) -> Iterator[Finding]:
         """Yield one finding for each index that may go."""
-        for redundancy in _redundancies(target, self.unused_days):
+        catalog = target.catalog()
+        for redundancy in _redundancies(target, catalog, self.unused_days):
             index = redundancy.index
             yield Finding(
                 type=REDUNDANT_INDEX,
                 subject=index.qualified_name,
                 title=f"the index {index.qualified_name} only costs: {self._why(redundancy)}",
                 evidence={
-                    "schema": index.schema,
-                    "name": index.name,
-                    "table": index.table,
-                    "definition": index.definition,
+                    "index": Dropping.of(index, catalog).to_json(),
                     "reason": redundancy.reason.value,
                     "instead": redundancy.instead,
                     "size_bytes": index.size_bytes,
@@ -94,15 +95,15 @@ class IndexCleanup(Kind[PostgresTarget]):
         }[redundancy.reason]
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
-        """Yield one claim for each index that may go."""
+        """Yield one claim for each of the largest indexes that may go."""
         del target
-        for finding in findings:
+        for finding in sorted(findings, key=_size_bytes, reverse=True)[:_MOST_CLAIMS]:
             evidence: Mapping[str, Any] = finding.evidence
             yield Hypothesis(
                 kind=self.name,
                 subject=finding.subject,
                 claim=f"dropping {finding.subject} ({evidence['size_bytes'] / 1e6:.1f} MB) spares "
-                f"the writers of {evidence['table']}, and no reader needs it",
+                f"the writers of {evidence['index']['relation']}, and no reader needs it",
                 priority=_PRIORITY[Reason(evidence["reason"])],
                 risk=self.risk.level,
                 predicted_log_ratio=_PREDICTED,
@@ -113,26 +114,16 @@ class IndexCleanup(Kind[PostgresTarget]):
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
         """Return the step that drops the index; its undo builds it again."""
         del target
-        index: Mapping[str, Any] = hypothesis.parameters
-        return [
-            Step(
-                f"drop the index {index['name']} of {index['table']}",
-                do=(drop_sql(index["schema"], index["name"]),),
-                undo=(rebuild_sql(index["definition"]),),
-                inspect=gone_sql(index["schema"], index["name"]),
-                in_transaction=False,
-            )
-        ]
+        return [_dropping(hypothesis).step()]
 
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
         """Return the trial: writes without the index, and the statements that used it."""
-        index: Mapping[str, Any] = hypothesis.parameters
-        return DropTrial.of(target, index["table"], {index["name"]: index["definition"]})
+        return DropTrial.of(_dropping(hypothesis), target)
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
         """Return milliseconds per call by statement id, of those that write to the table."""
-        index: Mapping[str, Any] = hypothesis.parameters
-        tables = {(index["schema"], index["table"].rpartition(".")[2].strip('"'))}
+        index = _dropping(hypothesis)
+        tables = {(index.schema, index.table)}
         costs = target.statement_costs()
         return {
             each.statement_id: costs[each.statement_id].exec_ms_per_call
@@ -143,8 +134,19 @@ class IndexCleanup(Kind[PostgresTarget]):
         }
 
 
-def _redundancies(target: PostgresTarget, unused_days: float) -> Iterable[Redundancy]:
-    catalog = target.catalog()
+def _dropping(hypothesis: Hypothesis) -> Dropping:
+    parameters: Mapping[str, Any] = hypothesis.parameters
+    return Dropping.from_json(parameters["index"])
+
+
+def _size_bytes(finding: Finding) -> int:
+    evidence: Mapping[str, Any] = finding.evidence
+    return int(evidence["size_bytes"])
+
+
+def _redundancies(
+    target: PostgresTarget, catalog: Catalog, unused_days: float
+) -> Iterable[Redundancy]:
     (use,) = target.query(_QUERIES["read_index_use"], {})
     referencing: dict[str, list[tuple[str, ...]]] = {}
     for row in target.query(_QUERIES["list_foreign_keys"], {}):

@@ -54,7 +54,8 @@ from honed.core.step import Step
 from honed.core.trial import GUARD, Trial
 from honed.targets.postgres.indexes.advise import advise
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.leftover import Leftover, LeftoverTrial, find_leftovers
+from honed.targets.postgres.indexes.drop_trial import DropTrial
+from honed.targets.postgres.indexes.dropping import Dropping, find_leftovers
 from honed.targets.postgres.indexes.partitions import index_steps, leaf_definitions, read_trees
 from honed.targets.postgres.indexes.search import IndexSet, SearchResult, StatementGain
 from honed.targets.postgres.statement_trial import statement_trial, worthwhile
@@ -130,7 +131,7 @@ class IndexOptimization(Kind[PostgresTarget]):
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
         """Return the steps of each index, and one ANALYZE for each table with a new expression."""
         if "leftover" in hypothesis.parameters:
-            return [Leftover.from_json(_parameters(hypothesis)["leftover"]).step()]
+            return [Dropping.from_json(_parameters(hypothesis)["leftover"]).step()]
         definitions = _definitions(hypothesis)
         trees = read_trees(target.catalog())
         analyzed = sorted({each.relation for each in definitions if each.has_expression})
@@ -142,7 +143,7 @@ class IndexOptimization(Kind[PostgresTarget]):
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
         """Return the replay of the workload with and without the indexes."""
         if "leftover" in hypothesis.parameters:
-            return LeftoverTrial.of(Leftover.from_json(_parameters(hypothesis)["leftover"]), target)
+            return DropTrial.of(Dropping.from_json(_parameters(hypothesis)["leftover"]), target)
         return statement_trial(
             target,
             base_s=_parameters(hypothesis)["base_s"],
@@ -225,12 +226,12 @@ def _words(found: IndexSet, ratio: float) -> str:
     return f"{noun} ({size}) brings the workload's cost per statement to {ratio:.0%}: {what}"
 
 
-def _drop_claim(leftover: Leftover, finding: Finding) -> Hypothesis:
+def _drop_claim(leftover: Dropping, finding: Finding) -> Hypothesis:
     return Hypothesis(
         kind=IndexOptimization.name,
         subject=f"leftover {finding.subject}",
         claim=f"dropping the half-built index {leftover.name} spares the writers of "
-        f"{leftover.table} what nobody can use",
+        f"{leftover.relation} what nobody can use",
         priority=_LEFTOVER_PRIORITY,
         risk=1,
         predicted_log_ratio=math.log1p(-_LEFTOVER_SHARE),

@@ -19,6 +19,8 @@ SELECT extract(epoch FROM now() - coalesce(
            (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()),
            pg_postmaster_start_time())) / 86400 AS counted_days
      , (SELECT count(*) FROM pg_stat_replication WHERE state <> 'backup') AS standbys
-     , (SELECT coalesce(array_agg(p.index_relid::regclass::text), '{}')
+     , (SELECT coalesce(array_agg(format('%%I.%%I', n.nspname, c.relname)), '{}')
         FROM pg_stat_progress_create_index AS p
+        JOIN pg_class AS c ON c.oid = p.index_relid
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE p.datname = current_database()) AS in_progress /* honed */;

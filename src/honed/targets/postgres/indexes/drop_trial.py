@@ -1,4 +1,4 @@
-"""The trial of dropping indexes: what their table's writers gain, and that no reader loses."""
+"""The trial of dropping an index: what its table's writers gain, and that no reader loses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -8,6 +8,7 @@ from honed.core.step import Step
 from honed.core.trial import GUARD_WEIGHT, Arms, TrialDesign, Unit
 from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.indexes.dropping import Dropping
 from honed.targets.postgres.indexes.pricing import updated_columns
 from honed.targets.postgres.indexes.query import plan_key
 from honed.targets.postgres.lab import Lab
@@ -27,17 +28,17 @@ _ROWS = 2000
 _CUT_S = 5.0
 
 
-class HiddenIndexes:
-    """Worlds of one clone that differ in a few indexes; implements ``Worlds``."""
+class HiddenIndex:
+    """Worlds of one clone, of which one lacks an index; implements ``Worlds``."""
 
-    def __init__(self, clone: Clone, names: Sequence[str]) -> None:
+    def __init__(self, clone: Clone, name: str) -> None:
         self._clone = clone
-        self._names = names
+        self._name = name
         self._session = MeteredSession(clone, cut_s=_CUT_S)
 
     def enter(self, side: Side) -> MeteredSession:
-        """Return the only session, after hiding the indexes or showing them."""
-        self._clone.hide(self._names if side is Side.CANDIDATE else ())
+        """Return the only session, after hiding the index or showing it."""
+        self._clone.hide([self._name] if side is Side.CANDIDATE else ())
         return self._session
 
     def close(self) -> None:
@@ -49,7 +50,7 @@ class HiddenIndexes:
 class _Arm:
     """One side; implements ``honed.core.trial.Arm``."""
 
-    worlds: HiddenIndexes
+    worlds: HiddenIndex
     side: Side
     clone: Clone
     table: str
@@ -77,28 +78,25 @@ class _Arm:
 
 @dataclass(frozen=True, slots=True)
 class DropTrial:
-    """Writes to one table with its indexes and without some; implements ``Trial``.
+    """Writes to one table with one of its indexes and without it; implements ``Trial``.
 
-    Both worlds are one database in which the indexes are hidden and shown: to planner and writers a
-    hidden index is none. Statements whose plan changes without them only guard: none may become
+    Both worlds are one database in which the index is hidden and shown: to planner and writers a
+    hidden index is none. Statements whose plan changes without it only guard: none may become
     slower, and no mean counts what they gain.
     """
 
     lab: Lab
-    #: Qualified name of the table.
-    table: str
-    #: The indexes' names, without schema, with what builds each.
-    definitions: Mapping[str, str]
+    index: Dropping
     workload: Workload
     design: TrialDesign
     statements: Mapping[str, ReplayStatement] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, target: PostgresTarget, table: str, definitions: Mapping[str, str]) -> "DropTrial":
-        """Return the trial of dropping indexes of ``table``; the target's lab is refreshed."""
+    def of(cls, index: Dropping, target: PostgresTarget) -> "DropTrial":
+        """Return the trial of dropping ``index``; the target's lab is refreshed."""
         workload = target.workload()
         target.lab.refresh()
-        statements = _touched(target.lab, list(definitions), workload)
+        statements = _touched(target.lab, index.name, workload)
         units = [Unit(WRITE)]
         units += [Unit(name, weight=GUARD_WEIGHT, repeats=3) for name in statements]
         design = TrialDesign(
@@ -108,7 +106,7 @@ class DropTrial:
             time_budget_s=target.settings.trial_budget_s,
             washout=0 if len(units) == 1 else 1,
         )
-        return cls(target.lab, table, definitions, workload, design, statements)
+        return cls(target.lab, index, workload, design, statements)
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
@@ -117,53 +115,50 @@ class DropTrial:
         A copy of production has no invalid indexes; to writers a valid one costs the same.
 
         Raises:
-            EvaluatorFailed: an index cannot be built, or a step failed.
+            EvaluatorFailed: the index cannot be built, or a step failed or left it where it is.
             DiskFull: there is no room.
         """
         with self.lab.clone("dropped") as clone:
             self._complete(clone)
             clone.carry_out(steps)
-            left = clone.indexes().keys() & self.definitions.keys()
-            if left:
-                msg = f"the steps leave {', '.join(sorted(left))} where it is"
+            if self.index.name in clone.indexes():
+                msg = f"the steps leave {self.index.name} where it is"
                 raise EvaluatorFailed(msg)
         with ExitStack() as stack:
             clone = stack.enter_context(self.lab.clone("candidate"))
             self._complete(clone)
-            worlds = stack.enter_context(closing(HiddenIndexes(clone, list(self.definitions))))
+            worlds = stack.enter_context(closing(HiddenIndex(clone, self.index.name)))
             arms = {side: self._arm(clone, worlds, side) for side in Side}
-            sizes = clone.indexes()
             yield Arms(
                 baseline=arms[Side.BASELINE],
                 candidate=arms[Side.CANDIDATE],
                 control=arms[Side.CONTROL],
                 facts={
-                    "index_bytes": sum(sizes[name] for name in self.definitions),
-                    "dropped_indexes": sorted(self.definitions),
+                    "index_bytes": clone.size_bytes(self.index.name),
+                    "dropped_indexes": [self.index.name],
                     "statements_with_another_plan": sorted(self.statements),
                 },
             )
 
     def _complete(self, clone: Clone) -> None:
-        missing = self.definitions.keys() - clone.indexes().keys()
-        clone.run(*(self.definitions[name] for name in sorted(missing)))
+        if self.index.name not in clone.indexes():
+            clone.run(self.index.definition)
 
-    def _arm(self, clone: Clone, worlds: HiddenIndexes, side: Side) -> _Arm:
+    def _arm(self, clone: Clone, worlds: HiddenIndex, side: Side) -> _Arm:
         statements = ReplayArm(worlds, side, self.statements, row_counts=RowCounts(worlds), cuts={})
-        name = self.table.rpartition(".")[2].strip('"')
-        updated = sorted(updated_columns(self.workload).get(name, ()))
-        mix = self.workload.writes.get(self.table, WriteMix())
-        return _Arm(worlds, side, clone, self.table, updated, mix, statements)
+        updated = sorted(updated_columns(self.workload).get(self.index.table, ()))
+        mix = self.workload.writes.get(self.index.relation, WriteMix())
+        return _Arm(worlds, side, clone, self.index.relation, updated, mix, statements)
 
 
-def _touched(lab: Lab, names: Sequence[str], workload: Workload) -> dict[str, ReplayStatement]:
-    """Return the statements that get another plan without the indexes, by statement id."""
+def _touched(lab: Lab, name: str, workload: Workload) -> dict[str, ReplayStatement]:
+    """Return the statements that get another plan without the index, by statement id."""
     touched: dict[str, ReplayStatement] = {}
     with lab.clone("plans") as clone:
         for statement in workload.replayable:
             try:
                 before = [plan_key(clone.explain(example)) for example in statement.examples]
-                clone.hide(names)
+                clone.hide([name])
                 after = [plan_key(clone.explain(example)) for example in statement.examples]
             except (EvaluatorFailed, StatementCut):
                 continue  # it cannot be planned any more, with or without an index

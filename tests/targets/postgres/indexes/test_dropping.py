@@ -7,7 +7,7 @@ import pytest
 from honed.core.finding import INVALID_INDEX
 from honed.core.step import StepState
 from honed.kinds.index_optimization import IndexOptimization
-from honed.targets.postgres.indexes.leftover import Leftover
+from honed.targets.postgres.indexes.dropping import Dropping
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
 SETUP: tuple[LiteralString, ...] = (
@@ -72,8 +72,6 @@ def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresW
         ),
     ],
 )
-def test_a_dropped_leftover_is_built_again_while_everybody_goes_on(
-    definition: str, undo: str
-) -> None:
-    step = Leftover("public", "honed_a", "public.t", definition).step()
+def test_a_dropped_index_is_built_again_while_everybody_goes_on(definition: str, undo: str) -> None:
+    step = Dropping("public", "honed_a", "t", "public.t", definition).step()
     assert step.undo == (undo,)
