@@ -14,6 +14,7 @@ from honed.core.finding import (
     FindingType,
 )
 from honed.core.target import Observation
+from honed.storage.db import Database
 from honed.targets.postgres.target import PostgresTarget
 
 _HOUR = timedelta(hours=1)
@@ -165,6 +166,23 @@ def test_the_record_has_the_seeds_keys_and_types(production: Any, target: Postgr
     assert [(item["pattern"], item["table"]) for item in patterns] == [
         ("sequential_scan", "public.orders")
     ]
+
+
+def test_a_statement_without_examples_has_a_plan_for_any_value(
+    production: Any, target: PostgresTarget, store: Database
+) -> None:
+    production.run("CREATE TABLE host (address inet PRIMARY KEY)")
+    production.run("SELECT address FROM host WHERE address = %(it)s::inet", {"it": "10.0.0.1"})
+    target.sample()
+    (statement,) = (s for s in target.workload().statements if "FROM host" in s.text)
+    assert statement.examples == ()
+    target.observe(_HOUR)
+    with store.transaction() as conn:
+        rows = conn.execute(
+            "SELECT plan::text FROM honed.statement_plan WHERE statement_id = %s",
+            (statement.statement_id,),
+        ).fetchall()
+    assert [("host_pkey" in row["plan"], "$1" in row["plan"]) for row in rows] == [(True, True)]
 
 
 def test_an_example_that_can_no_longer_be_planned_is_forgotten(

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,15 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.storage.db import Connection
 from honed.targets.postgres.catalog import Table, read_catalog
 from honed.targets.postgres.connection import CATALOG_QUERIES
-from honed.targets.postgres.plans import explain, joined, nodes, plan_hash, without_values
+from honed.targets.postgres.parameters import as_sql
+from honed.targets.postgres.plans import (
+    explain,
+    explain_generic,
+    joined,
+    nodes,
+    plan_hash,
+    without_values,
+)
 from honed.targets.postgres.regressions import Change, read_changes
 from honed.targets.postgres.statements import QUERIES, text_digest
 from honed.targets.postgres.workload import Workload, WorkloadStatement
@@ -117,15 +126,19 @@ def _take_plan(
 ) -> None:
     key = {"target_id": target_id, "statement_id": statement.statement_id}
     plans = []
-    for example in statement.examples:
-        try:
-            plans.append(explain(target, example))
-        except StatementCut:
-            # A lock, or a server under load: this look says nothing of the statement's plans.
-            return
-        except EvaluatorFailed:
-            # It could be planned once: the next workload looks for another, or says why not.
-            store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
+    try:
+        for example in statement.examples:
+            try:
+                plans.append(explain(target, example))
+            except EvaluatorFailed:
+                # It could be planned once: the next workload looks for another, or says why not.
+                store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
+        if statement.is_select and not statement.examples:
+            with suppress(EvaluatorFailed):  # its text was cut, or its table is gone
+                plans.append(explain_generic(target, as_sql(statement.text)))
+    except StatementCut:
+        # A lock, or a server under load: this look says nothing of the statement's plans.
+        return
     if plans:
         plan = joined(plans)
         # The examples hold values of production's rows, and every viewer may read the plans.

@@ -120,9 +120,8 @@ class Parameters:
             EvaluatorFailed: the server cannot tell the types, or they do not suit the statement;
                 the message is its own.
         """
-        text = _TYPED_CONSTANT.sub(_cast, statement.text)
-        self._fields = frozenset(int(number) for number in _EXTRACTED.findall(text))
-        self._text = _EXTRACTED.sub(r'pg_catalog."extract"($\1,', text)
+        self._fields = frozenset(int(number) for number in _EXTRACTED.findall(statement.text))
+        self._text = as_sql(statement.text)
         self._types = _types(connection, self._text, types)
         # Parsed again: the parser takes ``date $1`` for a column called date.
         self._uses = _uses(StatementText.parse(self._text))
@@ -195,6 +194,11 @@ class Parameters:
         others = [] if style is Style.ABSENT else [*values.common[1:3], *values.bounds[1:3]]
         several = list(dict.fromkeys([first, *others]))[:3]
         return [_as_array(several)] if type_name != base else several
+
+
+def as_sql(text: str) -> str:
+    """Return a normalised text as SQL again where the normalisation left something that is none."""
+    return _EXTRACTED.sub(r'pg_catalog."extract"($\1,', _TYPED_CONSTANT.sub(_cast, text))
 
 
 def _types(connection: Connection, text: str, known: Sequence[str]) -> list[tuple[str, str]]:

@@ -5,8 +5,10 @@ from typing import Any, cast
 
 from honed.core.canonical import Json, digest
 from honed.storage.db import Connection
-from honed.targets.postgres.connection import odd_statement, run
+from honed.targets.postgres.connection import CATALOG_QUERIES, odd_statement, run
 from honed.targets.postgres.texts import without_constants
+
+_PREPARED = "honed_generic"
 
 #: What of a node makes it another plan.
 _SHAPE = (
@@ -44,6 +46,30 @@ def explain(connection: Connection, statement: str) -> Mapping[str, Json]:
         rows = run(connection, f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}")
     plan: Mapping[str, Json] = rows[0]["QUERY PLAN"][0]
     return plan
+
+
+def explain_generic(connection: Connection, statement: str) -> Mapping[str, Json]:
+    """Return the plan of ``statement`` whatever its parameters ``$1``, ``$2`` ... are.
+
+    It hides what single values do to a plan: values that are there tell more, where there are any.
+    The plan is that of ``EXPLAIN (GENERIC_PLAN)``, in a way that older servers know too and that
+    takes no more than one statement.
+
+    Raises:
+        EvaluatorFailed: the statement cannot be planned.
+        StatementCut: planning took too long, or a table was locked.
+        TargetUnavailable: the target went away.
+    """
+    with odd_statement(connection):
+        run(connection, f"PREPARE {_PREPARED} AS {statement}")
+    try:
+        types = connection.execute(CATALOG_QUERIES["find_parameter_types"], {"name": _PREPARED})
+        values = ", ".join("NULL" for _ in types)
+        run(connection, "SET LOCAL plan_cache_mode = force_generic_plan")
+        return explain(connection, f"EXECUTE {_PREPARED}" + (f" ({values})" if values else ""))
+    finally:
+        with odd_statement(connection):
+            run(connection, f"DEALLOCATE {_PREPARED}")
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
