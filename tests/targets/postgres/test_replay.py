@@ -13,6 +13,7 @@ from honed.core.step import Step
 from honed.core.trial import TrialDesign, Unit
 from honed.errors import EvaluatorFailed
 from honed.storage.db import Connection
+from honed.targets.postgres.answers import Answers
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import CpuMeter, MeteredSession, Run
@@ -21,7 +22,6 @@ from honed.targets.postgres.replay import (
     ReplayArm,
     ReplayStatement,
     ReplayTrial,
-    RowCounts,
     calibrate,
 )
 from honed.targets.postgres.worlds import OwnDatabases, Side
@@ -62,11 +62,10 @@ def make_arms() -> Iterator[MakeArms]:
             clones: Mapping[Side, Clone], *statements: ReplayStatement, cut_s: float = 1.0
         ) -> dict[Side, ReplayArm]:
             worlds = stack.enter_context(closing(OwnDatabases(clones, cut_s=cut_s)))
-            row_counts = RowCounts(worlds)
+            answers = Answers(worlds)
             by_name = {item.name: item for item in statements}
             return {
-                side: ReplayArm(worlds, side, by_name, row_counts=row_counts, cuts={})
-                for side in clones
+                side: ReplayArm(worlds, side, by_name, answers=answers, cuts={}) for side in clones
             }
 
         yield make
@@ -141,9 +140,9 @@ def test_a_statement_cut_twice_is_not_run_again(
     ran: list[str] = []
     run = MeteredSession.run
 
-    def note_and_run(session: MeteredSession, statement: str) -> Run:
+    def note_and_run(session: MeteredSession, statement: str, *, reads: bool) -> Run:
         ran.append(statement)
-        return run(session, statement)
+        return run(session, statement, reads=reads)
 
     monkeypatch.setattr(MeteredSession, "run", note_and_run)
     arm = make_arm(ReplayStatement("q", (ENDLESS,)), cut_s=0.05)
@@ -205,6 +204,36 @@ def test_an_arm_that_returns_other_rows_has_failed(
         arms[Side.BASELINE].run("q")
         with pytest.raises(EvaluatorFailed, match="returns 1 rows, on the baseline 0"):
             arms[Side.CANDIDATE].run("q")
+
+
+def test_an_arm_that_returns_as_many_other_rows_has_failed(
+    module_lab: Lab, clone: Clone, make_arms: MakeArms
+) -> None:
+    statement = ReplayStatement("q", ("SELECT count(*) FROM nothing",))
+    with module_lab.clone("filled") as other:
+        other.run("INSERT INTO nothing VALUES (1)")
+        arms = make_arms({Side.BASELINE: clone, Side.CANDIDATE: other}, statement)
+        arms[Side.BASELINE].warm("q")
+        with pytest.raises(EvaluatorFailed, match="returns other rows than on the baseline"):
+            arms[Side.CANDIDATE].warm("q")
+
+
+def test_which_of_equal_rows_a_limit_returns_is_left_open(
+    module_lab: Lab, make_arms: MakeArms
+) -> None:
+    tied = "SELECT value FROM nothing ORDER BY value % 10 LIMIT 1"
+    statement = ReplayStatement("q", (tied,))
+    with module_lab.clone("ten") as ten, module_lab.clone("twenty") as twenty:
+        ten.run("INSERT INTO nothing VALUES (10)")
+        twenty.run("INSERT INTO nothing VALUES (20)")
+        arms = make_arms({Side.BASELINE: ten, Side.CANDIDATE: twenty}, statement)
+        for arm in arms.values():
+            arm.warm("q")
+    assert arms[Side.BASELINE].answers.facts() == {
+        "answers_compared": 1,
+        "answers_that_move": [],
+        "answers_left_open": ["q"],
+    }
 
 
 def test_nobody_is_accused_of_rows_that_move_by_themselves(

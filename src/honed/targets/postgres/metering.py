@@ -3,7 +3,7 @@
 import contextlib
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from psycopg import pq, sql
 from psycopg.pq.abc import PGresult
 
 from honed.errors import DiskFull, EvaluatorFailed
+from honed.targets.postgres.answer import Answer
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.shadow import READER
 
@@ -21,6 +22,9 @@ _POLL_S = 0.004
 #: A statement that waits or gets no processor is cut after so many times the cut by the clock.
 _PATIENCE = 5
 _CANCELED, _DISK_FULL = b"57014", b"53100"
+#: Rows that are read at once.
+_AT_ONCE = 5000
+_FETCH = b"FETCH FORWARD %d FROM honed" % _AT_ONCE
 _SET, _RESET = "SELECT set_config(%(name)s, %(value)s, false)", sql.SQL("RESET {}")
 
 
@@ -66,6 +70,8 @@ class Run:
     #: Rows that it returned; of a cut one 0.
     rows: int
     is_cut: bool
+    #: What it returned, where that was asked for and it was not cut.
+    answer: Answer | None = None
 
 
 class MeteredSession:
@@ -133,13 +139,15 @@ class MeteredSession:
                     self._connection.execute(_SET, {"name": name, "value": value})
         self._used = dict(settings)
 
-    def run(self, statement: str, *, cut_s: float | None = None) -> Run:
+    def run(self, statement: str, *, cut_s: float | None = None, reads: bool = False) -> Run:
         """Run ``statement`` once.
 
         Args:
             statement: one statement without parameters.
 
             cut_s: cut this one earlier than the others; a cut one costs exactly that.
+
+            reads: also read what it returns. Its cost then includes sending that.
 
         Raises:
             EvaluatorFailed: it failed, or the server went away.
@@ -151,17 +159,33 @@ class MeteredSession:
             started = self._meter.read_s()
             declare = b"DECLARE honed NO SCROLL CURSOR FOR " + statement.encode()
             is_cut = self._finish(declare, started + limit_s) is None
-            moved = (
-                None if is_cut else self._finish(b"MOVE FORWARD ALL IN honed", started + limit_s)
-            )
+            through = self._read if reads else self._move
+            answer = None if is_cut else through(started + limit_s)
             cost_s = self._meter.read_s() - started
             self._roll_back()
-        if moved is None or cost_s >= limit_s:
+        if answer is None or cost_s >= limit_s:
             return Run(cost_s=limit_s, rows=0, is_cut=True)
-        return Run(cost_s=cost_s, rows=int(moved.split()[-1]), is_cut=False)
+        return Run(cost_s, answer.rows, is_cut=False, answer=answer if reads else None)
 
-    def _finish(self, command: bytes, end: float) -> bytes | None:
-        """Run one command, not beyond ``end`` on the meter; return its tag, None if it was cut."""
+    def _move(self, end: float) -> Answer | None:
+        """Move past the last row, and return how many there were; None: it was cut."""
+        moved = self._finish(b"MOVE FORWARD ALL IN honed", end)
+        return None if moved is None else Answer(_count(moved))
+
+    def _read(self, end: float) -> Answer | None:
+        """Read all rows, some at a time, so that memory is bounded; None: it was cut."""
+        answer, is_over = Answer(0), False
+        while not is_over:
+            fetched = self._finish(_FETCH, end)
+            if fetched is None:
+                return None
+            types = [fetched.ftype(column) for column in range(fetched.nfields)]
+            answer = answer.with_rows(_rows(fetched), types)
+            is_over = fetched.ntuples < _AT_ONCE
+        return answer
+
+    def _finish(self, command: bytes, end: float) -> PGresult | None:
+        """Run one command, not beyond ``end`` on the meter; return its result, None if cut."""
         server = self._connection.pgconn
         server.send_query_params(command, None)
         is_told = False
@@ -174,14 +198,14 @@ class MeteredSession:
         result = server.get_result()
         while server.get_result() is not None:
             pass
-        return self._tag(result)
+        return self._checked(result)
 
-    def _tag(self, result: PGresult | None) -> bytes | None:
+    def _checked(self, result: PGresult | None) -> PGresult | None:
         if result is None:
             msg = "replaying: the shadow server went away"
             raise EvaluatorFailed(msg)
-        if result.status == pq.ExecStatus.COMMAND_OK:
-            return result.command_status or b""
+        if result.status in {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK}:
+            return result
         state = result.error_field(pq.DiagnosticField.SQLSTATE)
         if state == _CANCELED:
             return None
@@ -201,3 +225,12 @@ class MeteredSession:
         except psycopg.errors.QueryCanceled:
             # The statement ended by itself, and the request to cancel it hit us instead.
             self._connection.execute("ROLLBACK")
+
+
+def _count(result: PGresult) -> int:
+    return int((result.command_status or b"0").split()[-1])
+
+
+def _rows(result: PGresult) -> Iterator[list[bytes | None]]:
+    for row in range(result.ntuples):
+        yield [result.get_value(row, column) for column in range(result.nfields)]

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -12,6 +12,7 @@ from honed.core.canonical import Json
 from honed.core.step import Step
 from honed.core.trial import Arms, TrialDesign, Unit
 from honed.errors import EvaluatorFailed
+from honed.targets.postgres.answers import Answers
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
@@ -67,39 +68,6 @@ class Calibration:
     left_out: Mapping[str, str]
 
 
-class RowCounts:
-    """Sees to it that every arm returns as many rows as the baseline.
-
-    A statement whose number of rows moves by itself (``now()``, ``random()``) is asked again on
-    both sides before anybody is accused, and no more if the baseline disagrees with itself.
-    """
-
-    def __init__(self, worlds: Worlds) -> None:
-        self._worlds = worlds
-        self._seen: dict[tuple[str, str], int] = {}
-        self._moving: set[tuple[str, str]] = set()
-
-    def check(self, unit: str, example: str, rows: int, side: Side) -> None:
-        """Return if ``rows`` is what ``example`` returns on ``side`` and should.
-
-        Raises:
-            EvaluatorFailed: the statement returns another number of rows than on the baseline.
-        """
-        key = (unit, example)
-        if key in self._moving or self._seen.setdefault(key, rows) == rows:
-            return
-        before, mine, after = (
-            self._worlds.enter(world).run(example) for world in (Side.BASELINE, side, Side.BASELINE)
-        )
-        if before.is_cut or mine.is_cut or after.is_cut or before.rows != after.rows:
-            self._moving.add(key)
-        elif before.rows == mine.rows:
-            self._seen[key] = mine.rows
-        else:
-            msg = f"statement {unit} returns {mine.rows} rows, on the baseline {before.rows}"
-            raise EvaluatorFailed(msg)
-
-
 class ReplayArm:
     """One side of a replay; implements ``honed.core.trial.Arm``.
 
@@ -110,7 +78,7 @@ class ReplayArm:
 
         statements: by unit.
 
-        row_counts: shared by the arms of one trial.
+        answers: shared by the arms of one trial.
 
         cuts: how often each example was cut; shared by the arms whose worlds are equal.
     """
@@ -121,13 +89,14 @@ class ReplayArm:
         side: Side,
         statements: Mapping[str, ReplayStatement],
         *,
-        row_counts: RowCounts,
+        answers: Answers,
         cuts: dict[str, int],
     ) -> None:
         self._worlds = worlds
         self._side = side
         self._statements = statements
-        self._row_counts = row_counts
+        #: Shared by the arms of one trial.
+        self.answers = answers
         self._cuts = cuts
 
     def run(self, unit: str) -> float:
@@ -142,12 +111,22 @@ class ReplayArm:
         """
         return fmean(self._cost(unit, example) for example in self._statements[unit].examples)
 
-    def _cost(self, unit: str, example: str) -> float:
+    def warm(self, unit: str) -> None:
+        """Run each example of ``unit`` once: pages are read, cuts found, answers compared.
+
+        Raises:
+            EvaluatorFailed: as for ``run``, or it returns other rows than on the baseline.
+            DiskFull: as for ``run``.
+        """
+        for example in self._statements[unit].examples:
+            self._cost(unit, example, reads=True)
+
+    def _cost(self, unit: str, example: str, *, reads: bool = False) -> float:
         session = self._worlds.enter(self._side)
         if self._cuts.get(example, 0) >= _CERTAIN_CUTS:
             return session.cut_s
         try:
-            run = session.run(example)
+            run = session.run(example, reads=reads)
         except EvaluatorFailed as error:
             msg = f"statement {unit}: {error}"
             raise EvaluatorFailed(msg) from error
@@ -155,7 +134,10 @@ class ReplayArm:
             self._cuts[example] = self._cuts.get(example, 0) + 1
             return session.cut_s
         self._cuts[example] = 0
-        self._row_counts.check(unit, example, run.rows, self._side)
+        if run.answer is not None:
+            self.answers.check(unit, example, run.answer, self._side)
+        else:
+            self.answers.check_rows(unit, example, run.rows, self._side)
         return max(run.cost_s, _LEAST_COST_S)
 
 
@@ -259,8 +241,8 @@ class ReplayTrial:
                 clones = {side: self._clone(stack, side) for side in (Side.BASELINE, Side.CONTROL)}
                 worlds = OwnDatabases({**clones, Side.CANDIDATE: candidate}, cut_s=self.cut_s)
             with closing(worlds):
-                arms = self._arms(worlds)
-                self._warm(arms)
+                arms = open_arms(worlds, self.statements, cut=self.cut)
+                facts |= warm(arms, [unit.name for unit in self.design.units])
                 facts["metric_is_cpu"] = worlds.enter(Side.BASELINE).is_cpu
                 facts["worlds"] = type(worlds).__name__
                 yield Arms(
@@ -301,29 +283,43 @@ class ReplayTrial:
             **self.notes,
         }
 
-    def _arms(self, worlds: Worlds) -> dict[Side, ReplayArm]:
-        statements = {item.name: item for item in self.statements}
-        row_counts = RowCounts(worlds)
-        without = {
-            example: 1
-            for name in self.cut & statements.keys()
-            for example in statements[name].examples
-        }
-        cuts: Mapping[Side, dict[str, int]] = {
-            Side.BASELINE: without,
-            Side.CANDIDATE: {},
-            Side.CONTROL: without,
-        }
-        return {
-            side: ReplayArm(worlds, side, statements, row_counts=row_counts, cuts=cuts[side])
-            for side in Side
-        }
 
-    def _warm(self, arms: Mapping[Side, ReplayArm]) -> None:
-        """Run everything once with and without the steps: read pages, find what is cut."""
-        for side in (Side.BASELINE, Side.CANDIDATE):
-            for unit in self.design.units:
-                arms[side].run(unit.name)
+def open_arms(
+    worlds: Worlds, statements: Iterable[ReplayStatement], *, cut: Collection[str] = ()
+) -> dict[Side, ReplayArm]:
+    """Return an arm on each side of ``worlds``, of which the baseline and the control are equal.
+
+    Args:
+        worlds: where statements run.
+
+        statements: what can be run.
+
+        cut: units that were cut before without the change: once more is enough to believe it.
+    """
+    by_name = {each.name: each for each in statements}
+    without = {example: 1 for name in cut & by_name.keys() for example in by_name[name].examples}
+    cuts = {Side.BASELINE: without, Side.CANDIDATE: {}, Side.CONTROL: without}
+    answers = Answers(worlds)
+    return {
+        side: ReplayArm(worlds, side, by_name, answers=answers, cuts=cuts[side]) for side in Side
+    }
+
+
+def warm(arms: Mapping[Side, ReplayArm], units: Iterable[str]) -> dict[str, Json]:
+    """Run every unit once with and without the change, and return what the answers were like.
+
+    Pages are read, what is cut is found, and no statement returns other rows afterwards: in these
+    worlds nothing changes any more.
+
+    Raises:
+        EvaluatorFailed: a statement failed, or the change changes what it returns.
+        DiskFull: there is no room for temporary files.
+    """
+    names = list(units)
+    for side in (Side.BASELINE, Side.CANDIDATE):
+        for name in names:
+            arms[side].warm(name)
+    return arms[Side.BASELINE].answers.facts()
 
 
 def is_about_indexes(steps: Sequence[Step]) -> bool:

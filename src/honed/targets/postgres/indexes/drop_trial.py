@@ -13,7 +13,7 @@ from honed.targets.postgres.indexes.pricing import updated_columns
 from honed.targets.postgres.indexes.query import plan_key
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
-from honed.targets.postgres.replay import ReplayArm, ReplayStatement, RowCounts
+from honed.targets.postgres.replay import ReplayArm, ReplayStatement, open_arms, warm
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import Workload, WriteMix
 from honed.targets.postgres.worlds import Side
@@ -128,7 +128,9 @@ class DropTrial:
             clone = stack.enter_context(self.lab.clone("candidate"))
             self._complete(clone)
             worlds = stack.enter_context(closing(HiddenIndex(clone, self.index.name)))
-            arms = {side: self._arm(clone, worlds, side) for side in Side}
+            replayed = open_arms(worlds, self.statements.values())
+            answers = warm(replayed, self.statements)
+            arms = {side: self._arm(clone, worlds, side, replayed[side]) for side in Side}
             yield Arms(
                 baseline=arms[Side.BASELINE],
                 candidate=arms[Side.CANDIDATE],
@@ -137,6 +139,7 @@ class DropTrial:
                     "index_bytes": clone.size_bytes(self.index.name),
                     "dropped_indexes": [self.index.name],
                     "statements_with_another_plan": sorted(self.statements),
+                    **answers,
                 },
             )
 
@@ -144,8 +147,7 @@ class DropTrial:
         if self.index.name not in clone.indexes():
             clone.run(self.index.definition)
 
-    def _arm(self, clone: Clone, worlds: HiddenIndex, side: Side) -> _Arm:
-        statements = ReplayArm(worlds, side, self.statements, row_counts=RowCounts(worlds), cuts={})
+    def _arm(self, clone: Clone, worlds: HiddenIndex, side: Side, statements: ReplayArm) -> _Arm:
         updated = sorted(updated_columns(self.workload).get(self.index.table, ()))
         mix = self.workload.writes.get(self.index.relation, WriteMix())
         return _Arm(worlds, side, clone, self.index.relation, updated, mix, statements)

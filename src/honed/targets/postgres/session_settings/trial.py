@@ -9,7 +9,7 @@ from honed.core.trial import Arms, TrialDesign
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.metering import MeteredSession
-from honed.targets.postgres.replay import ReplayArm, ReplayTrial, RowCounts
+from honed.targets.postgres.replay import ReplayTrial, open_arms, warm
 from honed.targets.postgres.worlds import Side
 
 
@@ -82,10 +82,8 @@ class SettingsTrial:
             self.replay.lab.clone("settings") as clone,
             closing(GivenSettings(clone, settings, cut_s=self.replay.cut_s)) as worlds,
         ):
-            arms = self._arms(worlds)
-            for side in (Side.BASELINE, Side.CANDIDATE):
-                for unit in self.design.units:
-                    arms[side].run(unit.name)
+            arms = open_arms(worlds, self.replay.statements)
+            answers = warm(arms, [unit.name for unit in self.design.units])
             copied = self.replay.lab.copied()
             yield Arms(
                 baseline=arms[Side.BASELINE],
@@ -101,16 +99,7 @@ class SettingsTrial:
                     "copy_taken_at": copied.taken_at.isoformat(),
                     "copy_fingerprint": copied.fingerprint,
                     "sampled": dict(copied.sampled),
+                    **answers,
                     **self.replay.notes,
                 },
             )
-
-    def _arms(self, worlds: GivenSettings) -> dict[Side, ReplayArm]:
-        statements = {each.name: each for each in self.replay.statements}
-        row_counts = RowCounts(worlds)
-        without: dict[str, int] = {}
-        cuts = {Side.BASELINE: without, Side.CANDIDATE: {}, Side.CONTROL: without}
-        return {
-            side: ReplayArm(worlds, side, statements, row_counts=row_counts, cuts=cuts[side])
-            for side in Side
-        }
