@@ -35,6 +35,8 @@ _WORTH_ANOTHER_TRY = frozenset({"55P03", "40P01"})
 #: SQLSTATE classes, or states, that mean that the server, not the statement, is in trouble.
 _GONE = ("08", "53300", "57P01", "57P02", "57P03")
 _NO_PRIVILEGE = "42501"
+#: A standby, or a role whose transactions only read.
+_READ_ONLY = "25006"
 
 #: Whoever holds the lock: what it is called, and whether it is running a statement. An orphaned
 #: backend goes on building after its client was killed, and must be waited for.
@@ -204,6 +206,10 @@ def _words_for(step: Step | None) -> Iterator[None]:
         message = f"{step.description}: {words}" if step else words
         if state == _NO_PRIVILEGE:
             raise MissingPrivilege(message) from error
+        if state == _READ_ONLY:
+            why = "the acting URL must lead to the primary, as a role that may write"
+            msg = f"{message}; {why}"
+            raise MissingPrivilege(msg) from error
         if state.startswith(_GONE) or (not state and isinstance(error, psycopg.OperationalError)):
             raise TargetUnavailable(message) from error
         raise StepFailed(message) from error

@@ -48,6 +48,10 @@ WHERE c.relkind IN ('r', 'p', 'm')
 ORDER BY c.oid::regclass::text
 LIMIT 1 /* honed */;
 
+-- is_standby --
+-- Whether the server only follows another, so that nothing on it can be changed.
+SELECT pg_is_in_recovery() AS is_standby /* honed */;
+
 -- is_superuser --
 -- Whether this role is bound by no privileges at all.
 SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user /* honed */;
@@ -73,6 +77,7 @@ SELECT s.queryid::text AS statement_id
      , s.calls * (s.stddev_exec_time ^ 2 + s.mean_exec_time ^ 2) AS exec_ms_squares
      , s.rows AS row_count
      , s.shared_blks_hit + s.shared_blks_read AS shared_blocks
+     , s.shared_blks_read AS blocks_read
      , s.temp_blks_read + s.temp_blks_written AS temp_blocks
      , s.wal_bytes
      , {stats_since} AS stats_since

@@ -13,6 +13,7 @@ from honed.targets.registry import TargetRecord, connection_url, password_variab
 
 #: As in ``server_version_num``: 180006.
 _MAJOR = 10_000
+_HINT_PRIMARY = "give the URL of its primary for changing it; the standby may still be observed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def _why_not(record: TargetRecord, settings: Settings) -> tuple[str, str]:
             _passwords_named(record, acting=True),
             reading(connection_url(record, acting=True), settings) as connection,
         ):
+            if _is_standby(connection):
+                return "the acting URL leads to a standby", _HINT_PRIMARY
             why_not = _unchangeable(connection)
     except (TargetUnavailable, MissingPrivilege) as error:
         return f"the acting role cannot log in: {error}", error.hint
@@ -81,6 +84,11 @@ def _warning(connection: Connection) -> str:
     if row is None or not row["is_superuser"]:
         return ""
     return "the observing role is a superuser, so nothing but honed itself keeps it from writing"
+
+
+def _is_standby(connection: Connection) -> bool:
+    (row,) = connection.execute(CATALOG_QUERIES["is_standby"], {})
+    return bool(row["is_standby"])
 
 
 def _unchangeable(connection: Connection) -> str:
