@@ -53,3 +53,9 @@ def test_a_row_that_began_again_counts_from_zero(
     before: Reading | None, now: Reading, *, was_reset: bool, calls: int
 ) -> None:
     assert growth(before, now, was_reset=was_reset)["calls"] == calls
+
+
+def test_what_was_not_counted_before_has_not_grown() -> None:
+    before = Reading({"calls": 3, "exec_ms": 1.0})
+    now = Reading({"calls": 5, "exec_ms": 2.0, "blocks_read": 700})
+    assert growth(before, now) == {"calls": 2, "exec_ms": 1.0, "blocks_read": 0}

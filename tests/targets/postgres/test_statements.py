@@ -60,6 +60,8 @@ def test_an_interval_counts_exactly_what_happened_in_it(
     assert cost.exec_ms_per_call > 0
     pages = production.run("SELECT relpages FROM pg_class WHERE relname = 'orders'")[0]["relpages"]
     assert cost.blocks_per_call == pages
+    assert cost.reads_per_call is not None
+    assert 0 <= cost.reads_per_call <= pages
 
 
 def test_intervals_follow_each_other_without_a_gap(production: Any, target: PostgresTarget) -> None:

@@ -13,6 +13,7 @@ STATEMENT_COUNTERS = (
     "exec_ms_squares",
     "row_count",
     "shared_blocks",
+    "blocks_read",
     "temp_blocks",
     "wal_bytes",
 )
@@ -49,7 +50,10 @@ def growth(before: Reading | None, now: Reading, *, was_reset: bool = False) -> 
     """
     if before is None or was_reset or _began_again(before, now):
         return dict(now.values)
-    grown = {name: max(0.0, value - before.values[name]) for name, value in now.values.items()}
+    # What the last reading did not count yet has not grown.
+    grown = {
+        name: max(0.0, value - before.values.get(name, value)) for name, value in now.values.items()
+    }
     if _ROUNDED in grown and grown["calls"]:
         # The sum of squares is at least that of equal calls.
         grown[_ROUNDED] = max(grown[_ROUNDED], grown["exec_ms"] ** 2 / grown["calls"])
@@ -65,5 +69,7 @@ def _began_again(before: Reading, now: Reading) -> bool:
     if before.since and now.since and before.since != now.since:
         return True
     return any(
-        value < before.values[name] for name, value in now.values.items() if name != _ROUNDED
+        value < before.values.get(name, value)
+        for name, value in now.values.items()
+        if name != _ROUNDED
     )

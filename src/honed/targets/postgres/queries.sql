@@ -22,23 +22,24 @@ ON CONFLICT (target_id) DO UPDATE SET
 -- list_statement_counters --
 -- The last readings of a target's statements.
 SELECT statement_id, user_id, calls, exec_ms, exec_ms_squares, row_count, shared_blocks
-     , temp_blocks, wal_bytes, stats_since
+     , blocks_read, temp_blocks, wal_bytes, stats_since
 FROM honed.statement_counter
 WHERE target_id = %(target_id)s;
 
 -- save_statement_counter --
 -- Remember the last reading of one statement of one user.
 INSERT INTO honed.statement_counter (target_id, statement_id, user_id, calls, exec_ms
-  , exec_ms_squares, row_count, shared_blocks, temp_blocks, wal_bytes, stats_since)
+  , exec_ms_squares, row_count, shared_blocks, blocks_read, temp_blocks, wal_bytes, stats_since)
 VALUES (%(target_id)s, %(statement_id)s, %(user_id)s, %(calls)s, %(exec_ms)s
-  , %(exec_ms_squares)s, %(row_count)s, %(shared_blocks)s, %(temp_blocks)s, %(wal_bytes)s
-  , %(stats_since)s::timestamptz)
+  , %(exec_ms_squares)s, %(row_count)s, %(shared_blocks)s, %(blocks_read)s, %(temp_blocks)s
+  , %(wal_bytes)s, %(stats_since)s::timestamptz)
 ON CONFLICT (target_id, statement_id, user_id) DO UPDATE SET
   calls = excluded.calls,
   exec_ms = excluded.exec_ms,
   exec_ms_squares = excluded.exec_ms_squares,
   row_count = excluded.row_count,
   shared_blocks = excluded.shared_blocks,
+  blocks_read = excluded.blocks_read,
   temp_blocks = excluded.temp_blocks,
   wal_bytes = excluded.wal_bytes,
   stats_since = excluded.stats_since;
@@ -89,9 +90,10 @@ RETURNING reading_id;
 -- add_statement_interval --
 -- What one statement cost in one stretch.
 INSERT INTO honed.statement_interval (reading_id, statement_id, calls, exec_ms, exec_ms_squares
-  , row_count, shared_blocks, temp_blocks, wal_bytes, seen_calls, seen_ms)
+  , row_count, shared_blocks, blocks_read, temp_blocks, wal_bytes, seen_calls, seen_ms)
 VALUES (%(reading_id)s, %(statement_id)s, %(calls)s, %(exec_ms)s, %(exec_ms_squares)s
-  , %(row_count)s, %(shared_blocks)s, %(temp_blocks)s, %(wal_bytes)s, %(seen_calls)s, %(seen_ms)s);
+  , %(row_count)s, %(shared_blocks)s, %(blocks_read)s, %(temp_blocks)s, %(wal_bytes)s
+  , %(seen_calls)s, %(seen_ms)s);
 
 -- add_table_interval --
 -- What was written into one table in one stretch.
@@ -167,6 +169,8 @@ SELECT i.statement_id
      , sum(i.calls)::double precision AS calls
      , sum(i.exec_ms) / sum(i.calls) AS exec_ms_per_call
      , sum(i.shared_blocks)::double precision / sum(i.calls)::double precision AS blocks_per_call
+     , sum(i.blocks_read)::double precision / sum(i.calls)::double precision AS reads_per_call
+     , sum(i.row_count)::double precision / sum(i.calls)::double precision AS rows_per_call
 FROM honed.reading AS r
 JOIN honed.statement_interval AS i ON i.reading_id = r.reading_id
 WHERE r.target_id = %(target_id)s

@@ -84,7 +84,7 @@ def statement_readings(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Reading]:
     """Return the readings of rows of pg_stat_statements, or of the store, by statement and user."""
     return {
         (row["statement_id"], row["user_id"]): Reading(
-            {name: _number(row[name]) for name in STATEMENT_COUNTERS},
+            {name: _number(row[name]) for name in STATEMENT_COUNTERS if row[name] is not None},
             row["stats_since"].isoformat() if row["stats_since"] else "",
         )
         for row in rows

@@ -18,6 +18,9 @@ class StatementCost:
     #: Shared blocks of 8 kB, found in memory or read; nearly free of noise.
     blocks_per_call: float
     calls: float
+    #: Of those blocks the ones that were not in the server's memory; None: not counted then.
+    reads_per_call: float | None = None
+    rows_per_call: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
