@@ -22,6 +22,7 @@ from honed.storage.db import Connection
 from honed.targets.postgres.catalog import Table, read_catalog
 from honed.targets.postgres.connection import CATALOG_QUERIES
 from honed.targets.postgres.parameters import as_sql
+from honed.targets.postgres.plan_history.memory import remember
 from honed.targets.postgres.plans import (
     explain,
     explain_generic,
@@ -103,8 +104,10 @@ def observe(
 ) -> Observation:
     """Return what there is to find; see ``PostgresTarget.observe``."""
     statements = workload.statements[:MOST_STATEMENTS]
-    for statement in statements:
-        _take_plan(store, target, target_id, statement)
+    taken = {
+        statement.statement_id: _take_plan(store, target, target_id, statement)
+        for statement in statements
+    }
     look = _Look(
         workload=workload,
         statements=statements,
@@ -112,6 +115,8 @@ def observe(
         changes=read_changes(store, target_id, lookback),
         since=workload.end - lookback if workload.end else None,
     )
+    hashes = {statement_id: each for statement_id, each in taken.items() if each}
+    remember(store, target, target_id, hashes, look.readers())
     findings = (
         *_slow(look),
         *_regressed(look),
@@ -123,7 +128,8 @@ def observe(
 
 def _take_plan(
     store: Connection, target: Connection, target_id: int, statement: WorkloadStatement
-) -> None:
+) -> str:
+    """Keep the plan that a statement has now; return its hash, empty where it cannot be told."""
     key = {"target_id": target_id, "statement_id": statement.statement_id}
     plans = []
     try:
@@ -138,12 +144,14 @@ def _take_plan(
                 plans.append(explain_generic(target, as_sql(statement.text)))
     except StatementCut:
         # A lock, or a server under load: this look says nothing of the statement's plans.
-        return
-    if plans:
-        plan = joined(plans)
-        # The examples hold values of production's rows, and every viewer may read the plans.
-        row = {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(without_values(plan))}
-        store.execute(QUERIES["save_plan"], row)
+        return ""
+    if not plans:
+        return ""
+    plan = joined(plans)
+    # The examples hold values of production's rows, and every viewer may read the plans.
+    row = {**key, "plan_hash": plan_hash(plan), "plan": json.dumps(without_values(plan))}
+    store.execute(QUERIES["save_plan"], row)
+    return plan_hash(plan)
 
 
 def _read_plans(

@@ -136,6 +136,18 @@ class PostgresTarget:
         with self._reading() as connection:
             return run(connection, statement, parameters)
 
+    def recall(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the rows of one ``query`` of honed's own history of this target.
+
+        Args:
+            query: for the store; ``%(target_id)s`` is this target.
+
+            parameters: other values.
+        """
+        with self._store.transaction() as store:
+            named = {**parameters, "target_id": self.target_id}
+            return store.execute(query.encode(), named).fetchall()
+
     def explain(self, sql: str) -> Mapping[str, Json]:
         """Return the plan of ``sql``: the object that ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns.
 

@@ -1,0 +1,1 @@
+"""Plan pins: bringing back the plan that a statement had while it was fast."""
