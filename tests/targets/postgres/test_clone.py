@@ -147,6 +147,6 @@ def test_an_odd_statement_is_named(clone: Clone) -> None:
 
 
 def test_an_endless_statement_is_cut(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("honed.targets.postgres.clone.EXPLAIN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("honed.targets.postgres.shadow_database.EXPLAIN_TIMEOUT_S", 0.1)
     with pytest.raises(StatementCut):
         clone.explain("SELECT pg_sleep(60)", analyze=True)

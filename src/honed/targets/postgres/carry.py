@@ -43,6 +43,28 @@ def carry_statistics(
         for row in connection.execute(QUERIES["list_tables_with_statistics_objects"], {}):
             table = sql.Identifier(row["schema_name"], row["table_name"])
             connection.execute(_ANALYZE.format(table))
+    carry_known_statistics(production, shadow, snapshot, database=database, sampled=sampled)
+
+
+def carry_known_statistics(
+    production: Production,
+    shadow: Shadow,
+    snapshot: Snapshot,
+    *,
+    database: str,
+    sampled: Collection[str],
+) -> None:
+    """Give the planner of ``database`` what production's planner knows, and look at no row.
+
+    Production's own views of statistics are read, so that any version will do and the observing
+    role suffices; extended statistics are not among what can be carried over.
+
+    Raises:
+        TargetUnavailable, MissingPrivilege: production went away, or does not let us read.
+        DiskFull: there is no room.
+        EvaluatorFailed: the shadow server went away.
+    """
+    shadow.use_settings(snapshot.planner_settings())
     with dumped(production, shadow, snapshot, "--statistics-only") as dump:
         dump.run_script(database)
     with shadow.errors("carrying sizes over"), shadow.connect(database) as connection:

@@ -5,36 +5,22 @@ import queue
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from textwrap import shorten
 from typing import Any
 
-from psycopg import sql
-
-from honed.core.canonical import Json
 from honed.core.step import Step
 from honed.errors import EvaluatorFailed, StatementCut
-from honed.storage.db import Connection
 from honed.targets.postgres.grow import grow
 from honed.targets.postgres.production import quoted
-from honed.targets.postgres.shadow import OWNER, QUERIES, READER, Shadow
-from honed.targets.postgres.whatif import Buildable, Built, Estimate
+from honed.targets.postgres.shadow import OWNER, QUERIES, Shadow
+from honed.targets.postgres.shadow_database import ShadowDatabase
+from honed.targets.postgres.whatif import Buildable, Built, Estimate, estimate_of
 
-#: Longest EXPLAIN, with ANALYZE too.
-EXPLAIN_TIMEOUT_S = 10.0
 #: Builds at once.
 _BUILDERS = max(1, min(4, os.cpu_count() or 1))
 
-_EXPLAIN = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) {}")
-_EXPLAIN_SHORT = sql.SQL("EXPLAIN (FORMAT JSON) {}")
-_EXPLAIN_ANALYZE = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE, TIMING OFF) {}")
 
-
-class Clone:
+class Clone(ShadowDatabase):
     """One throw-away copy of a target's database.
-
-    Statements of the workload run under a role that only reads; builds run under the role that
-    owns the tables; neither is a superuser, because what comes from a target is not trusted on
-    honed's machine. One thread at a time uses a clone.
 
     Args:
         shadow: the server that it is on.
@@ -54,21 +40,14 @@ class Clone:
         sampled: Mapping[str, float],
         sizes: Mapping[str, int],
     ) -> None:
-        self.shadow = shadow
-        self.database = database
+        super().__init__(shadow, database)
         self.sampled = dict(sampled)
-        self._sessions: dict[str, Connection] = {}
         #: Numbers of the candidates that ``add`` built, by name.
         self._candidates: dict[str, int] = {}
         self._shown: set[str] = set()
         self._hidden: set[str] = set()
         if sizes:
             grow(shadow.server.data_dir, self.session(), sizes)
-
-    @property
-    def url(self) -> str:
-        """URL of the database, as the role that owns its tables."""
-        return self.shadow.server.url(self.database, OWNER)
 
     @property
     def is_sampled(self) -> bool:
@@ -78,30 +57,6 @@ class Clone:
         belong together in two tables are both there, and that ANALYZE finds production's values.
         """
         return bool(self.sampled)
-
-    def session(self, user: str = "postgres") -> Connection:
-        """Return the clone's connection of ``user``; in autocommit mode."""
-        if user not in self._sessions or self._sessions[user].closed:
-            limits = {"statement_timeout": f"{EXPLAIN_TIMEOUT_S * 1000:.0f}"}
-            reading = {"default_transaction_read_only": "on", **limits}
-            self._sessions[user] = self.shadow.connect(
-                self.database, user=user, settings=reading if user == READER else {}
-            )
-        return self._sessions[user]
-
-    def run(self, *statements: str) -> None:
-        """Run each of ``statements`` by itself, as the owner of the tables, outside a transaction.
-
-        Raises:
-            EvaluatorFailed: one failed; the message names it.
-            DiskFull: there is no room for what it builds.
-        """
-        for statement in statements:
-            try:
-                with self.shadow.errors(f"running {shorten(statement, 80)}"):
-                    self.session(OWNER).execute(quoted(statement))
-            except StatementCut as error:
-                raise EvaluatorFailed(str(error)) from error
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Do ``steps`` here, as they would be done in production.
@@ -120,31 +75,6 @@ class Clone:
             with self.session(OWNER).transaction():
                 self.run(*step.do)
 
-    def query(
-        self, statement: str, parameters: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the rows of ``statement``, run as the role that only reads."""
-        with self.shadow.errors(f"running {shorten(statement, 80)}"):
-            return self.session(READER).execute(quoted(statement), parameters).fetchall()
-
-    def explain(self, statement: str, *, analyze: bool = False) -> Mapping[str, Json]:
-        """Return the plan: the object that ``EXPLAIN (FORMAT JSON, VERBOSE)`` returns.
-
-        Args:
-            statement: one statement without parameters; not run unless ``analyze``.
-
-            analyze: run it too, so that the nodes have ``Actual Rows``.
-
-        Raises:
-            EvaluatorFailed: the statement cannot be planned.
-            StatementCut: it took longer than ``EXPLAIN_TIMEOUT_S``.
-        """
-        return self._explain(_EXPLAIN_ANALYZE if analyze else _EXPLAIN, statement)
-
-    def cost(self, statement: str) -> float:
-        """Return the planner's cost of ``statement`` with the indexes visible now."""
-        return float(self._explain(_EXPLAIN_SHORT, statement)["Plan"]["Total Cost"])
-
     def estimate(self, statement: str, visible: Collection[str]) -> Estimate:
         """Return what ``statement`` would cost if of all candidates only ``visible`` existed.
 
@@ -152,8 +82,7 @@ class Clone:
             EvaluatorFailed: the statement cannot be planned.
         """
         self.show(visible)
-        plan = self._explain(_EXPLAIN_SHORT, statement)["Plan"]
-        return Estimate(cost=float(plan["Total Cost"]), indexes=frozenset(_indexes(plan)))
+        return estimate_of(self.explain_short(statement))
 
     def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
         """Build ``candidates``, as many at once as there are processors; return them by name.
@@ -253,18 +182,6 @@ class Clone:
         }
         grow(self.shadow.server.data_dir, self.session(), sizes)
 
-    def close(self) -> None:
-        """Close every connection; the lab drops the database."""
-        for session in self._sessions.values():
-            session.close()
-        self._sessions.clear()
-
-    def _explain(self, explain: sql.SQL, statement: str) -> dict[str, Any]:
-        with self.shadow.errors(f"planning {shorten(statement, 80)}"):
-            rows = self.session(READER).execute(explain.format(quoted(statement))).fetchall()
-        plan: dict[str, Any] = rows[0]["QUERY PLAN"][0]
-        return plan
-
     def _build(self, todo: queue.SimpleQueue[Buildable]) -> dict[str, float]:
         """Build from ``todo`` until it is empty; return the seconds of each build by name."""
         seconds: dict[str, float] = {}
@@ -304,10 +221,3 @@ class Clone:
     def _index_rows(self) -> list[dict[str, Any]]:
         with self.shadow.errors("listing indexes"):
             return self.session().execute(QUERIES["list_indexes"], {}).fetchall()
-
-
-def _indexes(node: Mapping[str, Any]) -> Iterable[str]:
-    if "Index Name" in node:
-        yield node["Index Name"]
-    for child in node.get("Plans", ()):
-        yield from _indexes(child)

@@ -1,4 +1,4 @@
-"""Copying production into the lab: schema, rows (or a sample of them) and statistics."""
+"""Copying production into the lab: schema, rows (or a sample, or none) and statistics."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from honed.errors import ConfigurationError, EvaluatorFailed
-from honed.targets.postgres.carry import carry_statistics
+from honed.targets.postgres.carry import carry_known_statistics, carry_statistics
 from honed.targets.postgres.dump import dumped
 from honed.targets.postgres.production import (
     Activity,
@@ -61,13 +61,41 @@ class Copied:
         return cls(**{**value, "activity": activity, "taken_at": taken_at, "missing": missing})
 
 
-class Copying:
-    """One copying of production to the database ``copying`` of the shadow server."""
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """What a database without rows is made of."""
 
-    def __init__(self, production: Production, shadow: Shadow, snapshot: Snapshot) -> None:
+    #: Bytes that tables, materialised views and indexes have in production, by qualified name.
+    sizes: Mapping[str, int]
+    #: What could not be restored, one sentence each.
+    missing: tuple[str, ...]
+
+
+class Copying:
+    """One copying of production to a new database of the shadow server.
+
+    Args:
+        production: is only read.
+
+        shadow: where to copy to.
+
+        snapshot: the moment of production that is copied.
+
+        database: its name there.
+    """
+
+    def __init__(
+        self,
+        production: Production,
+        shadow: Shadow,
+        snapshot: Snapshot,
+        *,
+        database: str = COPYING,
+    ) -> None:
         self._production = production
         self._shadow = shadow
         self._snapshot = snapshot
+        self._database = database
         self._missing: list[str] = []
 
     def copy(self, limit_bytes: int) -> Copied:
@@ -86,10 +114,10 @@ class Copying:
             msg = "a database this large is sampled, which needs programs of PostgreSQL 18"
             raise ConfigurationError(msg, hint="leave postgres_bin empty")
         self._create_database()
-        rows = self._fill(relations, sampled)
-        self._add_foreign_keys()
+        with self._schema():
+            rows = self._fill(relations, sampled)
         carry_statistics(
-            self._production, self._shadow, self._snapshot, database=COPYING, sampled=sampled
+            self._production, self._shadow, self._snapshot, database=self._database, sampled=sampled
         )
         return Copied(
             fingerprint=self._snapshot.fingerprint(),
@@ -102,6 +130,28 @@ class Copying:
             activity=self._snapshot.activity(),
             sizes=_sizes(relations, sampled),
         )
+
+    def outline(self) -> Outlined:
+        """Copy the schema and what the planner knows of the rows, but no row.
+
+        Raises:
+            TargetUnavailable, MissingPrivilege: production went away, or does not let us read.
+            DiskFull: there is no room.
+            EvaluatorFailed: the shadow server went away.
+            ConfigurationError: production is newer than the programs here, or they are too old.
+        """
+        if not self._shadow.restores_statistics:
+            msg = "statistics can be carried over with programs of PostgreSQL 18 or later alone"
+            raise ConfigurationError(msg, hint="leave postgres_bin empty")
+        self._create_database()
+        with self._schema():
+            pass
+        relations = self._snapshot.relations()
+        sizes = {item.name: item.file_bytes for item in relations}
+        carry_known_statistics(
+            self._production, self._shadow, self._snapshot, database=self._database, sampled=sizes
+        )
+        return Outlined(sizes, tuple(self._missing))
 
     def _create_database(self) -> None:
         row = self._snapshot.rows("describe_database")[0]
@@ -134,25 +184,31 @@ class Copying:
         with self._shadow.errors("creating the copy"):
             self._shadow.session.execute(
                 _CREATE.format(
-                    sql.Identifier(COPYING), sql.Identifier(OWNER), sql.SQL(" ").join(words)
+                    sql.Identifier(self._database), sql.Identifier(OWNER), sql.SQL(" ").join(words)
                 )
             )
 
-    def _fill(self, relations: Sequence[Relation], sampled: Mapping[str, float]) -> int:
+    @contextmanager
+    def _schema(self) -> Iterator[None]:
+        """Restore what comes before the rows; when they are there, what comes after them."""
         self._create_extensions()
         options = ("--schema-only", "--format=custom", "--compress=0")
         with dumped(self._production, self._shadow, self._snapshot, *options) as dump:
-            self._missing += dump.restore("pre-data", COPYING)
-            rows = RowCopy(self._production, self._shadow, self._snapshot, sampled=sampled)
-            copied = rows.copy([item for item in relations if item.sort == "r"])
-            self._missing += rows.missing
-            self._refresh_views(relations)
-            self._missing += dump.restore("post-data", COPYING)
+            self._missing += dump.restore("pre-data", self._database)
+            yield
+            self._missing += dump.restore("post-data", self._database)
+        self._add_foreign_keys()
+
+    def _fill(self, relations: Sequence[Relation], sampled: Mapping[str, float]) -> int:
+        rows = RowCopy(self._production, self._shadow, self._snapshot, sampled=sampled)
+        copied = rows.copy([item for item in relations if item.sort == "r"])
+        self._missing += rows.missing
+        self._refresh_views(relations)
         return copied
 
     def _create_extensions(self) -> None:
         available = {row["name"] for row in self._shadow.rows("list_available_extensions")}
-        with self._shadow.connect(COPYING) as connection:
+        with self._shadow.connect(self._database) as connection:
             for row in self._snapshot.rows("list_extensions"):
                 if row["name"] not in available:
                     self._missing.append(f"the extension {row['name']} is not installed here")
@@ -166,7 +222,7 @@ class Copying:
                     connection.execute(_CREATE_EXTENSION.format(**names))
 
     def _refresh_views(self, relations: Sequence[Relation]) -> None:
-        with self._shadow.connect(COPYING, user=OWNER) as connection:
+        with self._shadow.connect(self._database, user=OWNER) as connection:
             for item in relations:
                 if item.sort == "m" and item.is_filled:
                     with self._tolerating(f"the materialised view {item.name}"):
@@ -174,7 +230,7 @@ class Copying:
 
     def _add_foreign_keys(self) -> None:
         """Add foreign keys without looking at the rows; the planner believes them all the same."""
-        with self._shadow.connect(COPYING, user=OWNER) as connection:
+        with self._shadow.connect(self._database, user=OWNER) as connection:
             for row in self._snapshot.rows("list_foreign_keys"):
                 definition: str = row["definition"]
                 if not definition.endswith(("NOT VALID", "NOT ENFORCED")):

@@ -12,6 +12,7 @@ from honed.errors import DiskFull, EvaluatorFailed
 from honed.targets.postgres.carry import carry_statistics
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.copy import Copied, Copying
+from honed.targets.postgres.phantom import Phantom
 from honed.targets.postgres.production import Activity, Production, Snapshot
 from honed.targets.postgres.shadow import COPYING, Shadow
 
@@ -100,6 +101,36 @@ class Lab:
         finally:
             if clone is not None:
                 clone.close()
+            # If the server is gone, the next start drops it.
+            with contextlib.suppress(EvaluatorFailed):
+                self._shadow.drop(name)
+
+    @contextmanager
+    def phantom(self, label: str) -> Iterator[Phantom]:
+        """Hand out a fresh database to plan on, and drop it at the end; no row is copied for it.
+
+        Args:
+            label: what it is for; part of the database's name.
+
+        Raises:
+            TargetUnavailable, MissingPrivilege: production went away, or does not let us read.
+            DiskFull: there is no room for it.
+            ServerFailed: the shadow server does not start, even on an empty directory.
+            EvaluatorFailed: the shadow server went away.
+            ConfigurationError: the programs here are older than PostgreSQL 18.
+        """
+        self._shadow.start()
+        name = self._shadow.new_name(label)
+        phantom: Phantom | None = None
+        try:
+            with self._production.snapshot() as snapshot:
+                copying = Copying(self._production, self._shadow, snapshot, database=name)
+                outlined = copying.outline()
+            phantom = Phantom(self._shadow, name, sizes=outlined.sizes, missing=outlined.missing)
+            yield phantom
+        finally:
+            if phantom is not None:
+                phantom.close()
             # If the server is gone, the next start drops it.
             with contextlib.suppress(EvaluatorFailed):
                 self._shadow.drop(name)

@@ -225,10 +225,14 @@ class Shadow:
             with contextlib.suppress(EvaluatorFailed):
                 self.rows("unlock_copy")
 
+    def new_name(self, label: str) -> str:
+        """Return a name for a new database, by which others see that it is ours while we live."""
+        plain = re.sub("[^a-z0-9]+", "_", label.lower())[:24]
+        return f"clone_{self._name}_{next(self._numbers)}_{plain}"
+
     def create_clone(self, label: str) -> str:
         """Create a database that is equal to the copy, and return its name."""
-        plain = re.sub("[^a-z0-9]+", "_", label.lower())[:24]
-        name = f"clone_{self._name}_{next(self._numbers)}_{plain}"
+        name = self.new_name(label)
         self.rows("share_copy")
         try:
             with self.errors("cloning the copy"):

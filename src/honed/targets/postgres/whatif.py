@@ -1,7 +1,8 @@
 """What-if: the words for asking what a statement would cost if only some indexes existed."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Buildable(Protocol):
@@ -35,3 +36,15 @@ class Built:
     size_bytes: int
     #: Seconds that the build took.
     build_s: float
+
+
+def estimate_of(plan: Mapping[str, Any]) -> Estimate:
+    """Return what ``plan``, as ``EXPLAIN (FORMAT JSON)`` returns it, says of its statement."""
+    return Estimate(float(plan["Plan"]["Total Cost"]), frozenset(_indexes(plan["Plan"])))
+
+
+def _indexes(node: Mapping[str, Any]) -> Iterator[str]:
+    if "Index Name" in node:
+        yield node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _indexes(child)
