@@ -254,6 +254,18 @@ def test_refuted_claim_may_be_made_again_after_a_while(pet_shop: PetShop) -> Non
     assert len(pet_shop.improvements()) == 2
 
 
+def test_what_is_done_once_only_is_not_done_again_after_it_was_kept(pet_shop: PetShop) -> None:
+    class Once(PetKind):
+        is_once: ClassVar[bool] = True
+
+    pet_shop.turn(Options(dry_run=False, require_approval=False))
+    assert pet_shop.improvement().state is State.KEPT
+    pet_shop.kind = Once()
+    pet_shop.turn(DRY)
+    assert pet_shop.improvement().state is State.KEPT
+    assert left_out(pet_shop) == ["improvement 1 did it, which is done once only"]
+
+
 def test_claims_are_tried_by_priority_then_by_what_they_promise(pet_shop: PetShop) -> None:
     claims = [
         Claim("late", BETTER.steps, effect=-0.9, priority=2),

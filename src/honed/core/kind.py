@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
 from honed.core.finding import Finding, FindingType
@@ -31,6 +32,9 @@ class Kind(ABC, Generic[TargetT]):
     wants: ClassVar[frozenset[FindingType]]
     #: The ``--target-area`` that it belongs to: performance, quality or features.
     area: ClassVar[str] = "performance"
+    #: Whether a claim that was carried out is never made again, whatever became of it: its subject
+    #: names the occasion, such as one start of a server.
+    is_once: ClassVar[bool] = False
 
     def look(self, target: TargetT) -> Iterable[Finding]:
         """Return the facts that only this kind reads of ``target``; by default none. Reads only.
@@ -77,6 +81,15 @@ class Kind(ABC, Generic[TargetT]):
             target: as for ``propose``.
         """
         del hypothesis, harmed, target
+        return None
+
+    def compares_from(self, hypothesis: Hypothesis) -> datetime | None:
+        """Return from when on production before a change is what the change is compared with.
+
+        None, the default: as far back as its watch is long. For a claim that answers a moment at
+        which production became worse: the time before it is no measure of what is to be bettered.
+        """
+        del hypothesis
         return None
 
     def rollback(self, steps: Sequence[Step]) -> list[Step]:

@@ -175,7 +175,7 @@ class Desk:
         cycle_id = self.cycle.cycle_id
         # No claim is safer than its kind: this risk is what the policy and a person are shown.
         claim = replace(said, risk=max(said.risk, kind.risk.level))
-        reason = self._known_as(claim)
+        reason = self._known_as(claim, is_once=kind.is_once)
         if reason:
             return LeftOut(cycle_id, claim, reason)
         improvement = propose(self.conn, self.signer, self._proposal(kind, claim), fence=self.fence)
@@ -187,14 +187,16 @@ class Desk:
         defer(self.conn, Act(target_id=self.cycle.target_id, improvement_id=improvement_id))
         return Proposed(improvement_id, cycle_id, claim)
 
-    def _known_as(self, claim: Hypothesis) -> str:
+    def _known_as(self, claim: Hypothesis, *, is_once: bool) -> str:
         """Return why the claim is not proposed again; empty: it is new."""
         last = latest(
             self.conn, target_id=self.cycle.target_id, kind=claim.kind, subject=claim.subject
         )
         if last is None:
             return ""
-        return self._open_as(last, claim) or self._settled_as(last)
+        once = f"improvement {last.improvement_id} did it, which is done once only"
+        was_done = is_once and last.applied_at is not None
+        return self._open_as(last, claim) or (once if was_done else self._settled_as(last))
 
     def _open_as(self, last: Improvement, claim: Hypothesis) -> str:
         name = f"improvement {last.improvement_id}"
