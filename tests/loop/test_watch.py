@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from honed.core.hypothesis import Hypothesis
 from honed.core.target import Interval
 from honed.core.trial import GUARD, TrialDesign, Unit
 from honed.core.verdict import Outcome, State, Verdict
@@ -210,6 +211,24 @@ def shop_that_knows(pet_shop: PetShop, readings: int) -> None:
     resting = {State.KEPT, State.ROLLED_BACK, State.FAILED}
     pet_shop.work()
     pet_shop.work_until(lambda: pet_shop.improvement().state in resting)
+
+
+def test_production_before_the_moment_that_a_claim_answers_is_not_compared(
+    pet_shop: PetShop,
+) -> None:
+    class Late(PetKind):
+        def compares_from(self, hypothesis: Hypothesis) -> datetime | None:
+            return pet_shop.target.intervals()[4].start
+
+    pet_shop.kind = Late()
+    shop_that_knows(pet_shop, 9)
+    improvement = pet_shop.improvement()
+    with pet_shop.store.transaction() as conn:
+        pairs = stored_pairs(conn, improvement.improvement_id)
+    moment = pet_shop.target.intervals()[4].start
+    assert improvement.state is State.KEPT
+    assert len(pairs) >= MIN_PAIRS
+    assert min(pair.before_at.start for pair in pairs) == moment
 
 
 def test_no_stretch_of_production_is_compared_twice(pet_shop: PetShop) -> None:

@@ -161,15 +161,18 @@ def look(  # noqa: PLR0913 - a look needs that many things, half of them by name
     there are fewer, there are fewer pairs, and each compares one of them with the mean of several
     stretches after the change: to compare one stretch again and again would count its own noise
     as evidence each time. Stretches in which a trial or a change disturbed the target are left
-    out; before the change only where enough others are left.
+    out; before the change only where enough others are left. Where the kind says from when on
+    production counts, earlier stretches are none.
 
     Raises:
-        KindFailed: the kind's ``measure`` raised something.
+        KindFailed: the kind's ``measure`` or ``compares_from`` raised something.
     """
     applied_at, applying_at = improvement.applied_at, improvement.applying_at
     assert applied_at is not None  # noqa: S101 - it was applied
     assert applying_at is not None  # noqa: S101 - likewise
     since = window_start(improvement, settings)
+    with asking(kind.name):
+        since = max(since, kind.compares_from(improvement.hypothesis) or since)
     until = target.intervals(since=since, until=applying_at)
     every = [each for each in until if each.end <= applying_at]
     calm = _calm(every, disturbed)

@@ -205,6 +205,21 @@ def test_new_statistics_are_carried_over_without_copying(shop: Any, make_lab: Ma
         assert clone.query(distinct) == [{"n_distinct": 17.0}]
 
 
+def test_statistics_that_nobody_analysed_are_carried_over(shop: Any, make_lab: MakeLab) -> None:
+    lab = make_lab(shop)
+    first = lab.refresh()
+    shop.run(
+        "SELECT pg_restore_attribute_stats('schemaname', 'Shop', 'relname', 'customer',"
+        " 'attname', 'city', 'inherited', false, 'n_distinct', 19::real)"
+    )
+    assert lab.refresh().taken_at == first.taken_at
+    with lab.clone("statistics") as clone:
+        distinct = (
+            "SELECT n_distinct FROM pg_stats WHERE tablename = 'customer' AND attname = 'city'"
+        )
+        assert clone.query(distinct) == [{"n_distinct": 19.0}]
+
+
 def die_in_a_lab(shop: Any, home: Path, *lines: str) -> None:
     """Run ``lines`` in another process with a lab, which must end by SIGKILL."""
     script = [

@@ -109,12 +109,18 @@ SELECT md5(coalesce(string_agg(line, E'\n' ORDER BY line), '')) AS digest
   FROM part /* honed */;
 
 -- list_activity --
--- How much each table was written since its counters were reset, and when it was analysed.
-SELECT format('%%I.%%I', schemaname, relname) AS name
-     , n_tup_ins + n_tup_upd + n_tup_del AS writes
-     , n_live_tup AS live_rows
-     , coalesce(greatest(last_analyze, last_autoanalyze)::text, '') AS analysed_at
-  FROM pg_stat_user_tables
+-- How much each table was written since its counters were reset, and when it was analysed with what
+-- result: statistics can be restored and cleared, too, of which no time tells.
+SELECT format('%%I.%%I', u.schemaname, u.relname) AS name
+     , u.n_tup_ins + u.n_tup_upd + u.n_tup_del AS writes
+     , u.n_live_tup AS live_rows
+     , concat_ws(' ', greatest(u.last_analyze, u.last_autoanalyze), k.digest) AS analysed_at
+  FROM pg_stat_user_tables u
+  LEFT JOIN (SELECT s.schemaname, s.tablename
+                  , md5(string_agg(s::text, E'\n' ORDER BY s.attname, s.inherited)) AS digest
+               FROM pg_stats s
+              GROUP BY s.schemaname, s.tablename
+            ) k ON k.schemaname = u.schemaname AND k.tablename = u.relname
  ORDER BY 1 /* honed */;
 
 -- list_locations --

@@ -60,6 +60,7 @@ class Activity:
 
     writes: int
     live_rows: int
+    #: With a digest of what the planner knows since then; empty: it knows nothing.
     analysed_at: str
 
 
