@@ -268,6 +268,14 @@ SELECT line, keyword, name FROM (
   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
   UNION ALL
+  SELECT format('partition %%I.%%I %%s %%s %%s', n.nspname, c.relname, i.inhparent::regclass
+              , pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(c.oid))
+       , 'TABLE', c.relname
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid AND c.relispartition
+  WHERE c.relkind IN ('r', 'p') AND (c.relispartition OR c.relkind = 'p')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  UNION ALL
   -- Positions count without the columns that were dropped: those leave gaps for ever.
   SELECT format('column %%I.%%I %%s %%I %%s %%s %%s %%s %%s %%s', n.nspname, c.relname
               , row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname

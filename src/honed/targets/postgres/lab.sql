@@ -79,7 +79,8 @@ SELECT to_jsonb(d) AS description
 -- digest_schema --
 -- One digest of tables, columns, constraints, indexes, statistics objects and functions.
 WITH part (line) AS (
-    SELECT format('%%s %%s %%s', c.oid, c.relkind, c.reloptions)
+    SELECT format('%%s %%s %%s %%s', c.oid, c.relkind, c.reloptions
+                , pg_get_expr(c.relpartbound, c.oid))
       FROM pg_class c
      WHERE c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') AND c.relpersistence <> 't'
     UNION ALL

@@ -1,0 +1,163 @@
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from honed.core.step import Step, StepState, inverses
+from honed.kinds.partitioning import Partitioning
+from honed.testing.contract import KindContract, Proposed, wanted
+from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
+
+#: Twelve months back, this month, and as many to come as {ahead}.
+MONTHS = """
+    DO $$
+    DECLARE
+        this date := date_trunc('month', now());
+        since date;
+    BEGIN
+        FOR number IN -3 .. {ahead} LOOP
+            since := this + make_interval(months => number);
+            EXECUTE format('CREATE TABLE event_%s PARTITION OF event FOR VALUES FROM (%L) TO (%L)',
+                to_char(since, 'YYYY_MM'), since, (since + interval '1 month')::date);
+        END LOOP;
+    END $$
+"""
+TABLE = (
+    """
+    CREATE TABLE event (event_id bigint, at timestamptz NOT NULL, what text,
+                        CHECK (length(what) < 100), PRIMARY KEY (event_id, at))
+    PARTITION BY RANGE (at)
+    """,
+    "CREATE INDEX event_what ON event (what)",
+)
+ROWS = (
+    """
+    INSERT INTO event
+    SELECT n, date_trunc('month', now()) - interval '80 days' + n * interval '5 minutes', 'seen'
+      FROM generate_series(1, 20000) n
+    """,
+    "VACUUM ANALYZE event",
+)
+TRAFFIC = (
+    "INSERT INTO event VALUES (0, now(), 'new'), (1, now(), 'new') RETURNING event_id",
+    "SELECT count(*) FROM event WHERE at > now() - interval '1 day'",
+)
+ENDING = (*TABLE, MONTHS.replace("{ahead}", "0"), *ROWS)
+NUMBERED = (
+    "CREATE TABLE item (item_id bigint PRIMARY KEY, what text) PARTITION BY RANGE (item_id)",
+    "CREATE TABLE item_p0 PARTITION OF item FOR VALUES FROM (0) TO (10000)",
+    "CREATE TABLE item_p1 PARTITION OF item FOR VALUES FROM (10000) TO (20000)",
+    "CREATE TABLE item_rest PARTITION OF item DEFAULT",
+    "INSERT INTO item SELECT n, 'thing' FROM generate_series(1, 15000) n",
+    "VACUUM ANALYZE item",
+)
+COUNTING = (
+    "INSERT INTO item SELECT max(item_id) + 1, 'thing' FROM item RETURNING 1",
+    "SELECT count(*) FROM item",
+)
+
+
+class TestAhead(KindContract):
+    kind = Partitioning()
+    ill = WorldPlan(ENDING, TRAFFIC)
+    well = WorldPlan((*TABLE, MONTHS.replace("{ahead}", "3"), *ROWS), TRAFFIC)
+
+    def test_the_next_ones_are_called_as_the_others(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        with ill_world.database.connect() as connection:
+            rows = connection.execute(
+                "SELECT to_char(date_trunc('month', now()) + make_interval(months => n),"
+                " 'YYYY_MM') AS month FROM generate_series(1, 3) n"
+            ).fetchall()
+        made = [step.description.split()[3] for step in proposed.steps]
+        assert made == [f"event_{row['month']}" for row in rows][: len(made)]
+        assert 1 <= len(made) <= 3
+
+
+class TestNumbered(KindContract):
+    kind = Partitioning()
+    ill = WorldPlan(NUMBERED, COUNTING)
+    well = WorldPlan(
+        (*NUMBERED, "CREATE TABLE item_p2 PARTITION OF item FOR VALUES FROM (20000) TO (40000)"),
+        COUNTING,
+    )
+
+    def test_rows_that_have_strayed_already_are_told(self, make_world: MakeWorld) -> None:
+        setup = (*NUMBERED, "INSERT INTO item VALUES (20001, 'stray')")
+        world = make_world(replace(self.ill, setup=setup))
+        (finding,) = self.kind.look(world.target)
+        assert "item_rest holds rows of the next ranges" in finding.title
+        assert list(self.kind.propose([finding], world.target)) == []
+
+
+class TestUndoOfCreation:
+    """What is made ahead goes again only as long as nobody needs it."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls, make_world: MakeWorld) -> PostgresWorld:
+        return make_world(TestNumbered.ill)
+
+    def test_a_partition_that_holds_rows_stays(self, world: PostgresWorld) -> None:
+        step, *_ = steps_of(world)
+        world.carry_out([step])
+        with world.database.connect(autocommit=True) as connection:
+            connection.execute("INSERT INTO item VALUES (20001, 'needs it')")
+            with pytest.raises(psycopg.errors.RaiseException, match="holds rows by now"):
+                world.carry_out([step.inverse()])
+            connection.execute("DELETE FROM item WHERE item_id = 20001")
+        world.carry_out([step.inverse()])
+        assert world.inspect(step) is StepState.ABSENT
+
+    def test_owner_grants_and_options_are_those_of_the_newest(self, world: PostgresWorld) -> None:
+        with world.database.connect(autocommit=True) as connection:
+            for statement in ROLES:
+                connection.execute(statement)
+            try:
+                steps = steps_of(world)
+                connection.execute("SET ROLE honed_item_actor")
+                for step in steps:
+                    with connection.transaction():
+                        for statement in step.do:
+                            connection.execute(statement.encode())
+                connection.execute("RESET ROLE")
+                (row,) = connection.execute(
+                    "SELECT relowner::regrole::text AS owner, relacl::text AS acl, reloptions"
+                    "  FROM pg_class WHERE relname = 'item_p2'"
+                ).fetchall()
+                assert row["owner"] == "honed_item_owner"
+                assert "honed_item_reader=r/honed_item_owner" in row["acl"]
+                assert row["reloptions"] == ["fillfactor=90"]
+                world.carry_out(inverses(steps))
+            finally:
+                connection.execute("RESET ROLE")
+                for statement in NO_ROLES:
+                    connection.execute(statement)
+
+
+ROLES = (
+    "CREATE ROLE honed_item_owner",
+    "CREATE ROLE honed_item_reader",
+    "CREATE ROLE honed_item_actor",
+    "GRANT honed_item_owner TO honed_item_actor",
+    "GRANT USAGE, CREATE ON SCHEMA public TO honed_item_owner",
+    "ALTER TABLE item OWNER TO honed_item_owner",
+    "ALTER TABLE item_p0 OWNER TO honed_item_owner",
+    "ALTER TABLE item_p1 OWNER TO honed_item_owner",
+    "ALTER TABLE item_rest OWNER TO honed_item_owner",
+    "GRANT SELECT ON item_p1 TO honed_item_reader",
+    "ALTER TABLE item_p1 SET (fillfactor = 90)",
+)
+NO_ROLES = (
+    "REASSIGN OWNED BY honed_item_owner TO CURRENT_USER",
+    "DROP OWNED BY honed_item_owner, honed_item_reader, honed_item_actor",
+    "DROP ROLE honed_item_owner, honed_item_reader, honed_item_actor",
+)
+
+
+def steps_of(world: PostgresWorld) -> list[Step]:
+    """Return the steps of the only claim of ``world``."""
+    kind = Partitioning()
+    (claim,) = kind.propose(wanted(kind, world), world.target)
+    return kind.apply(claim, world.target)
