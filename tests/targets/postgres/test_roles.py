@@ -9,6 +9,12 @@ from psycopg.conninfo import make_conninfo
 from honed.errors import MissingPrivilege
 from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
 from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.warming.cache import (
+    read_relations,
+    read_start,
+    warming_step,
+    why_not,
+)
 
 _OWNER = "role_test_owner"
 
@@ -69,6 +75,18 @@ def test_the_observing_role_writes_nothing(
         for statement in ("DELETE FROM orders", 'CREATE TABLE "My App".mine (value integer)'):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_both_roles_can_do_what_warming_takes(
+    production: Any, name: str, observed: PostgresTarget
+) -> None:
+    start = read_start(observed)
+    assert why_not(observed, start) == ""
+    assert "orders" in {each.name for each in read_relations(observed, start)}
+    (step,) = warming_step(start.prewarm_schema, [("My App", "item")], megabytes=0).do
+    url = make_conninfo(production.url, user=actor_name(name))
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute(step.encode()).fetchall() == [(1,)]
 
 
 def test_what_the_observing_role_runs_is_no_workload(

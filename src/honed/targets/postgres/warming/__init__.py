@@ -1,0 +1,1 @@
+"""Warming a server's memory after it was started: what to read, and what that spares."""
