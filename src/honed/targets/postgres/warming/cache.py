@@ -48,7 +48,7 @@ class ServerStart:
     @property
     def subject(self) -> str:
         """Name this start and no other."""
-        return f"the start of {self.started_at.isoformat(timespec='seconds')}"
+        return f"the start of {self.started_at.astimezone(UTC).isoformat(timespec='seconds')}"
 
 
 @dataclass(frozen=True, slots=True)
