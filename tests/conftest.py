@@ -9,6 +9,7 @@ pytest_plugins = [
     "honed.testing.commandline",
     "honed.testing.pets",
     "honed.testing.worlds",
+    "honed.testing.pair",
 ]
 
 for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:

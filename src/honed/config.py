@@ -1,6 +1,7 @@
 """Settings: what can be configured, from honed.toml and the environment (HONED_*)."""
 
 import os
+import platform
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
@@ -28,6 +29,23 @@ class Autonomy(StrEnum):
     LIMITED = "limited"
     #: Safe kinds go ahead everywhere.
     FULL = "full"
+
+
+class TwoServerRole(StrEnum):
+    """Which of two servers this is."""
+
+    #: There is only one.
+    OFF = ""
+    #: Adopts what held up on the other.
+    PRIMARY = "primary"
+    #: Tries first.
+    SECONDARY = "secondary"
+
+
+_TableOfTarget = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*\..+\..+$")]
+_Retention = Annotated[
+    str, StringConstraints(pattern=r"^[1-9]\d*( (hour|day|week|month|year)s?)?$")
+]
 
 
 def _default_home() -> Path:
@@ -121,10 +139,63 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(5.0, gt=0, description="Pause between two signs of life.")
     stalled_after_s: float = Field(20.0, gt=0, description="A worker silent so long is dead.")
 
+    two_server_role: TwoServerRole = Field(
+        TwoServerRole.OFF,
+        description="Which of two servers this is, primary or secondary; empty: there is one.",
+    )
+    server_name: str = Field(
+        "", max_length=100, description="What this server is called; empty: as its machine."
+    )
+    primary_threshold: int = Field(
+        4, ge=1, le=5, description="Takes the place of auto_approve_threshold on the primary."
+    )
+    secondary_threshold: int = Field(
+        2, ge=1, le=5, description="Takes the place of auto_approve_threshold on the secondary."
+    )
+    lease_s: float = Field(
+        60.0,
+        gt=0,
+        description="A role that is not renewed for so long is lost; a server that is"
+        " not heard of for so long is cut off.",
+    )
+    peer_url: str = Field(
+        "",
+        pattern=r"^$|^https?://\S+$",
+        description="Where the secondary reaches the primary's API; empty: they share a store.",
+    )
+    peer_key: Path | None = Field(
+        None,
+        description="File with the public key of the other server's ledger; empty: they share one.",
+    )
+    peer_token_file: Path | None = Field(
+        None, description="File with the token that the other server's API asks for."
+    )
+    evidence_max_age_days: float = Field(
+        14.0, gt=0, description="The other server's experience counts so long."
+    )
+
+    api_host: str = Field("127.0.0.1", min_length=1, description="Where the API listens.")
+    api_port: int = Field(8340, ge=0, le=65535, description="Its port; 0: any that is free.")
+    api_names: str = Field(
+        "",
+        description="What else the API may be called, with commas between: a request for another"
+        " name (its Host) is refused.",
+    )
+    api_token_file: Path | None = Field(
+        None,
+        description="File with the token that the API asks for; needed to listen elsewhere than on"
+        " the loopback.",
+    )
+
     checkpoint_file: Path | None = Field(
         None,
         description="Where signed checkpoints of the ledger are appended; empty: in honed's home.",
     )
+
+    @property
+    def server(self) -> str:
+        """What this server is called."""
+        return self.server_name or platform.node() or "unnamed"
 
     @property
     def key_file(self) -> Path:

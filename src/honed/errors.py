@@ -10,7 +10,7 @@ HonedError
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
-|   +-- KindFailed  Postponed  UnknownFinding
+|   +-- KindFailed  Postponed  UnknownFinding  EvidenceRefused  PeerUnavailable
 +-- LedgerError
     +-- LedgerTampered  UnknownEntry  MissingCheckpoints
 """
@@ -214,6 +214,23 @@ class Postponed(LoopError):
     """It cannot be done at the moment; it is tried again soon."""
 
     hint = "nothing needs doing; `honed status` shows what waits, and for what"
+
+
+class EvidenceRefused(LoopError):
+    """What a server says to the other is not believed."""
+
+    hint = "`honed peers` counts what was refused, and why"
+
+    def __init__(self, message: str = "", *, reason: str = "", hint: str = "") -> None:
+        """Keep what is wrong and ``reason``, its name: ``malformed``, ``stale_epoch`` and so on."""
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class PeerUnavailable(LoopError):
+    """The other server does not answer."""
+
+    hint = "check peer_url, and that `honed serve` runs there; nothing is lost meanwhile"
 
 
 class LedgerError(HonedError):

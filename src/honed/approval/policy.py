@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from honed.config import Autonomy, Settings
+from honed.config import Autonomy, Settings, TwoServerRole
 from honed.errors import StoreOutdated
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -27,6 +27,10 @@ class Policy:
     max_changes_per_run: int
     #: An approval, and the wait for one, expire after it.
     approval_ttl: timedelta
+    #: Whether targets of the primary and of the secondary have thresholds of their own.
+    two_servers: bool
+    primary_threshold: int
+    secondary_threshold: int
 
     def differences(self, settings: Settings) -> dict[str, tuple[Any, Any]]:
         """Return the rules that ``settings`` would make otherwise: name, here and there."""
@@ -132,4 +136,7 @@ def _rules(settings: Settings) -> dict[str, Any]:
         "auto_approve_threshold": settings.auto_approve_threshold,
         "max_changes_per_run": settings.max_changes_per_run,
         "approval_ttl": timedelta(hours=settings.approval_ttl_hours),
+        "two_servers": settings.two_server_role is not TwoServerRole.OFF,
+        "primary_threshold": settings.primary_threshold,
+        "secondary_threshold": settings.secondary_threshold,
     }

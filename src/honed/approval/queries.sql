@@ -6,17 +6,19 @@ LOCK TABLE honed.policy IN SHARE ROW EXCLUSIVE MODE;
 -- Add a version of the policy, unless the newest says the same.
 INSERT INTO honed.policy (
          autonomy, require_human_approval, target_area, auto_approve_threshold,
-         max_changes_per_run, approval_ttl
+         max_changes_per_run, approval_ttl, two_servers, primary_threshold, secondary_threshold
        )
 SELECT wanted.autonomy, wanted.require_human_approval, wanted.target_area,
-       wanted.auto_approve_threshold, wanted.max_changes_per_run, wanted.approval_ttl
+       wanted.auto_approve_threshold, wanted.max_changes_per_run, wanted.approval_ttl,
+       wanted.two_servers, wanted.primary_threshold, wanted.secondary_threshold
   FROM (VALUES (
          %(autonomy)s::text, %(require_human_approval)s::boolean, %(target_area)s::text,
          %(auto_approve_threshold)s::integer, %(max_changes_per_run)s::integer,
-         %(approval_ttl)s::interval
+         %(approval_ttl)s::interval, %(two_servers)s::boolean, %(primary_threshold)s::integer,
+         %(secondary_threshold)s::integer
        )) AS wanted (
          autonomy, require_human_approval, target_area, auto_approve_threshold,
-         max_changes_per_run, approval_ttl
+         max_changes_per_run, approval_ttl, two_servers, primary_threshold, secondary_threshold
        )
  WHERE NOT EXISTS (
          SELECT FROM honed.policy
@@ -27,12 +29,15 @@ SELECT wanted.autonomy, wanted.require_human_approval, wanted.target_area,
             AND policy.auto_approve_threshold = wanted.auto_approve_threshold
             AND policy.max_changes_per_run = wanted.max_changes_per_run
             AND policy.approval_ttl = wanted.approval_ttl
+            AND policy.two_servers = wanted.two_servers
+            AND policy.primary_threshold = wanted.primary_threshold
+            AND policy.secondary_threshold = wanted.secondary_threshold
        );
 
 -- current_policy --
 -- The policy in force: the newest version.
 SELECT policy_version, autonomy, require_human_approval, target_area, auto_approve_threshold,
-       max_changes_per_run, approval_ttl
+       max_changes_per_run, approval_ttl, two_servers, primary_threshold, secondary_threshold
   FROM honed.policy
  ORDER BY policy_version DESC
  LIMIT 1;

@@ -76,6 +76,9 @@ class Target(Protocol):
     def shape(self) -> Shape:
         """Return everything that a step could change; ``fingerprint`` is its digest."""
 
+    def environment(self) -> Mapping[str, Json]:
+        """Return what another server needs to judge what was measured here, in classes."""
+
     def obstacles(self, added_bytes: int) -> Sequence[str]:
         """Return why production allows no change at this moment; empty: one may begin."""
 

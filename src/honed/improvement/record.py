@@ -95,6 +95,10 @@ class Proposal:
     propensity: float = 1.0
     target_fingerprint: str = ""
     evidence: Mapping[str, Json] = field(default_factory=dict)
+    #: Recorded in history and ledger. It can never be deleted: no personal data.
+    detail: Mapping[str, Json] = field(default_factory=dict)
+    #: Leaf hashes of the ledger's entries that it rests on.
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ def propose(
         {"improvement_id": improvement_id, "finding_ids": finding_ids},
     )
     improvement = get(conn, improvement_id)
-    _record(conn, signer, improvement, Move(State.PROPOSED), before=None, fence=fence)
+    move = Move(State.PROPOSED, detail=proposal.detail)
+    _record(conn, signer, improvement, move, before=None, fence=fence, parents=proposal.parents)
     return improvement
 
 
@@ -218,6 +219,7 @@ def _record(  # noqa: PLR0913 - a change of state has that many parts, all but t
     *,
     before: State | None,
     fence: Fence | None,
+    parents: Sequence[str] = (),
 ) -> None:
     key = {"improvement_id": improvement.improvement_id}
     last = conn.execute(_QUERIES["last_leaf"], key).fetchone()
@@ -227,7 +229,7 @@ def _record(  # noqa: PLR0913 - a change of state has that many parts, all but t
         event=LEDGER_EVENTS[move.to],
         subject=_artifacts(improvement),
         predicate=_predicate(improvement, move, before),
-        parents=[last["leaf_hash"]] if last else [],
+        parents=[last["leaf_hash"]] if last else parents,
     )
     conn.execute(
         _QUERIES["record_event"],

@@ -114,7 +114,15 @@ def seal(statement: Statement, signer: Signer) -> bytes:
     Raises:
         ValueError: the envelope is larger than ``MAX_ENVELOPE_BYTES``.
     """
-    payload = statement.to_bytes()
+    return seal_payload(statement.to_bytes(), signer)
+
+
+def seal_payload(payload: bytes, signer: Signer) -> bytes:
+    """Return the canonical bytes of the DSSE envelope with a statement's bytes, signed.
+
+    Raises:
+        ValueError: the envelope is larger than ``MAX_ENVELOPE_BYTES``.
+    """
     signature = signer.sign(pre_authentication_encoding(PAYLOAD_TYPE, payload))
     envelope = _envelope(payload, signer.key_id, signature)
     if len(envelope) > MAX_ENVELOPE_BYTES:
@@ -130,6 +138,33 @@ def unseal(envelope: bytes, public_key: PublicKey) -> Statement:
         LedgerTampered: the envelope is not exactly one that ``seal`` writes, or not signed by this
             key.
     """
+    opened = open_envelope(envelope)
+    if not opened.is_signed_by(public_key):
+        msg = f"the signature is not by the key {public_key.key_id[:16]}"
+        raise LedgerTampered(msg, hint=_KEY_HINT)
+    return Statement.from_bytes(opened.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an envelope holds; nothing of it is believed yet."""
+
+    payload: bytes
+    signature: bytes
+
+    def is_signed_by(self, public_key: PublicKey) -> bool:
+        """Return whether the other half of ``public_key`` signed the payload."""
+        return public_key.verifies(
+            self.signature, pre_authentication_encoding(PAYLOAD_TYPE, self.payload)
+        )
+
+
+def open_envelope(envelope: bytes) -> Opened:
+    """Return what is in ``envelope``, whoever signed it.
+
+    Raises:
+        LedgerTampered: it is not exactly one that ``seal_payload`` writes.
+    """
     try:
         value: Any = json.loads(envelope)
         payload = base64.b64decode(value["payload"], validate=True)
@@ -143,10 +178,7 @@ def unseal(envelope: bytes, public_key: PublicKey) -> Statement:
         # Also base64 has several spellings of the same bytes.
         msg = f"the envelope is not one of {PAYLOAD_TYPE} in canonical form"
         raise LedgerTampered(msg)
-    if not public_key.verifies(signature, pre_authentication_encoding(PAYLOAD_TYPE, payload)):
-        msg = f"the signature is not by the key {public_key.key_id[:16]}"
-        raise LedgerTampered(msg, hint=_KEY_HINT)
-    return Statement.from_bytes(payload)
+    return Opened(payload, signature)
 
 
 def _envelope(payload: bytes, key_id: str, signature: bytes) -> bytes:

@@ -12,6 +12,7 @@ from honed.errors import HonedError
 from honed.ledger.checkpoint import write_checkpoint
 from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts
+from honed.loop.two_servers.member import Member
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
@@ -22,6 +23,9 @@ TICK_S = 5.0
 
 #: Pause between two checkpoints: what was recorded since the last one could be cut off unseen.
 CHECKPOINT_S = 300.0
+
+#: So often a role is renewed before it would be lost.
+ROUNDS_IN_A_LEASE = 3.0
 
 
 class Keeper:
@@ -52,6 +56,7 @@ class Keeper:
         self._parts = parts
         self._targets = targets
         self._begins_cycles = begins_cycles
+        self._member = Member(parts)
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -64,6 +69,7 @@ class Keeper:
         ]
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
+            duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
         for duty, pause_s in duties:
             thread = threading.Thread(target=self._repeat, args=(duty, pause_s), daemon=True)
             thread.start()
@@ -74,6 +80,8 @@ class Keeper:
         self._ending.set()
         while self._threads:
             self._threads.pop().join()
+        if self._begins_cycles:
+            self._member.leave()
 
     def read_targets(self) -> None:
         """Read the counters of every target once."""
@@ -99,6 +107,13 @@ class Keeper:
                 write_checkpoint(conn, self._parts.signer, self._parts.settings.checkpoints)
         except HonedError as error:
             _LOG.warning("no checkpoint was written: %s (%s)", error, error.hint)
+
+    def keep_role(self) -> None:
+        """Hold the daemon's role, or its role among two servers, and tell the other one."""
+        try:
+            self._member.keep()
+        except HonedError as error:
+            _LOG.warning("the role was not renewed: %s", error)
 
     def begin_due(self) -> None:
         """Let a cycle begin for each target whose time has come, and end approvals that expired."""

@@ -12,6 +12,7 @@ from honed.improvement.transition import Move, transition
 from honed.jobs.queue import defer
 from honed.loop.cycle import get_cycle, may_change
 from honed.loop.events import Decided
+from honed.loop.two_servers.adopt import adoption_obstacle
 from honed.loop.work import Work, end_cycle, wake_next
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -92,6 +93,10 @@ def wait_for_production(work: Work) -> None:
 
 def _obstacle(work: Work) -> str:
     """Return why production allows no change now; empty: it does."""
+    with work.parts.store.transaction() as conn:
+        cut_off = adoption_obstacle(conn, work.improvement_id)
+    if cut_off:
+        return cut_off
     try:
         found = work.target().obstacles(_added_bytes(work.improvement))
     except StatementCut as error:

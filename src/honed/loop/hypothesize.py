@@ -25,6 +25,7 @@ from honed.loop.decide import as_tried
 from honed.loop.events import Decided, Event, Failed, LeftOut, PluginFailed, Proposed
 from honed.loop.messages import Act, Hypothesize, Learn
 from honed.loop.parts import AnyKind, Parts, check_switch
+from honed.loop.two_servers.adopt import Standing, make_way, record_adoption, standing
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -145,19 +146,25 @@ def _propose(
         if not cycle.options.dry_run:
             _adopt(conn, cycle)
         desk = Desk(conn, parts.signer, context.fence, cycle, fingerprint)
-        told = [desk.take(kind, claim) for kind, claim in _best_first(claims.made)]
+        weighed = [(kind, desk.weigh(kind, claim)) for kind, claim in claims.made]
+        told = [desk.admit(kind, stands) for kind, stands in _best_first(weighed)]
         # It ends the cycle where nothing was proposed; where something was, it does nothing.
         defer(conn, Learn(target_id=cycle.target_id, cycle_id=cycle.cycle_id))
         context.fence.finish(conn)
     return told
 
 
-def _best_first(made: Sequence[tuple[AnyKind, Hypothesis]]) -> list[tuple[AnyKind, Hypothesis]]:
+def _best_first(weighed: Sequence[tuple[AnyKind, Standing]]) -> list[tuple[AnyKind, Standing]]:
     """Return the claims in the order in which they are tried: by priority, then by prediction.
 
     The choice is deterministic, so each has propensity 1.
     """
-    return sorted(made, key=lambda each: (-each[1].priority, each[1].predicted_log_ratio))
+
+    def urgency(each: tuple[AnyKind, Standing]) -> tuple[int, float]:
+        claim = each[1].claim
+        return (-claim.priority, claim.predicted_log_ratio)
+
+    return sorted(weighed, key=urgency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,31 +179,50 @@ class Desk:
 
     def take(self, kind: AnyKind, said: Hypothesis) -> Event:
         """Make the claim an improvement if it is new; return what to tell."""
-        cycle_id = self.cycle.cycle_id
+        return self.admit(kind, self.weigh(kind, said))
+
+    def weigh(self, kind: AnyKind, said: Hypothesis) -> Standing:
+        """Return the claim with what its kind and the other server's experience make of it."""
         # No claim is safer than its kind: this risk is what the policy and a person are shown.
         claim = replace(said, risk=max(said.risk, kind.risk.level))
-        reason = self._known_as(claim, is_once=kind.is_once)
+        return standing(self.conn, self.cycle.target_id, claim)
+
+    def admit(self, kind: AnyKind, stands: Standing) -> Event:
+        """Make a claim that was weighed an improvement if it is new; return what to tell."""
+        cycle_id, claim = self.cycle.cycle_id, stands.claim
+        reason = stands.left_out or self._known_as(stands, is_once=kind.is_once)
         if reason:
             return LeftOut(cycle_id, claim, reason)
-        improvement = propose(self.conn, self.signer, self._proposal(kind, claim), fence=self.fence)
+        proposal = self._proposal(kind, stands)
+        improvement = propose(self.conn, self.signer, proposal, fence=self.fence)
         if improvement is None:
             return LeftOut(cycle_id, claim, "it is open already")
+        if stands.rests_on is not None:
+            record_adoption(self.conn, improvement.improvement_id, stands.rests_on)
         if claim.risk > MAX_ATTEMPTED_RISK:
             return self._never(improvement)
         improvement_id = improvement.improvement_id
         defer(self.conn, Act(target_id=self.cycle.target_id, improvement_id=improvement_id))
         return Proposed(improvement_id, cycle_id, claim)
 
-    def _known_as(self, claim: Hypothesis, *, is_once: bool) -> str:
+    def _known_as(self, stands: Standing, *, is_once: bool) -> str:
         """Return why the claim is not proposed again; empty: it is new."""
+        claim = stands.claim
         last = latest(
             self.conn, target_id=self.cycle.target_id, kind=claim.kind, subject=claim.subject
         )
         if last is None:
             return ""
+        if stands.rests_on is not None and self._makes_way(last):
+            return ""
         once = f"improvement {last.improvement_id} did it, which is done once only"
         was_done = is_once and last.applied_at is not None
         return self._open_as(last, claim) or (once if was_done else self._settled_as(last))
+
+    def _makes_way(self, last: Improvement) -> bool:
+        """Let the same claim go that waits for a person without what is known now."""
+        is_waiting = last.state is State.AWAITING_APPROVAL
+        return is_waiting and make_way(self.conn, self.signer, last, fence=self.fence)
 
     def _open_as(self, last: Improvement, claim: Hypothesis) -> str:
         name = f"improvement {last.improvement_id}"
@@ -226,15 +252,17 @@ class Desk:
         (row,) = self.conn.execute(_QUERIES["now"])
         return last.completed_at is not None and row["now"] - last.completed_at > FORGET_AFTER
 
-    def _proposal(self, kind: AnyKind, claim: Hypothesis) -> Proposal:
+    def _proposal(self, kind: AnyKind, stands: Standing) -> Proposal:
         return Proposal(
             cycle_id=self.cycle.cycle_id,
             target_id=self.cycle.target_id,
-            hypothesis=claim,
+            hypothesis=stands.claim,
             danger=kind.risk.danger,
             area=kind.area,
             propensity=1.0,
             target_fingerprint=self.fingerprint,
+            detail=stands.detail,
+            parents=stands.parents,
         )
 
     def _never(self, improvement: Improvement) -> Event:

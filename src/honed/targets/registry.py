@@ -19,6 +19,8 @@ from honed.storage.queries import load_queries
 _QUERIES = load_queries("honed.targets")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _SECRETS = ("password", "sslpassword")
+#: Where a target may be in a pair of servers.
+_ROLES = ("primary", "secondary")
 _FORM = "the form is postgresql://user@host:5432/database"
 _WHERE_TO_PUT_IT = (
     "leave the password out of the URL: put it into ~/.pgpass (or passfile=, service=), "
@@ -49,15 +51,19 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
 
     Raises:
         ConfigurationError: a URL holds a password or is none, or the name is taken or odd, or its
-            passwords would be read from a variable of another target.
+            passwords would be read from a variable of another target; or its place in a pair of
+            servers is odd or taken.
+        NotAllowed: it is the secondary's, and the login is not the store's owner.
     """
     check_name(record.name)
+    _check_pair(record)
     _refuse_password(record, record.observe_url, acting=False)
     if record.act_url:
         _refuse_password(record, record.act_url, acting=True)
     with store.transaction() as connection:
         for other in connection.execute(_QUERIES["list_targets"]):
             _refuse_shared_variable(record.name, other["name"])
+            _refuse_shared_place(record, other)
         row = connection.execute(
             _QUERIES["add_target"], {**asdict(record), "options": json.dumps(record.options)}
         ).fetchone()
@@ -184,6 +190,25 @@ def _refuse_shared_variable(name: str, other: str) -> None:
     if name != other and ours & theirs:
         msg = f"the target {other} has its password in {min(ours & theirs)}, as {name} would"
         raise ConfigurationError(msg, hint=_DISTINCT)
+
+
+def _check_pair(record: TargetRecord) -> None:
+    """Return unless the target has half a place in a pair of servers, or a strange one."""
+    role, twin = record.options.get("role"), record.options.get("twin")
+    if role is None and twin is None:
+        return
+    if role not in _ROLES or not isinstance(twin, str):
+        msg = f"the target {record.name} has half a place in a pair of servers"
+        raise ConfigurationError(msg, hint="give it both: --twin and --role primary or secondary")
+    check_name(twin)
+
+
+def _refuse_shared_place(record: TargetRecord, other: Mapping[str, Any]) -> None:
+    """Return unless another target has the same role and twin."""
+    place = [record.options.get(key) for key in ("role", "twin")]
+    if place[0] and place == [other["options"].get(key) for key in ("role", "twin")]:
+        msg = f"the target {other['name']} is the {place[0]}'s for the twin {place[1]} already"
+        raise ConfigurationError(msg, hint="choose another name for the twin, on both servers")
 
 
 def password_variable(name: str, *, acting: bool) -> str:

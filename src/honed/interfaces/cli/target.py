@@ -37,6 +37,13 @@ def target() -> None:
 @click.option("--url", default="", help="Where to read it: the observing role's, no password.")
 @click.option("--act-url", default="", help="Where to change it: the acting role's.")
 @click.option("--search-path", default="", help="The one that its application uses.")
+@click.option("--twin", default=None, help="Name that it and the other server's have in common.")
+@click.option(
+    "--role",
+    type=click.Choice(["primary", "secondary"]),
+    default=None,
+    help="Which of two servers it is on; the secondary's is added by the store's owner.",
+)
 @click.option("--sql", "only_sql", is_flag=True, help="Only print the SQL that makes both roles.")
 @click.pass_obj
 def add(  # noqa: PLR0913 - one argument an option
@@ -46,6 +53,8 @@ def add(  # noqa: PLR0913 - one argument an option
     url: str,
     act_url: str,
     search_path: str,
+    twin: str | None,
+    role: str | None,
     only_sql: bool,
 ) -> None:
     """Let honed look at a database, and print the SQL that makes its two roles.
@@ -68,7 +77,8 @@ def add(  # noqa: PLR0913 - one argument an option
         return
     if not url:
         raise click.MissingParameter(param_type="option", param_hint="'--url'")
-    options = {"search_path": search_path} if search_path else {}
+    chosen = {"search_path": search_path, "twin": twin, "role": role}
+    options = {name: value for name, value in chosen.items() if value}
     record = TargetRecord(name, url, act_url, options=options)
     with opened_store(invocation) as store:
         added = add_target(store.owner, record)

@@ -11,6 +11,7 @@ from honed.core.target import Interval, Observation
 from honed.storage.db import Connection, Database
 from honed.targets.postgres.catalog import Catalog, read_catalog, read_shape
 from honed.targets.postgres.connection import reading, run
+from honed.targets.postgres.environment import environment_of
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
@@ -198,6 +199,10 @@ class PostgresTarget:
         """Return everything that a step could change, line by line."""
         with self._reading() as connection:
             return read_shape(connection)
+
+    def environment(self) -> Mapping[str, Json]:
+        """Return versions, settings, schema and sizes, in classes."""
+        return environment_of(self.catalog())
 
     def obstacles(self, added_bytes: int) -> Sequence[str]:
         """Return why no change that adds so many bytes may begin now; empty: it may."""

@@ -1,0 +1,1 @@
+"""Two servers: the secondary tries first; what held up there the primary tries and adopts."""

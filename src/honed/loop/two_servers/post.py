@@ -1,0 +1,98 @@
+"""The way from the secondary to the primary's API: one envelope, one answer."""
+
+import hashlib
+import stat
+from pathlib import Path
+
+import httpx
+
+from honed.config import Settings
+from honed.errors import ConfigurationError, EvidenceRefused, PeerUnavailable
+from honed.loop.two_servers.publish import Post
+
+#: Where the API takes envelopes, below its own address.
+EVIDENCE_PATH = "/api/v1/evidence"
+#: Longest wait for an answer.
+TIMEOUT_S = 10.0
+#: A refusal has words; from here on the other server is only in trouble.
+_TROUBLE = 500
+_REFUSED = 400
+
+
+def post_over_http(settings: Settings) -> Post:
+    """Return what hands an envelope to the primary at ``peer_url``.
+
+    The connection goes there directly, whatever proxies the environment names, and follows no
+    redirection.
+    """
+
+    def post(envelope: bytes) -> None:
+        try:
+            answer = httpx.post(
+                settings.peer_url.rstrip("/") + EVIDENCE_PATH,
+                content=envelope,
+                headers={"Content-Type": "application/json", **_authorization(settings)},
+                timeout=TIMEOUT_S,
+                trust_env=False,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            msg = f"{settings.peer_url} does not answer: {type(error).__name__}"
+            raise PeerUnavailable(msg) from error
+        _check(answer, envelope)
+
+    return post
+
+
+def read_token(path: Path) -> str:
+    """Return the token in a file that only its owner may read.
+
+    Raises:
+        ConfigurationError: it cannot be read, others may read it, or it is shorter than 16
+            characters.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        msg = f"the token {path} cannot be read"
+        raise ConfigurationError(msg, hint=_MAKE_ONE) from error
+    if mode & 0o077:
+        msg = f"others may read the token {path} (mode {mode:04o})"
+        raise ConfigurationError(msg, hint=f"chmod 600 {path}")
+    if len(token) < 16:  # noqa: PLR2004 - said in the docstring and in the error
+        msg = f"the token in {path} is shorter than 16 characters"
+        raise ConfigurationError(msg, hint=_MAKE_ONE)
+    return token
+
+
+def _authorization(settings: Settings) -> dict[str, str]:
+    if settings.peer_token_file is None:
+        return {}
+    return {"Authorization": f"Bearer {read_token(settings.peer_token_file)}"}
+
+
+def _check(answer: httpx.Response, envelope: bytes) -> None:
+    """Return if the other server has taken the envelope.
+
+    Raises:
+        EvidenceRefused: it says why it has not.
+        PeerUnavailable: it says nothing of use, or something else answers there.
+    """
+    try:
+        said = answer.json()
+    except ValueError:
+        said = None
+    content = said if isinstance(said, dict) else {}
+    if _REFUSED <= answer.status_code < _TROUBLE and content.get("error"):
+        raise EvidenceRefused(
+            str(content["error"])[:500],
+            reason=str(content.get("reason", "refused"))[:40],
+            hint=str(content.get("hint", ""))[:500],
+        )
+    sha256 = hashlib.sha256(envelope).hexdigest()
+    if answer.status_code >= _REFUSED or content.get("sha256") != sha256:
+        msg = f"{answer.url.host} answers with status {answer.status_code} and no receipt"
+        raise PeerUnavailable(msg)
+
+
+_MAKE_ONE = "make one with `openssl rand -hex 32`, the same in both files, each with mode 0600"
