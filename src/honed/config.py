@@ -97,6 +97,13 @@ class Settings(BaseSettings):
     seed: int = Field(20261121, description="Seed of every random choice; recorded with it.")
     storage_budget_mb: int = Field(100, ge=1, description="Most new indexes may take, in MB.")
 
+    plan_pin_days: float = Field(
+        30.0,
+        gt=0,
+        description="A plan pin expires after so many days, unless a trial without it shows that it"
+        " is needed.",
+    )
+
     copy_limit_mb: int = Field(
         2048, ge=1, description="A larger target is copied for trials in part, in MB."
     )

@@ -7,7 +7,7 @@ from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
 QUERIES = load_queries(__package__)
-_TARGET_QUERIES = load_queries(__package__, "numbers.sql")
+TARGET_QUERIES = load_queries(__package__, "numbers.sql")
 
 #: Days after which a plan that was not seen again is forgotten.
 _DAYS = 30
@@ -42,7 +42,7 @@ def remember(
         seen = {**whose, "statement_id": statement_id, "plan_hash": plan_hash}
         store.execute(QUERIES["note_plan"], seen)
     wanted = {"tables": list(tables)[:MOST_TABLES]}
-    for row in target.execute(_TARGET_QUERIES["list_planner_numbers"], wanted).fetchall():
+    for row in target.execute(TARGET_QUERIES["list_planner_numbers"], wanted).fetchall():
         numbers = {"table_name": row["table_name"], "numbers": json.dumps(row["numbers"])}
         store.execute(QUERIES["note_numbers"], {**whose, **numbers})
     store.execute(QUERIES["forget_old_plans"], {**whose, "days": _DAYS})

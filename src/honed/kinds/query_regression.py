@@ -1,0 +1,216 @@
+"""Brings the last good plan of a statement back, and lets go of it when it is needed no more.
+
+## What it does
+
+It remembers which plan each statement had when, what a call cost then, and what the planner knew in
+numbers. Where a statement became slower than its own history and had a better plan, it looks for
+the narrowest thing that brings that plan back on a clone: fresh statistics, statistics of columns
+together, more values of a column, a fixed number of values, the numbers that the planner knew
+before (PostgreSQL 18), and last one setting of the planner for the role that runs the statement.
+What does not bring the plan back there is not proposed. Each pin says for whom it holds, what takes
+it back and when it expires (`plan_pin_days`); `honed.plan_pins` lists them. Every week, and as soon
+as columns or indexes of its tables change, it tries without the pin, and takes it back where the
+planner does as well by itself. Where the server has pg_hint_plan or pg_stash_advice, the record of
+a claim tells; honed does not use them yet.
+
+## Why it helps
+
+Nothing was deployed, and a report takes a minute instead of a second: statistics moved past some
+limit, somebody dropped or restored some, a role got a setting. The plan of yesterday is known to be
+good, and the way back is seldom more than one command. But nobody is there at night to find it.
+
+## Risk and rollback
+
+The undo drops the statistics object, resets the column or the setting, or gives the numbers back. A
+plain ANALYZE has no undo: it brings what the next autovacuum would have brought. Given numbers hold
+until the next ANALYZE. A setting is for one role in one database, and only where none of its other
+statements becomes slower; connections that are open keep the old value. Statistics may change plans
+of other statements; the trial replays them all. Lists of common values are not saved: they are
+values of production's rows.
+
+## How it is measured
+
+In the trial: CPU seconds of each statement, replayed on clones with the pin and without; statements
+weigh the same, and none may become more than 10 % slower. A pin is taken back if without it each
+statement costs less than a tenth more. In production: milliseconds per call of the pinned
+statements, compared with the time since they became slow.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from honed.core.finding import REGRESSION, Finding, FindingType
+from honed.core.hypothesis import MAX_PRIORITY, Hypothesis
+from honed.core.kind import Kind
+from honed.core.risk import Risk
+from honed.core.step import Step, steps_from_json
+from honed.core.trial import Trial
+from honed.targets.postgres.plan_pins.pin import PlanPin
+from honed.targets.postgres.plan_pins.search import Found, find_pins
+from honed.targets.postgres.plan_pins.shapes import relations
+from honed.targets.postgres.plan_pins.trial import TOLERATED, UnpinTrial, pin_trial
+from honed.targets.postgres.plan_pins.unpinning import DuePin, due_pins, sessions
+from honed.targets.postgres.target import PostgresTarget
+
+#: A pin should be tried without.
+PLAN_PIN_DUE = FindingType("plan_pin_due")
+
+_UNPIN_PRIORITY = 3
+#: What a statement without its pin is taken to cost, in the metric of its trial.
+_AS_WELL = -math.log1p(TOLERATED)
+
+
+class QueryRegression(Kind[PostgresTarget]):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "query_regression"
+    sort: ClassVar[str] = "postgres"
+    risk: ClassVar[Risk] = Risk(level=3)
+    wants: ClassVar[frozenset[FindingType]] = frozenset({REGRESSION, PLAN_PIN_DUE})
+    #: How often a pin is tried without.
+    revalidate_after: ClassVar[timedelta] = timedelta(days=7)
+
+    def look(self, target: PostgresTarget) -> Iterator[Finding]:
+        """Yield one finding for each pin that should be tried without."""
+        for due in due_pins(target, after=self.revalidate_after):
+            yield Finding(
+                type=PLAN_PIN_DUE,
+                subject=_unpinned(due),
+                title=f"the plan pin of improvement {due.improvement_id} is to be tried without:"
+                f" {due.why}",
+                evidence={
+                    "improvement_id": due.improvement_id,
+                    "why": due.why,
+                    "statements": [each.statement_id for each in due.pins],
+                },
+            )
+
+    def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
+        """Yield one claim for each remedy, and one for each pin that is due."""
+        regressions = [each for each in findings if each.type == REGRESSION]
+        days = target.settings.plan_pin_days
+        for found in find_pins(target, regressions):
+            yield _claim(found, days)
+        due = {each.subject: each.finding_id for each in findings if each.type == PLAN_PIN_DUE}
+        for pin in due_pins(target, after=self.revalidate_after) if due else ():
+            if _unpinned(pin) in due:
+                yield from _unpin(pin, target, due[_unpinned(pin)])
+
+    def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
+        """Return the steps that were found when the claim was made."""
+        del target
+        return steps_from_json(_parameters(hypothesis)["steps"])
+
+    def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
+        """Return the replay of the workload with the pin and without; or without it and with."""
+        parameters = _parameters(hypothesis)
+        steps = self.apply(hypothesis, target)
+        trial = pin_trial(target, steps, parameters, notes=parameters["notes"])
+        return UnpinTrial(trial) if "takes_back" in parameters else trial
+
+    def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
+        """Return milliseconds per call by statement id, of the pinned statements.
+
+        Without a pin everything up to what is tolerated counts as that: no chance decides.
+        """
+        parameters, costs = _parameters(hypothesis), target.statement_costs()
+        least: Mapping[str, float] = parameters.get("good_enough_ms", {})
+        return {
+            each: max(costs[each].exec_ms_per_call, least.get(each, 0.0))
+            for each in parameters["statements"]
+            if each in costs
+        }
+
+    def compares_from(self, hypothesis: Hypothesis) -> datetime | None:
+        """Return since when the statements have been slow."""
+        since: str = _parameters(hypothesis).get("bad_since", "")
+        return datetime.fromisoformat(since) if since else None
+
+
+def _claim(found: Found, days: float) -> Hypothesis:
+    remedy = found.remedy
+    logs = [math.log(case.good.mean_ms / case.evidence.mean_ms_bad) for case in found.cases]
+    times = math.exp(-min(logs))
+    count = len(found.cases)
+    which = "a statement" if count == 1 else f"{count} statements"
+    pins = [
+        PlanPin(
+            statement_id=case.statement_id,
+            good_plan_hash=case.good.plan_hash,
+            bad_plan_hash=case.bad_hash,
+            evidence=case.evidence,
+            mechanism=remedy.mechanism,
+            scope=remedy.scope,
+            days=days,
+            undo=remedy.undo,
+        ).to_json()
+        for case in found.cases
+    ]
+    parameters: dict[str, Any] = {
+        "pins": pins,
+        "statements": [case.statement_id for case in found.cases],
+        "steps": [step.to_json() for step in remedy.steps],
+        "session": dict(remedy.session),
+        "role": remedy.role,
+        "overrides": dict(found.cases[0].overrides) if remedy.session else {},
+        "tables": sorted(list(t) for case in found.cases for t in relations(case.good.plan)),
+        "definitions": found.definitions,
+        "bad_since": max(case.evidence.bad_since for case in found.cases),
+        "base_s": dict(found.base_s),
+        "cut_s": found.cut_s,
+        "notes": {"left_out": dict(found.left_out)},
+    }
+    return Hypothesis(
+        kind=QueryRegression.name,
+        subject=f"{remedy.mechanism}: {remedy.label}",
+        claim=f"{remedy.label} ({remedy.mechanism}) gives {which} the last good plan back, which"
+        f" was up to {times:.1f} times as fast",
+        priority=MAX_PRIORITY,
+        risk=QueryRegression.risk.level,
+        predicted_log_ratio=sum(logs) / len(found.base_s),
+        parameters=parameters,
+        finding_ids=tuple(case.finding_id for case in found.cases),
+    )
+
+
+def _unpinned(due: DuePin) -> str:
+    return f"without the pin of improvement {due.improvement_id}"
+
+
+def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hypothesis]:
+    """Yield the claim that a pin is not needed, if its statements can still be replayed."""
+    statements = [each.statement_id for each in due.pins]
+    replayable = {each.statement_id: each for each in target.workload().replayable}
+    concerned = due.parameters["base_s"].keys() & replayable.keys()
+    if not concerned & set(statements):
+        return
+    session, overrides = sessions(target, due)
+    yield Hypothesis(
+        kind=QueryRegression.name,
+        subject=_unpinned(due),
+        claim=f"without the pin of improvement {due.improvement_id} ({due.pins[0].mechanism} of"
+        f" {due.pins[0].scope}) the planner does as well by itself",
+        priority=MAX_PRIORITY if due.is_expired else _UNPIN_PRIORITY,
+        risk=QueryRegression.risk.level,
+        predicted_log_ratio=_AS_WELL,
+        parameters={
+            "takes_back": due.improvement_id,
+            "statements": statements,
+            "steps": [step.to_json() for step in due.steps],
+            "session": session,
+            "overrides": overrides,
+            "good_enough_ms": {
+                each.statement_id: (1 + TOLERATED) * each.evidence.mean_ms_good for each in due.pins
+            },
+            "base_s": {each: replayable[each].mean_ms / 1000 for each in sorted(concerned)},
+            "cut_s": due.parameters["cut_s"],
+            "notes": {"why": due.why},
+        },
+        finding_ids=(finding_id,),
+    )
+
+
+def _parameters(hypothesis: Hypothesis) -> Mapping[str, Any]:
+    return hypothesis.parameters

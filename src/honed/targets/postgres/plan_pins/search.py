@@ -1,0 +1,182 @@
+"""The search: which mechanism, the narrowest first, brings the good plans of statements back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from honed.core.finding import Finding
+from honed.errors import EvaluatorFailed, StatementCut
+from honed.targets.postgres.indexes.advise import choose_cut_s
+from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.plan_pins.bench import Bench
+from honed.targets.postgres.plan_pins.case import Case, read_cases
+from honed.targets.postgres.plan_pins.pin import Remedy, definitions
+from honed.targets.postgres.plan_pins.provider import Provider, read_server
+from honed.targets.postgres.plan_pins.providers.hint_table import HintTable
+from honed.targets.postgres.plan_pins.providers.saved_statistics import SavedStatistics
+from honed.targets.postgres.plan_pins.providers.settings import Settings
+from honed.targets.postgres.plan_pins.providers.stash_advice import StashAdvice
+from honed.targets.postgres.plan_pins.providers.statistics import Statistics
+from honed.targets.postgres.plan_pins.shapes import relations, shapes
+from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.workload import WorkloadStatement
+
+#: From the narrowest to the widest. Indexes are ``index_optimization``'s.
+LADDER: tuple[Provider, ...] = (
+    StashAdvice(),
+    HintTable(),
+    Statistics(),
+    SavedStatistics(),
+    Settings(),
+)
+
+#: A setting that makes another statement of the role slower by more than this factor is not
+#: proposed ...
+_HARM = 1.1
+#: ... if it is more than the caches do to a run, seconds.
+_NOTICED_S = 1e-3
+
+
+@dataclass(slots=True)
+class Found:
+    """A remedy, and the statements whose good plan it brings back."""
+
+    remedy: Remedy
+    cases: list[Case]
+    #: CPU seconds of each statement that its trial replays; where the plan stays, as in production.
+    base_s: Mapping[str, float]
+    cut_s: float
+    #: Digest of the tables' columns and indexes.
+    definitions: str
+    #: Why narrower mechanisms were not used, by name.
+    left_out: Mapping[str, str]
+
+
+def find_pins(target: PostgresTarget, findings: Sequence[Finding]) -> list[Found]:
+    """Return what brings the plans of regressed statements back, tried on a clone.
+
+    Nothing is changed in production. A regression that the clone does not show, or that nothing
+    brings back there, is left alone. The target's lab is refreshed if there is a case.
+
+    Args:
+        target: where the regressions were found.
+
+        findings: of the type REGRESSION.
+    """
+    catalog = target.catalog()
+    cases = read_cases(target, findings, catalog)
+    if not cases:
+        return []
+    server, replayable = read_server(target), target.workload().replayable
+    why_not = {each.name: each.why_not(server) for each in LADDER}
+    target.lab.refresh()
+    with target.lab.clone("pins") as clone:
+        search = _Search(
+            Bench(clone),
+            [each for each in LADDER if not why_not[each.name]],
+            replayable,
+            choose_cut_s(replayable),
+        )
+        pairs = search.pin(cases)
+    return [
+        Found(
+            remedy=remedy,
+            cases=served,
+            base_s=_base_s(remedy, served, replayable),
+            cut_s=search.cut_s,
+            definitions=definitions(
+                catalog, frozenset().union(*(relations(each.good.plan) for each in served))
+            ),
+            left_out={name: why for name, why in why_not.items() if why},
+        )
+        for remedy, served in pairs
+    ]
+
+
+@dataclass(slots=True)
+class _Search:
+    bench: Bench
+    ladder: Sequence[Provider]
+    replayable: Sequence[WorkloadStatement]
+    cut_s: float
+    found: list[tuple[Remedy, list[Case]]] = field(default_factory=list)
+
+    def pin(self, cases: Sequence[Case]) -> list[tuple[Remedy, list[Case]]]:
+        """Return a remedy for each of ``cases`` that the clone shows to have a bad plan.
+
+        One that an earlier remedy has brought back already belongs to that one.
+        """
+        ill = [case for case in cases if not self.bench.is_good(case)]
+        for case in ill:
+            served = self._served_by(case)
+            if served is not None:
+                served.append(case)
+                continue
+            remedy = next(self._working(case), None)
+            if remedy is not None:
+                self.found.append((remedy, [case]))
+                self.bench.keep(remedy)
+        return self.found
+
+    def _served_by(self, case: Case) -> list[Case] | None:
+        """Return the cases of the remedy that brought back the plan of ``case``, too."""
+        for remedy, served in reversed(self.found):
+            is_of_role = case.scope is not None and case.scope.role == remedy.role
+            if remedy.session and is_of_role and self.bench.is_good(case, remedy):
+                return served
+            if not remedy.session and self.bench.is_good(case):
+                return served
+        return None
+
+    def _working(self, case: Case) -> Iterator[Remedy]:
+        for provider in self.ladder:
+            for remedy in provider.remedies(case, self.bench):
+                if self.bench.is_good(case, remedy) and not self._harms(remedy, case):
+                    yield remedy
+
+    def _harms(self, remedy: Remedy, case: Case) -> bool:
+        """Return whether a setting makes another statement of the role slower."""
+        if not remedy.session or case.scope is None:
+            return False
+        others = [
+            example
+            for each in self.replayable
+            if each.statement_id != case.statement_id and case.scope.runs(each.statement_id)
+            for example in each.examples
+            if self._is_replanned(example, case, remedy)
+        ]
+        with closing(MeteredSession(self.bench.clone, cut_s=self.cut_s)) as session:
+            return any(self._is_slower(session, each, case, remedy) for each in others)
+
+    def _is_replanned(self, example: str, case: Case, remedy: Remedy) -> bool:
+        try:
+            before, after = (
+                self.bench.plans([example], settings={**case.overrides, **given})
+                for given in ({}, remedy.session)
+            )
+        except (EvaluatorFailed, StatementCut):
+            return False
+        return shapes(before[0]) != shapes(after[0])
+
+    def _is_slower(self, session: MeteredSession, example: str, case: Case, remedy: Remedy) -> bool:
+        costs_s = []
+        for given in ({}, remedy.session):
+            session.use({**case.overrides, **given})
+            costs_s.append(min(session.run(example).cost_s for _ in range(2)))
+        before_s, after_s = costs_s
+        return after_s > _HARM * before_s and after_s - before_s > _NOTICED_S
+
+
+def _base_s(
+    remedy: Remedy, cases: Sequence[Case], replayable: Sequence[WorkloadStatement]
+) -> dict[str, float]:
+    """Return the seconds of each statement whose sessions the remedy may concern."""
+    scope = cases[0].scope
+    concerned = [
+        each
+        for each in replayable
+        if not remedy.session or scope is None or scope.runs(each.statement_id)
+    ]
+    seconds = {each.statement_id: each.mean_ms / 1000 for each in concerned}
+    # Of these the mean over the whole lookback knows the good plan as well.
+    return seconds | {each.statement_id: each.evidence.mean_ms_bad / 1000 for each in cases}

@@ -1,0 +1,76 @@
+"""Unpinning: which pins are to be tried without, and what that takes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from honed.core.canonical import Json
+from honed.core.step import Step, steps_from_json
+from honed.targets.postgres.plan_history.memory import QUERIES
+from honed.targets.postgres.plan_pins.pin import PlanPin, definitions
+from honed.targets.postgres.session_settings.scope import QUERIES as SETTINGS
+from honed.targets.postgres.session_settings.scope import read_scopes
+from honed.targets.postgres.target import PostgresTarget
+
+
+@dataclass(frozen=True, slots=True)
+class DuePin:
+    """A pin that is on the target and should be tried without."""
+
+    improvement_id: int
+    pins: tuple[PlanPin, ...]
+    #: What takes it back, in order.
+    steps: tuple[Step, ...]
+    #: Parameters of the claim that made it.
+    parameters: Mapping[str, Any]
+    #: Why it is due, for a person.
+    why: str
+    is_expired: bool
+
+
+def due_pins(target: PostgresTarget, *, after: timedelta) -> Iterator[DuePin]:
+    """Yield the pins that were not tried without for so long, or whose tables have changed."""
+    rows = target.recall(QUERIES["list_pins"], {})
+    catalog = target.catalog() if rows else None
+    for row in rows:
+        assert catalog is not None  # noqa: S101 - there are rows
+        parameters: Mapping[str, Any] = row["hypothesis"]["parameters"]
+        tables = frozenset((schema, name) for schema, name in parameters["tables"])
+        why = ""
+        if row["is_expired"]:
+            why = "it has expired"
+        elif definitions(catalog, tables) != parameters["definitions"]:
+            why = "columns or indexes of its tables have changed"
+        elif row["unchecked"] >= after:
+            why = f"nobody has tried without it for {row['unchecked'].days} days"
+        if why:
+            yield DuePin(
+                improvement_id=row["improvement_id"],
+                pins=tuple(PlanPin.from_json(each) for each in parameters["pins"]),
+                steps=taking_back(steps_from_json(row["steps"])),
+                parameters=parameters,
+                why=why,
+                is_expired=row["is_expired"],
+            )
+
+
+def taking_back(steps: list[Step]) -> tuple[Step, ...]:
+    """Return what takes a pin back; what leaves nothing behind needs nothing."""
+    return tuple(step.inverse() for step in reversed(steps) if step.undo)
+
+
+def sessions(target: PostgresTarget, due: DuePin) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return what sessions of a pinned role would have without the pin, and what they have now.
+
+    Both are empty for a pin that acts on tables.
+    """
+    names = list(due.parameters["session"])
+    if not names:
+        return {}, {}
+    defaults = target.query(SETTINGS["list_values"], {"names": names})
+    before: dict[str, Json] = {row["name"]: row["setting"] for row in defaults}
+    before |= {name: value for name, value in due.parameters["overrides"].items() if name in names}
+    roles = [each for each in read_scopes(target) if each.role == due.parameters["role"]]
+    overrides: dict[str, Json] = dict(roles[0].overrides) if roles else {}
+    return before, overrides
