@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from honed.core.step import Step
-from honed.errors import EvaluatorFailed, StatementCut
+from honed.errors import EvaluatorFailed, StatementCut, StepFailed
+from honed.targets.postgres.columnstore.runner import ARCHIVE
 from honed.targets.postgres.grow import grow
 from honed.targets.postgres.production import quoted
 from honed.targets.postgres.shadow import OWNER, QUERIES, Shadow
 from honed.targets.postgres.shadow_database import ShadowDatabase
-from honed.targets.postgres.whatif import Buildable, Built, Estimate, estimate_of
+from honed.targets.postgres.whatif import Buildable, Built, Estimate, plan
 
 #: Builds at once.
 _BUILDERS = max(1, min(4, os.cpu_count() or 1))
@@ -62,10 +63,13 @@ class Clone(ShadowDatabase):
         """Do ``steps`` here, as they would be done in production.
 
         Raises:
-            EvaluatorFailed: one failed, or is no step of SQL.
+            EvaluatorFailed: one failed, or is neither of SQL nor of archives.
             DiskFull: there is no room for what it builds.
         """
         for step in steps:
+            if step.runner == ARCHIVE:
+                self._archive(step)
+                continue
             if step.runner != "sql":
                 msg = f"a clone cannot carry out a step of the runner {step.runner}"
                 raise EvaluatorFailed(msg)
@@ -75,14 +79,22 @@ class Clone(ShadowDatabase):
             with self.session(OWNER).transaction():
                 self.run(*step.do)
 
+    def _archive(self, step: Step) -> None:
+        """Carry out a step of archives: what it writes lies beside the clone and goes with it."""
+        for act in step.do:
+            try:
+                with self.shadow.errors(step.description):
+                    self.shadow.archivist(self.database).run(self.session(OWNER), act)
+            except (StepFailed, StatementCut) as error:
+                raise EvaluatorFailed(str(error)) from error
+
     def estimate(self, statement: str, visible: Collection[str]) -> Estimate:
         """Return what ``statement`` would cost if of all candidates only ``visible`` existed.
 
         Raises:
             EvaluatorFailed: the statement cannot be planned.
         """
-        self.show(visible)
-        return estimate_of(self.explain_short(statement))
+        return plan(self, statement, with_indexes=visible)
 
     def add(self, candidates: Collection[Buildable]) -> dict[str, Built]:
         """Build ``candidates``, as many at once as there are processors; return them by name.

@@ -85,11 +85,7 @@ class ShadowDatabase:
 
     def cost(self, statement: str) -> float:
         """Return the planner's cost of ``statement`` with the indexes visible now."""
-        return float(self.explain_short(statement)["Plan"]["Total Cost"])
-
-    def explain_short(self, statement: str) -> Mapping[str, Any]:
-        """Return the plan without what only ``VERBOSE`` tells; see ``explain``."""
-        return self._explain(_EXPLAIN_SHORT, statement)
+        return float(self._explain(_EXPLAIN_SHORT, statement)["Plan"]["Total Cost"])
 
     def close(self) -> None:
         """Close every connection; the lab drops the database."""

@@ -1,8 +1,10 @@
 """What-if: the words for asking what a statement would cost if only some indexes existed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from honed.core.canonical import Json
 
 
 class Buildable(Protocol):
@@ -36,6 +38,32 @@ class Built:
     size_bytes: int
     #: Seconds that the build took.
     build_s: float
+
+
+class WhatIf(Protocol):
+    """Plans statements as if of some candidates only a part existed: built ones or imagined."""
+
+    def show(self, names: Collection[str]) -> None:
+        """Make exactly ``names`` of the candidates visible to the planner."""
+
+    def explain(self, sql: str) -> Mapping[str, Json]:
+        """Return the plan of ``sql``.
+
+        Raises:
+            EvaluatorFailed: it cannot be planned.
+            StatementCut: planning took too long.
+        """
+
+
+def plan(what_if: WhatIf, sql: str, *, with_indexes: Collection[str] = ()) -> Estimate:
+    """Return what ``sql`` would cost if of all candidates only ``with_indexes`` existed.
+
+    Raises:
+        EvaluatorFailed: it cannot be planned.
+        StatementCut: planning took too long.
+    """
+    what_if.show(with_indexes)
+    return estimate_of(what_if.explain(sql))
 
 
 def estimate_of(plan: Mapping[str, Any]) -> Estimate:

@@ -50,9 +50,11 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
     given_s = seconds or _seconds(statements, cut_s, target.settings.trial_budget_s)
     budget_bytes = budget_left_bytes(catalog, target.settings.storage_budget_mb)
     shapes, trees = _indexable(target, read_shapes(catalog)), read_trees(catalog)
-    target.lab.refresh()
+    copied = target.lab.refresh()
+    # A sample plans as production does too, but is as large as the limit allows.
+    imagine = target.lab.phantom if copied.sampled else target.lab.clone
     with (
-        target.lab.clone("imagine") as imaginary,
+        imagine("imagine") as imaginary,
         target.lab.clone("search") as clone,
         MeteredSession(clone, cut_s=cut_s) as session,
     ):

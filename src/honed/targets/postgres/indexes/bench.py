@@ -2,18 +2,18 @@
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol
 
-from honed.core.canonical import Json
 from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.indexes.access import walk
 from honed.targets.postgres.indexes.clock import SearchClock
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.query import Planned, Query, plan_key
-from honed.targets.postgres.whatif import Built
+from honed.targets.postgres.whatif import Built, WhatIf
 
 #: Runs of one measurement, of which the least counts, use about so much CPU together, seconds; at
 #: most so many; and two of what is shorter than the last.
@@ -28,6 +28,9 @@ _HOPELESS = (1.5, 0.005)
 _DOUBTFUL = 1.03
 #: A statement whose calls take so many times the cut in production is not run without candidates.
 _SURELY_CUT = 3.0
+#: Share of the time after which a laboratory that cannot run statements is no longer asked for
+#: plans either: what they are for must still be built and run.
+_PLAN_UNTIL = 0.55
 #: A plan for the empty set costs nothing; its logarithm is wanted nevertheless.
 _LEAST_COST = 1e-3
 #: Logarithms of costs nearer than this say nothing about a slope; steeper slopes are noise.
@@ -36,22 +39,11 @@ _SAME_COST, _STEEPEST = 0.05, 2.0
 _FLOOR_S = 1e-5
 
 
-class Laboratory(Protocol):
+class Laboratory(WhatIf, Protocol):
     """Where the bench tries indexes: a clone that can also time statements."""
 
     def add(self, candidates: Collection[IndexDefinition]) -> Mapping[str, Built]:
         """Build ``candidates`` unseen by the planner; one that cannot be built is left out."""
-
-    def show(self, names: Collection[str]) -> None:
-        """Make exactly ``names`` of the added candidates visible to the planner."""
-
-    def explain(self, sql: str) -> Mapping[str, Json]:
-        """Return the plan of ``sql``.
-
-        Raises:
-            EvaluatorFailed: it cannot be planned.
-            StatementCut: planning took too long.
-        """
 
     def cpu_s(self, sql: str, cut_s: float) -> float:
         """Run ``sql`` once and return its CPU seconds, ``cut_s`` where it was cut.
@@ -108,9 +100,17 @@ class Bench:
         self.queries = list(queries)
         #: Queries that cannot be planned or run, and why.
         self.left_out: dict[Query, str] = {}
+        #: Queries that could not be planned with some candidates, and why the last time.
+        self.unplanned: dict[Query, str] = {}
+        #: How often the planner was not asked because it was late.
+        self.guessed = 0
         self._tables: dict[Query, frozenset[tuple[str, str]]] = {}
         self._built: dict[str, tuple[IndexDefinition, Built]] = {}
+        #: Candidates on the tables of each query.
+        self._relevant: defaultdict[Query, frozenset[str]] = defaultdict(frozenset)
         self._plans: dict[tuple[Query, frozenset[str]], Planned] = {}
+        #: Every different plan of each query with the sets that gave it, as far as they are known.
+        self._asked: defaultdict[Query, list[tuple[frozenset[str], Planned]]] = defaultdict(list)
         self._measured: dict[tuple[Query, str], _Measured] = {}
         self._compared: dict[tuple[Query, str], tuple[float, float]] = {}
 
@@ -151,8 +151,12 @@ class Bench:
                 self._measure(query, self.plan(query, ()), self.cut_s)
 
     def open_like(self, other: "Bench") -> None:
-        """Plan every query without candidates, and believe ``other`` what it costs to run."""
+        """Plan every query without candidates, and believe ``other`` what it costs to run.
+
+        From now on the time of ``other`` is the time of both.
+        """
         self.queries = list(other.queries)
+        self._clock = other._clock  # noqa: SLF001 - another of our own class
         self._open_each(
             lambda query, planned: self._keep(query, planned, _Measured(other.base_s(query)))
         )
@@ -178,6 +182,12 @@ class Bench:
         by_name = {candidate.name: candidate for candidate in candidates}
         for name, built in self._laboratory.add(list(by_name.values())).items():
             self._built[name] = (by_name[name], built)
+        for query, tables in self._tables.items():
+            self._relevant[query] = frozenset(
+                name
+                for name, (each, _) in self._built.items()
+                if (each.schema, each.table) in tables
+            )
 
     def definition(self, name: str) -> IndexDefinition:
         """Return the candidate called ``name``."""
@@ -192,14 +202,48 @@ class Bench:
 
         A query that can no longer be planned keeps its plan without candidates.
         """
-        relevant = self._relevant(query, visible)
+        relevant = self._relevant[query].intersection(visible)
         if (query, relevant) not in self._plans:
-            try:
-                planned = self._explain(query, relevant)
-            except (EvaluatorFailed, StatementCut):
-                planned = self._plans[query, frozenset()]
-            self._plans[query, relevant] = planned
+            self._plans[query, relevant] = (
+                self._inferred(query, relevant)
+                or self._guessed(query, relevant)
+                or self._asked_for(query, relevant)
+            )
         return self._plans[query, relevant]
+
+    def _asked_for(self, query: Query, visible: frozenset[str]) -> Planned:
+        try:
+            planned = self._explain(query, visible)
+        except (EvaluatorFailed, StatementCut) as error:
+            self.unplanned[query] = str(error)
+            return self._plans[query, frozenset()]
+        self._asked[query].append((visible, planned))
+        return planned
+
+    def _inferred(self, query: Query, visible: frozenset[str]) -> Planned | None:
+        """Return the plan of a larger set that needs nothing else than ``visible``.
+
+        What is cheapest of many ways is cheapest of some of them too. The values of an expression
+        are only known where its index is: there the server is asked.
+        """
+        for larger, planned in self._asked[query]:
+            if visible <= larger and self._allows(visible, planned):
+                gone = larger - visible
+                if not any(self.definition(name).has_expression for name in gone):
+                    return planned
+        return None
+
+    def _guessed(self, query: Query, visible: frozenset[str]) -> Planned | None:
+        """Return the cheapest known plan that ``visible`` allows, where it is too late to ask."""
+        if self._can_run or not self.is_past(_PLAN_UNTIL):
+            return None
+        self.guessed += 1
+        base = self._plans[query, frozenset()]
+        known = (planned for _, planned in self._asked[query] if self._allows(visible, planned))
+        return min((base, *known), key=lambda planned: planned.cost)
+
+    def _allows(self, visible: frozenset[str], planned: Planned) -> bool:
+        return not (planned.used & self._built.keys()) - visible
 
     def base_s(self, query: Query) -> float:
         """Return the CPU seconds of ``query`` without candidates."""
@@ -322,11 +366,6 @@ class Bench:
             visible=visible,
             tree=tree,
         )
-
-    def _relevant(self, query: Query, visible: Collection[str]) -> frozenset[str]:
-        tables = self._tables[query]
-        definitions = ((name, self._built[name][0]) for name in visible)
-        return frozenset(name for name, each in definitions if (each.schema, each.table) in tables)
 
     def _measure(self, query: Query, planned: Planned, cut_s: float) -> float:
         """Run ``query``, short ones more than once; return and keep the least that it ever took."""

@@ -1,15 +1,18 @@
 """Imagined indexes: what the planner would do with an index that nobody has built.
 
 An index on an empty twin of a table is made an index of the table itself, in the catalog of a
-private clone, and its file gets the length that the index would have, as a hole that takes no room.
-The planner reads the catalog and asks the file for its length, so it plans as with a real one; what
-it plans must not be run. A hundred such indexes on a table of 300,000 rows take a second to make,
-the real ones half a minute. Of 88 plans with all candidates of TPC-H visible, 68 used the very same
-indexes as with the real ones, the others similar ones at similar costs.
+private clone or of a phantom, and its file gets the length that the index would have, as a hole
+that takes no room. The planner reads the catalog and asks the file for its length, so it plans as
+with a real one; what it plans must not be run. The table itself is left alone: CREATE INDEX would
+read all of it, holes too, and overwrite the number of its rows. A hundred such indexes on a table
+of 300,000 rows take a second to make, the real ones half a minute. Of 88 plans with all candidates
+of TPC-H visible, 68 used the very same indexes as with the real ones, the others similar ones at
+similar costs.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from psycopg import sql
 
@@ -21,9 +24,9 @@ from honed.targets.postgres.grow import grow
 from honed.targets.postgres.indexes.candidates import Shapes
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.laboratory import analyze_expressions
-from honed.targets.postgres.indexes.sizes import estimate_bytes
+from honed.targets.postgres.indexes.sizes import PARTIAL_SHARE, estimate_bytes
 from honed.targets.postgres.shadow import OWNER
-from honed.targets.postgres.shadow import QUERIES as LAB_QUERIES
+from honed.targets.postgres.shadow_database import ShadowDatabase
 from honed.targets.postgres.whatif import Built
 
 _QUERIES = load_queries("honed.targets.postgres.indexes", "imagine.sql")
@@ -34,13 +37,13 @@ class Imagination:
     """Implements ``bench.Laboratory`` without building anything; nothing can be timed on it.
 
     Args:
-        clone: its catalog is spoiled: plan on it, and throw it away.
+        database: a clone or a phantom. Its catalog is spoiled: plan on it, and throw it away.
 
         shapes: the tables, by whose statistics sizes are estimated.
     """
 
-    def __init__(self, clone: Clone, shapes: Shapes) -> None:
-        self._clone = clone
+    def __init__(self, database: ShadowDatabase, shapes: Shapes) -> None:
+        self._database = database
         self._shapes = shapes
         self._oids: dict[str, int] = {}
         self._shown: frozenset[str] = frozenset()
@@ -54,20 +57,22 @@ class Imagination:
         made: dict[str, Built] = {}
         for schema, each in by_schema.items():
             made |= self._add(schema, each)
-        analyze_expressions(self._clone, self, [each for each in candidates if each.name in made])
+        if isinstance(self._database, Clone):
+            new = [each for each in candidates if each.name in made]
+            analyze_expressions(self._database, self, new)
         return made
 
     def show(self, names: Collection[str]) -> None:
         """Make exactly ``names`` of the imagined indexes visible to the planner."""
         wanted = frozenset(names) & self._oids.keys()
-        for changed, is_visible in ((self._shown - wanted, False), (wanted - self._shown, True)):
-            if changed:
-                oids = [self._oids[name] for name in changed]
-                with self._clone.shadow.errors("showing indexes"):
-                    self._clone.session().execute(
-                        LAB_QUERIES["set_visibility"], {"oids": oids, "is_visible": is_visible}
-                    )
-        self._shown = wanted
+        if wanted != self._shown:
+            oids = {
+                "shown": [self._oids[name] for name in wanted - self._shown],
+                "hidden": [self._oids[name] for name in self._shown - wanted],
+            }
+            with self._database.shadow.errors("showing indexes"):
+                self._database.session().execute(_QUERIES["change_visibility"], oids)
+            self._shown = wanted
 
     def explain(self, sql: str) -> Mapping[str, Json]:
         """Return the plan of ``sql``.
@@ -76,7 +81,7 @@ class Imagination:
             EvaluatorFailed: it cannot be planned.
             StatementCut: planning took too long.
         """
-        return self._clone.explain(sql)
+        return self._database.explain(sql)
 
     def cpu_s(self, sql: str, cut_s: float) -> float:
         """Refuse: a plan with an imagined index finds no rows.
@@ -92,12 +97,12 @@ class Imagination:
         for candidate in candidates:
             try:
                 self._make_twin(candidate, twins)
-                self._clone.run(candidate.build_sql_on(twins))
+                self._database.run(candidate.build_sql_on(twins))
             except (EvaluatorFailed, StatementCut):
                 continue  # of a type without an operator class, or not immutable after all
         schemas = {"twins": twins, "origins": schema}
-        with self._clone.shadow.errors("imagining indexes"):
-            session = self._clone.session()
+        with self._database.shadow.errors("imagining indexes"):
+            session = self._database.session()
             session.execute(_QUERIES["give_to_real_tables"], schemas)
             session.execute(_QUERIES["tell_of_new_indexes"], schemas)
             rows = session.execute(_QUERIES["list_imagined"], schemas).fetchall()
@@ -105,8 +110,8 @@ class Imagination:
         found = {row["name"]: row for row in rows if row["name"] in by_name}
         sizes = {name: self._estimate(by_name[name]) for name in found}
         grow(
-            self._clone.shadow.server.data_dir,
-            self._clone.session(),
+            self._database.shadow.server.data_dir,
+            self._database.session(),
             {row["qualified_name"]: sizes[name] for name, row in found.items()},
         )
         self._oids |= {name: row["oid"] for name, row in found.items()}
@@ -118,13 +123,29 @@ class Imagination:
         self._twins.add((candidate.schema, candidate.table))
         owner = sql.Identifier(OWNER)
         schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
-        with self._clone.shadow.errors("imagining indexes"):
-            self._clone.session().execute(schema.format(sql.Identifier(twins), owner))
-        table = sql.SQL("CREATE TABLE {} (LIKE {})").format(
+        with self._database.shadow.errors("imagining indexes"):
+            self._database.session().execute(schema.format(sql.Identifier(twins), owner))
+        table = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING GENERATED)").format(
             sql.Identifier(twins, candidate.table),
             sql.Identifier(candidate.schema, candidate.table),
         )
-        self._clone.run(table.as_string(None))
+        self._database.run(table.as_string(None))
 
     def _estimate(self, candidate: IndexDefinition) -> int:
-        return estimate_bytes(candidate, self._shapes[candidate.schema, candidate.table])
+        shape = self._shapes[candidate.schema, candidate.table]
+        return estimate_bytes(candidate, shape, share=self._share(candidate))
+
+    def _share(self, candidate: IndexDefinition) -> float:
+        """Return the share of rows that the planner expects in ``candidate``."""
+        if not candidate.where:
+            return 1.0
+        every = f"SELECT FROM {candidate.relation}"
+        try:
+            rows = self._rows(every)
+            return min(1.0, self._rows(f"{every} WHERE {candidate.where}") / max(1.0, rows))
+        except (EvaluatorFailed, StatementCut):
+            return PARTIAL_SHARE
+
+    def _rows(self, statement: str) -> float:
+        top: Any = self._database.explain(statement)["Plan"]
+        return float(top["Plan Rows"])

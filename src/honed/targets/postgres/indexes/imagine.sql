@@ -34,3 +34,15 @@ SELECT c.oid::bigint AS oid
   JOIN pg_index i ON i.indexrelid = c.oid
   JOIN pg_class t ON t.oid = i.indrelid
  WHERE n.nspname = %(twins)s AND t.relnamespace <> c.relnamespace;
+
+-- change_visibility --
+-- Show some imagined indexes to the planner and hide others; sessions learn it by the table's change.
+WITH flipped AS (
+    UPDATE pg_index
+       SET indislive = indexrelid = ANY (%(shown)s::oid[])
+     WHERE indexrelid = ANY (%(shown)s::oid[] || %(hidden)s::oid[])
+    RETURNING indrelid
+)
+UPDATE pg_class
+   SET relhasindex = true
+ WHERE oid IN (SELECT indrelid FROM flipped);

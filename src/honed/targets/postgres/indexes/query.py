@@ -1,10 +1,12 @@
 """Queries and their plans, as a search for indexes sees them."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from honed.core.canonical import Json, digest
+from honed.core.canonical import Json
 
 #: What EXPLAIN guesses; two plans that differ in nothing else do the same.
 _GUESSES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
@@ -41,8 +43,13 @@ class Planned:
 
 
 def plan_key(plan: Mapping[str, Any]) -> str:
-    """Return a digest that is equal for plans that do the same, whatever the planner guesses."""
-    return digest(_without_guesses(plan.get("Plan", plan)))
+    """Return a digest that is equal for plans that do the same, whatever the planner guesses.
+
+    It is for comparing within one process: a search takes it ten thousand times, for which the
+    digest that signatures need takes ten times as long.
+    """
+    words = json.dumps(_without_guesses(plan.get("Plan", plan)), sort_keys=True)
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def _without_guesses(node: Mapping[str, Any]) -> dict[str, Json]:

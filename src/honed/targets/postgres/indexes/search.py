@@ -30,6 +30,8 @@ _CHOOSING = 0.4
 #: Candidates that are built at once, between two looks at the clock; and all together: more make
 #: choosing longer, hardly better.
 _BATCH, _MOST_BUILT = 4, 32
+#: Candidates that are built however late it is: to have thought for nothing is worse.
+_LEAST_BUILT = 8
 #: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
 _LENIENT = 0.25
 #: Looks at what the imagined candidates make possible.
@@ -123,7 +125,7 @@ def search(
     """
     real.open(until=_OPEN_UNTIL)
     imagined.open_like(real)
-    workshop = _Workshop(imagined, real, shapes, prices)
+    workshop = Workshop(imagined, real, shapes, prices)
     workshop.imagine()
     liked = workshop.liked(budget_bytes)
     workshop.build(liked)
@@ -138,8 +140,18 @@ def search(
     )
 
 
-class _Workshop:
-    """Thinks of candidates, imagines them, and has the good ones built."""
+class Workshop:
+    """Thinks of candidates, imagines them, and has the good ones built.
+
+    Args:
+        imagined: where candidates cost nothing to make.
+
+        real: where they are built; its time is the time of all.
+
+        shapes: the tables.
+
+        prices: what indexes must bring.
+    """
 
     def __init__(self, imagined: Bench, real: Bench, shapes: Shapes, prices: Prices) -> None:
         self._imagined = imagined
@@ -174,21 +186,25 @@ class _Workshop:
     def build(self, definitions: Sequence[IndexDefinition]) -> None:
         """Build ``definitions`` in their order, until there is no more time for it."""
         for at in range(0, min(len(definitions), _MOST_BUILT), _BATCH):
-            if self._real.is_past(_BUILD_UNTIL):
+            if at >= _LEAST_BUILT and self._real.is_past(_BUILD_UNTIL):
                 self._is_cut_short = True
                 return
             self._real.build(definitions[at : at + _BATCH])
 
     def examined(self) -> dict[str, Json]:
         """Return counts of what was looked at and what was not."""
-        left_out = {query.statement_id: why for query, why in self._real.left_out.items()}
+        imagined, real = self._imagined, self._real
         return {
             "thought_of": len(self._promise),
-            "imagined": len(self._imagined.built),
-            "built": len(self._real.built),
-            "queries": len(self._real.queries),
-            "left_out": left_out,
-            "ran_out_of_time": self._is_cut_short or self._real.is_late,
+            "imagined": len(imagined.built),
+            "built": len(real.built),
+            "queries": len(real.queries),
+            "left_out": _reasons(imagined.left_out | real.left_out),
+            # Of these the planner said nothing with some candidates, and how often it was not
+            # asked at all because time was up.
+            "unplanned": _reasons(imagined.unplanned | real.unplanned),
+            "not_asked": imagined.guessed,
+            "ran_out_of_time": self._is_cut_short or imagined.guessed > 0 or real.is_late,
         }
 
     def _look(self, visible: Collection[str]) -> None:
@@ -248,6 +264,10 @@ class _Workshop:
             for visible in (every, narrow, whole, narrow & whole):
                 used |= bench.plan(query, visible).used & every
         return frozenset(used)
+
+
+def _reasons(queries: Mapping[Query, str]) -> dict[str, Json]:
+    return {query.statement_id: why for query, why in queries.items()}
 
 
 def _index_set(bench: Bench, names: frozenset[str]) -> IndexSet:
