@@ -5,9 +5,9 @@ import platform
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,8 +42,8 @@ class TwoServerRole(StrEnum):
     SECONDARY = "secondary"
 
 
-_TableOfTarget = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*\..+\..+$")]
-_Retention = Annotated[
+_TableOfTarget: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*\..+\..+$")]
+_Retention: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[1-9]\d*( (hour|day|week|month|year)s?)?$")
 ]
 
@@ -140,6 +140,13 @@ class Settings(BaseSettings):
         ge=0,
         description="What all databases of the target's server may take, in MB: a change begins"
         " only if twice its size is left. 0: not looked at, as PostgreSQL cannot tell free space.",
+    )
+
+    partition_retention: dict[_TableOfTarget, _Retention] = Field(
+        {},
+        description="How long each partition stays with its table, by <target>.<schema>.<table>:"
+        " a time such as 13 months, or how many values of a key of whole numbers; then detaching it"
+        " is proposed.",
     )
 
     max_attempts: int = Field(3, ge=1, description="Tries before a message is a dead letter.")

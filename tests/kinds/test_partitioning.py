@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 
 import psycopg
@@ -91,6 +92,102 @@ class TestNumbered(KindContract):
         assert list(self.kind.propose([finding], world.target)) == []
 
 
+#: Of a hundred thousand numbers that were given, so many are kept.
+RETENTION = {"partition_retention": {"world.public.item": "5000"}}
+OLD = (
+    "CREATE TABLE shop (shop_id integer PRIMARY KEY)",
+    "INSERT INTO shop VALUES (1)",
+    """
+    CREATE TABLE item (item_id bigint PRIMARY KEY, what text, shop_id integer REFERENCES shop,
+                       CHECK (length(what) < 100))
+    PARTITION BY RANGE (item_id)
+    """,
+    "CREATE TABLE item_old PARTITION OF item FOR VALUES FROM (MINVALUE) TO (0)",
+    "CREATE TABLE item_p0 PARTITION OF item FOR VALUES FROM (0) TO (10000)",
+    "CREATE TABLE item_p1 PARTITION OF item FOR VALUES FROM (10000) TO (20000)",
+    "CREATE TABLE item_p2 PARTITION OF item FOR VALUES FROM (20000) TO (30000)",
+    "CREATE TABLE item_p3 PARTITION OF item FOR VALUES FROM (30000) TO (40000)",
+    "CREATE INDEX item_what ON item (what)",
+    "INSERT INTO item SELECT n, 'thing ' || n, 1 FROM generate_series(-1000, 25000) n",
+    "VACUUM ANALYZE item",
+)
+DEFAULT = "CREATE TABLE item_rest PARTITION OF item DEFAULT"
+
+
+class TestOld(KindContract):
+    kind = Partitioning()
+    ill = WorldPlan(OLD, COUNTING, settings=RETENTION)
+    #: Nothing is that old yet.
+    well = WorldPlan(
+        (
+            *OLD[:3],
+            "CREATE TABLE item_p2 PARTITION OF item FOR VALUES FROM (20000) TO (30000)",
+            "CREATE TABLE item_p3 PARTITION OF item FOR VALUES FROM (30000) TO (40000)",
+            "INSERT INTO item SELECT n, 'thing', 1 FROM generate_series(20000, 22000) n",
+        ),
+        COUNTING,
+        settings=RETENTION,
+    )
+
+    def test_the_oldest_go_first(self, proposed: Proposed) -> None:
+        (claim,) = proposed.claims
+        assert claim.subject == "public.item without item_old to item_p1"
+        assert [step.description.split()[1] for step in proposed.steps[2::3]] == [
+            "item_old",
+            "item_p0",
+            "item_p1",
+        ]
+
+    def test_the_schema_is_the_same_after_the_undo(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        before = dumped(ill_world)
+        ill_world.carry_out(proposed.steps)
+        assert dumped(ill_world) != before
+        ill_world.carry_out(inverses(proposed.steps))
+        assert dumped(ill_world) == before
+
+    def test_what_was_cut_off_is_finished_and_done_again(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        *checks, detach = proposed.steps[:3]
+        ill_world.carry_out(checks)
+        connect = ill_world.database.connect
+        with connect(autocommit=True) as connection, connect() as reader:
+            reader.execute("SELECT FROM item LIMIT 1")
+            connection.execute("SET lock_timeout = 10")
+            connection.execute("SET statement_timeout = 300")
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute(detach.do[0].encode())
+        assert ill_world.inspect(detach) is StepState.PARTIAL
+        ill_world.carry_out([detach.inverse()])
+        assert ill_world.inspect(detach) is StepState.ABSENT
+        ill_world.carry_out(inverses(checks))
+        assert ill_world.target.fingerprint() == proposed.before
+
+    def test_without_a_retention_nothing_is_old(self, make_world: MakeWorld) -> None:
+        world = make_world(replace(self.ill, settings={}))
+        assert list(Partitioning().look(world.target)) == []
+
+    def test_a_retention_of_time_does_not_suit_numbers(self, make_world: MakeWorld) -> None:
+        wrong = {"partition_retention": {"world.public.item": "3 months"}}
+        world = make_world(replace(self.ill, settings=wrong))
+        (finding,) = Partitioning().look(world.target)
+        assert "does not suit a key of type bigint" in finding.title
+        assert list(Partitioning().propose([finding], world.target)) == []
+
+
+class TestOldWithDefault(KindContract):
+    kind = Partitioning()
+    ill = WorldPlan((*OLD, DEFAULT), COUNTING, settings=RETENTION)
+    #: A foreign key refers to it: perhaps to rows that would go.
+    well = WorldPlan(
+        (*OLD, DEFAULT, "CREATE TABLE sold (item_id bigint REFERENCES item)"),
+        COUNTING,
+        settings=RETENTION,
+    )
+
+
 class TestUndoOfCreation:
     """What is made ahead goes again only as long as nobody needs it."""
 
@@ -161,3 +258,10 @@ def steps_of(world: PostgresWorld) -> list[Step]:
     kind = Partitioning()
     (claim,) = kind.propose(wanted(kind, world), world.target)
     return kind.apply(claim, world.target)
+
+
+def dumped(world: PostgresWorld) -> str:
+    """Return what pg_dump writes of the schema of ``world``."""
+    program = world.target.lab._shadow.server.program("pg_dump")
+    command = [str(program), "--schema-only", "--restrict-key=same", "-d", world.database.url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -3,9 +3,9 @@
 Load the fixture with ``pytest_plugins = ["honed.testing.postgres", "honed.testing.worlds"]``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -43,6 +43,8 @@ class WorldPlan:
     workload: tuple[LiteralString, ...]
     #: How often it runs each of them.
     calls: int = 5
+    #: Settings of honed that are not as they come.
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def _build(plan: WorldPlan, database: Database, store: Database, home: Path) -> 
             connection.execute(statement)
     record = add_target(store, TargetRecord("world", database.url))
     daemon = replace(store, role="honed_daemon")
-    return PostgresWorld(database, PostgresTarget(record, daemon, Settings(home=home)), plan)
+    settings = Settings.model_validate({"home": home, **plan.settings})
+    return PostgresWorld(database, PostgresTarget(record, daemon, settings), plan)
 
 
 _PURCHASES: tuple[LiteralString, ...] = (

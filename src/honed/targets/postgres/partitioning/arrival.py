@@ -19,6 +19,7 @@ from honed.targets.postgres.metering import CpuMeter
 from honed.targets.postgres.partitioning.ahead import ATTACH, Ending
 from honed.targets.postgres.production import quoted
 from honed.targets.postgres.shadow import OWNER
+from honed.targets.postgres.target import PostgresTarget
 
 #: What one number is.
 METRIC = "cpu_s_until_rows_lie_in_their_partition"
@@ -175,12 +176,16 @@ class ArrivalTrial:
     design: TrialDesign
 
     @classmethod
-    def of(cls, arrival: Arrival, lab: Lab, *, alpha: float, budget_s: float) -> "ArrivalTrial":
-        """Return the trial; ``lab`` is refreshed already."""
+    def of(cls, arrival: Arrival, target: PostgresTarget) -> "ArrivalTrial":
+        """Return the trial; the target's lab is refreshed."""
+        target.lab.refresh()
         design = TrialDesign(
-            units=(Unit(NEXT_ROWS),), metric=METRIC, alpha=alpha, time_budget_s=budget_s
+            units=(Unit(NEXT_ROWS),),
+            metric=METRIC,
+            alpha=target.settings.alpha,
+            time_budget_s=target.settings.trial_budget_s,
         )
-        return cls(lab, arrival, design)
+        return cls(target.lab, arrival, design)
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:

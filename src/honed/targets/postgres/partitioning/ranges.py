@@ -123,6 +123,12 @@ class Width:
         return f"{self.months} months" if self.months else str(self.distance)
 
 
+def end_of(bound: str, key: Key) -> Position | None:
+    """Return where a partition with this ``bound`` ends; None: it is the default, or open."""
+    found = _BOUND.fullmatch(bound)
+    return None if found is None else key.parse(found["upper"])
+
+
 def width_of(ranges: Sequence[Range]) -> Width | None:
     """Return the width that the last of ``ranges`` have in common; None where they differ."""
     widths = {Width.of(each) for each in sorted(ranges)[-_LEARNT_FROM:]}

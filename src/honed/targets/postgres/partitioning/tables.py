@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import sql
 
 from honed.storage.queries import load_queries
-from honed.targets.postgres.partitioning.ranges import Key, Position, Range, Width, width_of
+from honed.targets.postgres.partitioning.ranges import Key, Position, Range, Width, end_of, width_of
 from honed.targets.postgres.target import PostgresTarget
 
 QUERIES = load_queries(__package__, "partitioning.sql")
@@ -47,6 +47,8 @@ class Partition:
     condition: str
     #: None: it is the default, or open on a side.
     range: Range | None
+    #: Where it ends; None: it is the default, or open upwards.
+    end: Position | None
 
     @property
     def is_default(self) -> bool:
@@ -128,7 +130,11 @@ def _table(target: PostgresTarget, row: dict[str, Any]) -> PartitionedTable:
         partitions=tuple(
             Partition(
                 **each
-                | {"options": tuple(each["options"]), "range": Range.parse(each["bound"], key)}
+                | {
+                    "options": tuple(each["options"]),
+                    "range": Range.parse(each["bound"], key),
+                    "end": end_of(each["bound"], key),
+                }
             )
             for each in target.query(QUERIES["list_partitions"], names)
         ),
