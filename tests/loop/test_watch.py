@@ -10,37 +10,46 @@ import pytest
 
 from honed.core.hypothesis import Hypothesis
 from honed.core.target import Interval
-from honed.core.trial import GUARD, TrialDesign, Unit
+from honed.core.trial import GUARD
 from honed.core.verdict import Outcome, State, Verdict
-from honed.experiments.judge import judge
-from honed.experiments.judgement import Judgement
 from honed.improvement.record import events
 from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
 from honed.loop.events import Event, Kept, RolledBack, TrialStarted, WatchPair
+from honed.loop.evidence import MIN_PAIRS, Evidence, Pair, stored_pairs, weigh
 from honed.loop.learn import Course, rule
-from honed.loop.watch import (
-    MIN_PAIRS,
-    PATIENCE,
-    Pair,
-    Watched,
-    judged,
-    stored_pairs,
-    stretches_of_pair,
-)
+from honed.loop.watch import PATIENCE, Watched, stretches_of_pair
 from honed.stats.compare import Rule, decide
+from honed.stats.intervals import Interval as EffectInterval
 from honed.stats.moments import FloatArray, Moments
 from honed.testing.pets import BETTER, WORSE, Claim, PetKind, PetShop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED = 10
 FREE = Options(dry_run=False, require_approval=False)
-UNDECIDED = judge([({"q": 1.0}, {"q": 1.0})], TrialDesign(units=(Unit("q"),), metric="production"))
+HOUR = Interval(START, START + timedelta(hours=1))
+ALPHA = 0.05
+ENDLESS = EffectInterval(0.0, -math.inf, math.inf)
 
 
-def judgement(verdict: Verdict, effect: float) -> Judgement:
-    objective = replace(UNDECIDED.objective, effect=effect)
-    return replace(UNDECIDED, verdict=verdict, reason="because", objective=objective)
+def pair(ordinal: int, before: float, after: float, **more: Any) -> Pair:
+    return Pair(ordinal, HOUR, HOUR, {"q": before}, {"q": after}, **more)
+
+
+def evidence(verdict: Verdict, effect: float, *, gain: str = "", pages: float = 0.0) -> Evidence:
+    """Return evidence of which nothing more is told than is given here."""
+    found = weigh([pair(0, 1.0, 1.0)], None, alpha=ALPHA)
+    assert found is not None
+    objective = replace(found.time.objective, effect=effect)
+    time = replace(found.time, verdict=verdict, reason="because", objective=objective)
+    shown = EffectInterval(-0.5, -0.6, -0.4)
+    return replace(
+        found,
+        time=time,
+        time_at_end=shown if "time" in gain else ENDLESS,
+        pages=replace(found.pages, effect=pages, low=pages, high=pages),
+        pages_at_end=shown if "pages" in gain else ENDLESS,
+    )
 
 
 def seen(stretches: int, *, bases: int = NEEDED) -> Watched:
@@ -49,26 +58,52 @@ def seen(stretches: int, *, bases: int = NEEDED) -> Watched:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_too_few_pairs_decide_nothing(verdict: Verdict) -> None:
-    ruling = rule(judgement(verdict, 3.0), MIN_PAIRS - 1, seen(3), needed=NEEDED)
+    ruling = rule(evidence(verdict, 3.0, pages=3.0), MIN_PAIRS - 1, seen(3), needed=NEEDED)
     assert ruling.course is Course.GO_ON
 
 
 @pytest.mark.parametrize("pairs", [MIN_PAIRS, NEEDED])
-def test_worse_is_taken_back_at_once(pairs: int) -> None:
-    ruling = rule(judgement(Verdict.WORSE, 0.2), pairs, seen(pairs), needed=NEEDED)
+@pytest.mark.parametrize(("pages", "decided_by"), [(0.0, "time"), (0.5, "time and pages")])
+def test_worse_is_taken_back_at_once(pairs: int, pages: float, decided_by: str) -> None:
+    said = evidence(Verdict.WORSE, 0.2, pages=pages, gain="pages")
+    ruling = rule(said, pairs, seen(pairs), needed=NEEDED)
     assert (ruling.course, ruling.effect) == (Course.ROLL_BACK, 0.2)
+    assert ruling.decided_by == decided_by
+
+
+def test_more_pages_take_back_at_once_what_is_not_faster() -> None:
+    slower = evidence(Verdict.INCONCLUSIVE, 0.01, pages=0.5)
+    ruling = rule(slower, MIN_PAIRS, seen(MIN_PAIRS), needed=NEEDED)
+    assert (ruling.course, ruling.decided_by) == (Course.ROLL_BACK, "pages")
+    assert "+64.9% pages" in ruling.reason
+    faster = evidence(Verdict.INCONCLUSIVE, -0.01, pages=0.5, gain="time")
+    assert rule(faster, MIN_PAIRS, seen(MIN_PAIRS), needed=NEEDED).course is Course.GO_ON
+    ruling = rule(faster, NEEDED, seen(NEEDED), needed=NEEDED)
+    assert (ruling.course, ruling.decided_by) == (Course.KEEP, "time")
 
 
 @pytest.mark.parametrize("verdict", [Verdict.IMPROVED, Verdict.EQUIVALENT, Verdict.INCONCLUSIVE])
 @pytest.mark.parametrize(
-    ("effect", "at_the_end"), [(-0.5, Course.KEEP), (0.0, Course.KEEP), (0.1, Course.ROLL_BACK)]
+    ("gain", "effect", "costs", "course", "kept_effect"),
+    [
+        ("time", -0.5, True, Course.KEEP, -0.5),
+        ("pages", -0.1, True, Course.KEEP, -0.1),
+        ("pages", 0.1, True, Course.KEEP, -0.4),
+        ("pages and time", -0.5, True, Course.KEEP, -0.5),
+        ("", -0.1, True, Course.ROLL_BACK, -0.1),
+        ("", -0.1, False, Course.KEEP, -0.1),
+        ("", 0.1, True, Course.ROLL_BACK, 0.1),
+        ("", 0.1, False, Course.ROLL_BACK, 0.1),
+    ],
 )
-def test_what_is_not_shown_to_be_worse_is_watched_to_the_end(
-    verdict: Verdict, effect: float, at_the_end: Course
+def test_what_does_no_harm_is_watched_to_the_end_and_kept_for_a_gain(  # noqa: PLR0917 - one case each
+    verdict: Verdict, gain: str, effect: float, costs: int, course: Course, kept_effect: float
 ) -> None:
-    said = judgement(verdict, effect)
-    assert rule(said, NEEDED - 1, seen(NEEDED), needed=NEEDED).course is Course.GO_ON
-    assert rule(said, NEEDED, seen(NEEDED), needed=NEEDED).course is at_the_end
+    said = evidence(verdict, effect, gain=gain, pages=-0.4)
+    early = rule(said, NEEDED - 1, seen(NEEDED), needed=NEEDED, costs_to_keep=bool(costs))
+    assert early.course is Course.GO_ON
+    ruling = rule(said, NEEDED, seen(NEEDED), needed=NEEDED, costs_to_keep=bool(costs))
+    assert (ruling.course, ruling.effect, ruling.decided_by) == (course, kept_effect, gain)
 
 
 def test_what_production_does_not_exercise_is_kept_in_the_end() -> None:
@@ -87,14 +122,14 @@ def test_too_little_production_before_the_change_decides_nothing_and_says_so(bas
 
 def test_an_effect_against_disturbed_readings_does_not_count_as_a_gain() -> None:
     disturbed = replace(seen(NEEDED), is_disturbed=True)
-    kept = rule(judgement(Verdict.IMPROVED, -0.5), NEEDED, disturbed, needed=NEEDED)
+    kept = rule(evidence(Verdict.IMPROVED, -0.5), NEEDED, disturbed, needed=NEEDED)
     assert (kept.course, kept.effect) == (Course.KEEP, None)
-    worse = rule(judgement(Verdict.WORSE, 0.5), NEEDED, disturbed, needed=NEEDED)
+    worse = rule(evidence(Verdict.WORSE, 0.5), NEEDED, disturbed, needed=NEEDED)
     assert (worse.course, worse.effect) == (Course.ROLL_BACK, 0.5)
 
 
 def test_a_watch_ends_when_every_stretch_from_before_is_compared() -> None:
-    said = judgement(Verdict.INCONCLUSIVE, -0.1)
+    said = evidence(Verdict.INCONCLUSIVE, -0.1, gain="time")
     few = NEEDED // 2
     assert rule(said, few - 1, seen(NEEDED, bases=few), needed=NEEDED).course is Course.GO_ON
     assert rule(said, few, seen(NEEDED, bases=few), needed=NEEDED).course is Course.KEEP
@@ -175,19 +210,17 @@ GUARDED = f"{GUARD}w"
     ],
 )
 def test_a_guard_can_take_a_change_back_and_cannot_speak_for_it(
-    pet_shop: PetShop, read: float, write: float, verdict: Verdict
+    read: float, write: float, verdict: Verdict
 ) -> None:
-    at = Interval(START, START + timedelta(minutes=1))
     wobble = np.random.default_rng(5).normal(1.0, 0.01, (20, 2))
     pairs = [
-        Pair(n, at, at, {"q": 1.0, GUARDED: 1.0}, {"q": read * w[0], GUARDED: write * w[1]})
+        Pair(n, HOUR, HOUR, {"q": 1.0, GUARDED: 1.0}, {"q": read * w[0], GUARDED: write * w[1]})
         for n, w in enumerate(wobble)
     ]
-    with pet_shop.store.transaction() as conn:
-        said = judged(conn, 1, pairs, pet_shop.settings)
+    said = weigh(pairs, None, alpha=ALPHA)
     assert said is not None
-    assert said.verdict is verdict
-    assert said.effect == pytest.approx(math.log(read), abs=0.01)
+    assert said.time.verdict is verdict
+    assert said.time.effect == pytest.approx(math.log(read), abs=0.01)
 
 
 def test_readings_in_which_only_guards_were_measured_make_no_pair(pet_shop: PetShop) -> None:
@@ -283,6 +316,23 @@ def test_every_pair_is_told_with_its_interval(pet_shop: PetShop) -> None:
     assert told[-1].low < told[-1].effect < told[-1].high
     (kept,) = [event for event in pet_shop.events if isinstance(event, Kept)]
     assert kept.effect == told[-1].effect == pet_shop.improvement().production_log_ratio
+
+
+def test_what_the_trial_foretold_stands_beside_what_production_showed(pet_shop: PetShop) -> None:
+    pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    with pet_shop.store.transaction() as conn:
+        last = events(conn, improvement.improvement_id)[-1]
+        (row,) = conn.execute("SELECT * FROM honed.prediction_quality")
+    said: Any = last.detail["production"]
+    assert last.detail["decided_by"] == row["decided_by"] == "pages and time"
+    assert said["pages"]["high"] < -1.0
+    assert {unit["pairs"] for unit in said["units"]} == {pet_shop.settings.watch_intervals}
+    assert row["foretold_delta"] == pytest.approx(50, abs=3)
+    shown = improvement.production_log_ratio
+    assert shown is not None
+    assert row["production_delta"] == pytest.approx(-100 * math.expm1(shown))
+    assert row["is_within_fifth"] == (0.8 <= row["foretold_by_shown"] <= 1.2)
 
 
 def test_change_that_nobody_can_measure_is_kept_without_an_outcome(pet_shop: PetShop) -> None:

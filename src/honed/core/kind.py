@@ -36,6 +36,10 @@ class Kind(ABC, Generic[TargetT]):
     #: names the occasion, such as one start of a server.
     is_once: ClassVar[bool] = False
 
+    #: Whether what it applies costs something as long as it stays, as an index does each writer:
+    #: then it is kept only where production shows a gain, and else where it shows no harm.
+    costs_to_keep: ClassVar[bool] = True
+
     def look(self, target: TargetT) -> Iterable[Finding]:
         """Return the facts that only this kind reads of ``target``; by default none. Reads only.
 

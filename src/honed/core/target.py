@@ -35,6 +35,20 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What one thing that production does took in one stretch, on average over its calls."""
+
+    calls: float
+    #: In the measure in which kinds tell production's cost; lower is better.
+    cost: float
+    #: What a call gave back; where that changes much, something else was asked.
+    rows: float
+    #: Pages of 8 kB that a call touched and wrote, log and temporary files too; nearly free of
+    #: noise. 0: not counted.
+    pages: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What one look at a target found."""
 
@@ -93,6 +107,12 @@ class Target(Protocol):
 
     def intervals(self, *, since: datetime | None, until: datetime | None) -> Sequence[Interval]:
         """Return the stretches of recorded production within the bounds, oldest first."""
+
+    def usage(self) -> Mapping[str, Usage]:
+        """Return what everything that production does took in this target's interval, by unit.
+
+        The units of kinds are among them, and so is what no kind touches.
+        """
 
     def during(self, interval: Interval) -> Self:
         """Return this target as it was in ``interval``; a kind's ``measure`` reads that."""

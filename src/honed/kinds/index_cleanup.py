@@ -65,6 +65,7 @@ class IndexCleanup(Kind[PostgresTarget]):
     sort: ClassVar[str] = "postgres"
     risk: ClassVar[Risk] = Risk(level=4, danger=Danger.DELETION)
     wants: ClassVar[frozenset[FindingType]] = frozenset({REDUNDANT_INDEX})
+    costs_to_keep: ClassVar[bool] = False
     #: An index that was not used for so long is called unused: a month-end has passed.
     unused_days: ClassVar[float] = 30.0
 

@@ -70,6 +70,7 @@ class Statistics(Kind[PostgresTarget]):
     wants: ClassVar[frozenset[FindingType]] = frozenset(
         {STALE_STATISTICS, MISESTIMATE, SLOW_STATEMENT, REGRESSION}
     )
+    costs_to_keep: ClassVar[bool] = False
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
         """Yield one claim for the tables whose new statistics make statements faster."""

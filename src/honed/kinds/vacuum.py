@@ -69,6 +69,7 @@ class Vacuum(Kind[PostgresTarget]):
     sort: ClassVar[str] = "postgres"
     risk: ClassVar[Risk] = Risk(level=2)
     wants: ClassVar[frozenset[FindingType]] = frozenset({DEAD_ROWS})
+    costs_to_keep: ClassVar[bool] = False
 
     def look(self, target: PostgresTarget) -> Iterator[Finding]:
         """Yield the tables with many dead rows, and those whose oldest row is old."""

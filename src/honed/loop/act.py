@@ -43,11 +43,11 @@ from honed.loop.effects import (
     open_effect,
 )
 from honed.loop.events import Applied, Decided, RolledBack, StepEnded, StepStarted
+from honed.loop.evidence import account, stored_evidence
 from honed.loop.messages import Act, Learn
 from honed.loop.pacing import classify
 from honed.loop.parts import Parts, check_switch
 from honed.loop.prove import fix_steps, run_the_trial
-from honed.loop.watch import production_effect
 from honed.loop.work import Work, patiently
 from honed.storage.db import Connection
 from honed.targets.execute import Hand, acting
@@ -136,7 +136,7 @@ def apply(work: Work) -> None:
 
 
 def roll_back(work: Work, reason: str) -> None:
-    """Take back what was applied, for a person or because production got worse."""
+    """Take back what was applied, for a person or because of what production says."""
     started = time.monotonic()
     with _site(work) as site:
         if work.improvement.state is State.FAILED and site.is_untouched():
@@ -146,18 +146,23 @@ def roll_back(work: Work, reason: str) -> None:
         is_asked_for = any(
             each.decision is Choice.ROLL_BACK for each in decisions(conn, work.improvement_id)
         )
-        effect = production_effect(conn, work.improvement_id, work.parts.settings)
+        evidence = stored_evidence(conn, work.improvement_id, work.parts.settings)
+    effect = evidence.time.effect if evidence else None
     if is_asked_for:
         outcome = None if effect is None else classify(effect)
     else:
         is_applied = work.improvement.applied_at is not None
         outcome = Outcome.REGRESSED if is_applied else Outcome.FAILED
+        if evidence and not evidence.harm and evidence.time.effect <= 0:
+            # Nothing was shown either way.
+            outcome = None
     changes = Changes(
         outcome=outcome, production_log_ratio=effect, cost_s=time.monotonic() - started
     )
     # A person's words stay in the decision's row: the ledger never forgets.
     said = "a person asked for it" if is_asked_for else reason
-    work.move(Move(State.ROLLED_BACK, changes, detail={"reason": said}))
+    detail = {"reason": said, **account(evidence, effect, evidence.harm if evidence else "")}
+    work.move(Move(State.ROLLED_BACK, changes, detail=detail))
     work.parts.tell(RolledBack(work.improvement_id, reason or said, outcome))
 
 

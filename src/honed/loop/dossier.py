@@ -4,14 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from honed.approval.decisions import Decision, decisions
+from honed.core.trial import GUARD
 from honed.experiments.record import StoredTrial, load_last_trial
 from honed.improvement.record import Event, Improvement, events, get
 from honed.loop.effects import Effect, effects_of
-from honed.loop.watch import Pair, stored_pairs
+from honed.loop.evidence import Evidence, Pair, stored_pairs, weigh
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
+
+#: Of intervals that are shown for a change without a trial.
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,19 @@ class Dossier:
     effects: tuple[Effect, ...]
     #: Production before and after the change.
     watch: tuple[Pair, ...]
+    #: What that says of the change; None: nothing yet.
+    evidence: Evidence | None
     events: tuple[Event, ...]
     #: Texts of the measured units that are statements, by unit.
     texts: Mapping[str, str]
+
+    @property
+    def decided_by(self) -> str:
+        """What of production's evidence decided: time, pages or both; empty: none of it."""
+        said = [
+            str(each.detail["decided_by"]) for each in self.events if "decided_by" in each.detail
+        ]
+        return said[0] if said else ""
 
 
 def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
@@ -43,7 +57,7 @@ def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
     trial = load_last_trial(conn, improvement_id)
     watch = stored_pairs(conn, improvement_id)
     units = {unit.name for unit in trial.design.units} if trial else set()
-    units.update(*(pair.after for pair in watch))
+    units.update(name.removeprefix(GUARD) for pair in watch for name in pair.after)
     return Dossier(
         improvement=improvement,
         target=_target_name(conn, improvement.target_id),
@@ -51,6 +65,7 @@ def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
         decisions=tuple(decisions(conn, improvement_id)),
         effects=tuple(effects_of(conn, improvement_id)),
         watch=tuple(watch),
+        evidence=weigh(watch, trial, alpha=trial.design.alpha if trial else _ALPHA),
         events=tuple(events(conn, improvement_id)),
         texts=_texts(conn, improvement.target_id, units),
     )

@@ -1,32 +1,30 @@
 """The fourth phase: does a change hold up in production, and when does the next cycle begin?"""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from honed.config import Settings
-from honed.core.verdict import State, Verdict
-from honed.experiments.judgement import Judgement
+from honed.core.verdict import State
 from honed.improvement.record import Improvement, get, improvements, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
 from honed.loop.cycle import Options, Phase, enter, get_cycle, schedule, work_left
 from honed.loop.events import CycleEnded, Kept, WatchPair
+from honed.loop.evidence import (
+    MIN_PAIRS,
+    Evidence,
+    account,
+    store_pairs,
+    stored_evidence,
+    stored_pairs,
+)
 from honed.loop.messages import Learn
 from honed.loop.pacing import classify, next_delay_s
 from honed.loop.parts import Parts
-from honed.loop.watch import (
-    MIN_PAIRS,
-    PATIENCE,
-    Watched,
-    disturbances,
-    judged,
-    look,
-    store_pairs,
-    stored_pairs,
-    window_start,
-)
+from honed.loop.watch import PATIENCE, Watched, disturbances, look, window_start
 from honed.loop.work import Work, follow, patiently
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -77,14 +75,16 @@ class Ruling:
     reason: str = ""
     #: Natural logarithm of cost after / before in production; None: not known.
     effect: float | None = None
+    #: What decided: time, pages, or both; empty: nothing yet, or nothing could.
+    decided_by: str = ""
 
 
 def watch(work: Work, message: Learn) -> None:
     """Compare what is new in production, then keep the change, take it back, or look again later.
 
-    It is taken back as soon as the judge says WORSE, which includes one unit beyond the guardrail,
-    and at the end of the watch if it is not better at all: what brings nothing in production is a
-    cost. Otherwise it is kept, with its effect.
+    It is taken back as soon as harm is shown, which includes one unit beyond the guardrail, and at
+    the end of the watch if it brings nothing, or if it costs something to keep and no gain is
+    shown. Otherwise it is kept, with its effect.
     """
     parts, improvement, settings = work.parts, work.improvement, work.parts.settings
     with parts.store.transaction() as conn:
@@ -99,32 +99,42 @@ def watch(work: Work, message: Learn) -> None:
         disturbed=disturbed,
         settings=settings,
     )
-    pairs = [*stored, *seen.new]
     with parts.store.transaction() as conn:
         work.context.fence.check(conn)
         if lock(conn, work.improvement_id).state is not State.WATCHING:
             return
         store_pairs(conn, work.improvement_id, seen.new)
-        judgement = judged(conn, work.improvement_id, pairs, settings)
+        evidence = stored_evidence(conn, work.improvement_id, settings)
         ruling = rule(
-            judgement,
-            len(pairs),
+            evidence,
+            len(stored) + len(seen.new),
             seen,
             needed=settings.watch_intervals,
             is_late=_is_late(conn, improvement, settings),
+            costs_to_keep=work.kind().costs_to_keep,
         )
-        _follow(conn, work, ruling, message)
+        _follow(conn, work, ruling, evidence, message)
         work.context.fence.finish(conn)
-    _tell(work, seen, judgement, ruling, len(pairs))
+    _tell(work, seen, evidence, ruling)
 
 
-def rule(
-    judgement: Judgement | None, pairs: int, seen: Watched, *, needed: int, is_late: bool = False
+def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three by name
+    evidence: Evidence | None,
+    pairs: int,
+    seen: Watched,
+    *,
+    needed: int,
+    is_late: bool = False,
+    costs_to_keep: bool = True,
 ) -> Ruling:
     """Return what becomes of a watched change; a pure function.
 
+    Pages come first, because they have hardly any noise, and time where it is shown to differ:
+    time is what users wait for. So more pages take a change back only while time is not better,
+    and fewer pages keep one unless time is shown to be worse.
+
     Args:
-        judgement: on the pairs; None where there is none.
+        evidence: what the pairs say; None where there is nothing.
 
         pairs: comparisons of production before and after.
 
@@ -133,19 +143,38 @@ def rule(
         needed: pairs until the watch ends; fewer where there are fewer stretches before.
 
         is_late: whether the watch ends now with what there is.
+
+        costs_to_keep: whether it must show a gain.
     """
     is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed or is_late
-    if judgement is None or pairs < MIN_PAIRS:
+    if evidence is None or pairs < MIN_PAIRS:
         return _rule_on_little(seen, is_over=is_over)
-    if judgement.verdict is Verdict.WORSE:
-        return Ruling(Course.ROLL_BACK, judgement.reason, judgement.effect)
+    time = evidence.time
+    if evidence.harm:
+        more = f"calls touch {math.expm1(evidence.pages.effect):+.1%} pages, and are not faster: "
+        reason = f"{more * (evidence.harm == 'pages')}{time.reason}"
+        return Ruling(Course.ROLL_BACK, reason, time.effect, evidence.harm)
     if not is_over:
-        return Ruling(Course.GO_ON, effect=judgement.effect)
-    if judgement.effect > 0:
-        reason = f"it brings nothing in production: {judgement.reason}"
-        return Ruling(Course.ROLL_BACK, reason, judgement.effect)
-    effect = None if seen.is_disturbed else judgement.effect
-    return Ruling(Course.KEEP, judgement.reason, effect)
+        return Ruling(Course.GO_ON, effect=time.effect)
+    return _rule_at_the_end(evidence, seen, costs_to_keep=costs_to_keep)
+
+
+def _rule_at_the_end(evidence: Evidence, seen: Watched, *, costs_to_keep: bool) -> Ruling:
+    """Return what becomes of a change that was shown to do no harm."""
+    time = evidence.time
+    shown = {"pages": evidence.gains_pages, "time": evidence.gains_time}
+    decided_by = " and ".join(name for name, is_shown in shown.items() if is_shown)
+    if not decided_by and time.effect > 0:
+        reason = f"it brings nothing in production: {time.reason}"
+        return Ruling(Course.ROLL_BACK, reason, time.effect)
+    if seen.is_disturbed:
+        return Ruling(Course.KEEP, time.reason)
+    if not decided_by and costs_to_keep:
+        reason = f"no gain is shown in production, and it costs something: {time.reason}"
+        return Ruling(Course.ROLL_BACK, reason, time.effect)
+    # Where pages alone say that it is better, they are the effect, too.
+    effect = time.effect if time.effect <= 0 else evidence.pages.effect
+    return Ruling(Course.KEEP, time.reason, effect, decided_by)
 
 
 def _is_late(conn: Connection, improvement: Improvement, settings: Settings) -> bool:
@@ -189,7 +218,9 @@ def end_cycle_if_done(parts: Parts, context: JobContext, cycle_id: int) -> None:
     parts.tell(CycleEnded(cycle_id, cycle.target, delay_s))
 
 
-def _follow(conn: Connection, work: Work, ruling: Ruling, message: Learn) -> None:
+def _follow(
+    conn: Connection, work: Work, ruling: Ruling, evidence: Evidence | None, message: Learn
+) -> None:
     """Send or write what the ruling says, in the caller's transaction."""
     if ruling.course is Course.GO_ON:
         # Not every stretch ends when it is expected; looking twice as often costs little.
@@ -200,26 +231,25 @@ def _follow(conn: Connection, work: Work, ruling: Ruling, message: Learn) -> Non
     else:
         outcome = None if ruling.effect is None else classify(ruling.effect)
         changes = Changes(outcome=outcome, production_log_ratio=ruling.effect)
-        move = Move(State.KEPT, changes, detail={"reason": ruling.reason})
+        detail = {"reason": ruling.reason, **account(evidence, ruling.effect, ruling.decided_by)}
+        move = Move(State.KEPT, changes, detail=detail)
         follow(conn, work.improvement, State.KEPT)
         fence = work.context.fence
         transition(conn, work.parts.signer, work.improvement_id, move, fence=fence)
 
 
-def _tell(
-    work: Work, seen: Watched, judgement: Judgement | None, ruling: Ruling, pairs: int
-) -> None:
-    if seen.new and judgement is not None:
-        low, high = judgement.interval
+def _tell(work: Work, seen: Watched, evidence: Evidence | None, ruling: Ruling) -> None:
+    if seen.new and evidence is not None:
+        low, high = evidence.time.interval
         newest = seen.new[-1]
         work.parts.tell(
             WatchPair(
                 work.improvement_id,
-                pairs,
+                newest.ordinal + 1,
                 min(seen.bases, work.parts.settings.watch_intervals),
                 newest.before,
                 newest.after,
-                judgement.effect,
+                evidence.time.effect,
                 low,
                 high,
             )

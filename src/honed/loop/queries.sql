@@ -307,17 +307,21 @@ SELECT improvement.improvement_id, improvement.state, improvement.state,
 -- Keep one comparison of production before and after a change.
 INSERT INTO honed.watch_pair (
          improvement_id, ordinal, before_start, before_end, after_start, after_end, before, after,
-         control
+         mix, pages_before, pages_after, drift, controls, left_out
        )
 VALUES (%(improvement_id)s, %(ordinal)s, %(before_start)s, %(before_end)s, %(after_start)s,
-        %(after_end)s, %(before)s::jsonb, %(after)s::jsonb, %(control)s);
+        %(after_end)s, %(before)s::jsonb, %(after)s::jsonb, %(mix)s::jsonb,
+        %(pages_before)s::jsonb, %(pages_after)s::jsonb, %(drift)s::double precision,
+        %(controls)s, %(left_out)s::text[]);
 
 -- list_watch_pairs --
 -- What was compared so far, oldest first.
-SELECT ordinal, before_start, before_end, after_start, after_end, before, after, control
+SELECT ordinal, before_start, before_end, after_start, after_end, before, after, mix, pages_before,
+       pages_after, drift, controls, left_out
   FROM honed.watch_pair
  WHERE improvement_id = %(improvement_id)s
- ORDER BY control, ordinal;
+   AND NOT control
+ ORDER BY ordinal;
 
 -- targets_due --
 -- Targets without a cycle that waits or runs, whose last one began long enough ago. Of one that is

@@ -1,56 +1,31 @@
-"""The watch: production before a change against production after it, stretch by stretch."""
+"""The watch: which stretches of production before a change are compared with which after it."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
-from typing import Any
 
 from honed.config import Settings
-from honed.core.target import Interval, Target
-from honed.core.trial import GUARD, GUARD_WEIGHT, TrialDesign, Unit
+from honed.core.target import Interval, Target, Usage
+from honed.core.trial import GUARD
 from honed.experiments.differences import Costs
-from honed.experiments.judge import judge
-from honed.experiments.judgement import Judgement
-from honed.experiments.record import load_last_trial
-from honed.improvement.record import Improvement, json_text
+from honed.improvement.record import Improvement
 from honed.loop.boundary import asking
+from honed.loop.evidence import MIN_PAIRS, Pair
 from honed.loop.parts import AnyKind
+from honed.stats.drift import common_drift
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
 
-#: Pairs before the first look: a single odd stretch of production must not take a change back. No
-#: two pairs share a stretch, so as many stretches from before the change are needed.
-MIN_PAIRS = 4
 #: A watch ends after so many times the stretches that it needs, even where production does not
 #: exercise what was changed.
 PATIENCE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Production in one stretch before the change, and in one or more after it."""
-
-    ordinal: int
-    before_at: Interval
-    after_at: Interval
-    #: Cost by unit; lower is better.
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "Pair":
-        """Return the pair of one row of ``honed.watch_pair``."""
-        return cls(
-            ordinal=row["ordinal"],
-            before_at=Interval(row["before_start"], row["before_end"]),
-            after_at=Interval(row["after_start"], row["after_end"]),
-            before=row["before"],
-            after=row["after"],
-        )
+#: Where a call gives back so many times the rows that it gave before, or as little, other things
+#: are asked: that is no doing of the change.
+_SAME_ROWS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,64 +49,6 @@ class Watched:
             f"there are only {self.bases} readings of production before it, and it takes"
             f" {MIN_PAIRS} to compare with"
         )
-
-
-def stored_pairs(conn: Connection, improvement_id: int) -> list[Pair]:
-    """Return what was compared so far, oldest first."""
-    rows = conn.execute(_QUERIES["list_watch_pairs"], {"improvement_id": improvement_id})
-    return [Pair.from_row(row) for row in rows]
-
-
-def store_pairs(conn: Connection, improvement_id: int, pairs: Sequence[Pair]) -> None:
-    """Keep new comparisons."""
-    for pair in pairs:
-        conn.execute(
-            _QUERIES["store_watch_pair"],
-            {
-                "improvement_id": improvement_id,
-                "ordinal": pair.ordinal,
-                "before_start": pair.before_at.start,
-                "before_end": pair.before_at.end,
-                "after_start": pair.after_at.start,
-                "after_end": pair.after_at.end,
-                "before": json_text(pair.before),
-                "after": json_text(pair.after),
-                "control": False,
-            },
-        )
-
-
-def judged(
-    conn: Connection, improvement_id: int, pairs: Sequence[Pair], settings: Settings
-) -> Judgement | None:
-    """Return what the pairs say of a change; None: nothing yet.
-
-    The units of the trial keep their weights; any other unit weighs 1, but for those that only
-    guard, of which one can still take the change back. There is no control:
-    slow drift of production may take a good change back, which a later cycle proposes again,
-    while a control that drifts would let a bad one stay. What got worse may have another cause
-    than the change.
-    """
-    names = sorted({name for pair in pairs for name in pair.before.keys() & pair.after.keys()})
-    if not names:
-        return None
-    trial = load_last_trial(conn, improvement_id)
-    weights = {unit.name: unit.weight for unit in trial.design.units} if trial else {}
-    weights |= {name: GUARD_WEIGHT for name in names if name.startswith(GUARD)}
-    design = TrialDesign(
-        units=tuple(Unit(name, weights.get(name, 1.0)) for name in names),
-        metric="production",
-        min_pairs=MIN_PAIRS,
-        max_pairs=settings.watch_intervals,
-        alpha=settings.alpha,
-    )
-    return judge([(pair.before, pair.after) for pair in pairs], design)
-
-
-def production_effect(conn: Connection, improvement_id: int, settings: Settings) -> float | None:
-    """Return the logarithm of cost after / before in production; None where it was not measured."""
-    judgement = judged(conn, improvement_id, stored_pairs(conn, improvement_id), settings)
-    return judgement.effect if judgement and math.isfinite(judgement.effect) else None
 
 
 def window_start(improvement: Improvement, settings: Settings) -> datetime:
@@ -208,17 +125,17 @@ class _Comparison:
         known = stored[-1].after_at.end if stored else None
         used = {pair.before_at for pair in stored}
         unused = [base for base in self.before if base not in used]
-        ordinal, block = len(stored), list[tuple[Interval, Costs]]()
+        ordinal, block = len(stored), list[_Side]()
         for stretch in after:
             if known is not None and stretch.start < known:
                 continue
-            costs = self._measure(stretch) if unused else {}
-            if not _exercised(costs):
+            side = self._measure(stretch) if unused else None
+            if side is None or not _exercised(side.costs):
                 continue
-            block.append((stretch, costs))
+            block.append(side)
             if len(block) < self._length(ordinal):
                 continue
-            pair, block = self._pair(ordinal, block, unused), []
+            pair, block = self._pair(ordinal, _together(block), unused), []
             if pair is not None:
                 unused.remove(pair.before_at)
                 ordinal += 1
@@ -227,31 +144,118 @@ class _Comparison:
     def _length(self, ordinal: int) -> int:
         return stretches_of_pair(ordinal, bases=len(self.before), needed=self.needed)
 
-    def _pair(
-        self, ordinal: int, block: Sequence[tuple[Interval, Costs]], unused: Sequence[Interval]
-    ) -> Pair | None:
-        """Return ``block`` with the first unused stretch that has something in common with it."""
-        after = _mean([costs for _, costs in block])
-        after_at = Interval(block[0][0].start, block[-1][0].end)
+    def _pair(self, ordinal: int, after: "_Side", unused: Sequence[Interval]) -> Pair | None:
+        """Return ``after`` with the first unused stretch that has something in common with it."""
         for base in unused:
-            before = self._measure(base)
-            if _exercised(before) & after.keys():
-                return Pair(ordinal, base, after_at, before, after)
+            pair = _compared(ordinal, self._measure(base), after)
+            if _exercised(pair.before) & pair.after.keys():
+                return pair
         return None
 
-    def _measure(self, interval: Interval) -> Costs:
+    def _measure(self, interval: Interval) -> "_Side":
+        target = self.target.during(interval)
         with asking(self.kind.name):
-            costs = self.kind.measure(self.improvement.hypothesis, self.target.during(interval))
+            costs = self.kind.measure(self.improvement.hypothesis, target)
         # A cost of nothing has no logarithm: it was not exercised.
-        return {name: float(c) for name, c in costs.items() if math.isfinite(c) and c > 0}
+        costs = {name: float(c) for name, c in costs.items() if math.isfinite(c) and c > 0}
+        return _Side(interval, costs, target.usage())
 
 
-def _mean(block: Sequence[Costs]) -> Costs:
-    """Return the geometric mean of each unit over the stretches that exercised it."""
-    return {
-        name: math.exp(fmean(math.log(costs[name]) for costs in block if name in costs))
-        for name in sorted({name for costs in block for name in costs})
-    }
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Production in one stretch, or in several that count as one."""
+
+    at: Interval
+    #: What the kind measured, by unit.
+    costs: Costs
+    #: What the target says of everything, whether the change touches it or not.
+    usage: Mapping[str, Usage]
+
+
+def _together(block: Sequence[_Side]) -> _Side:
+    """Return several stretches as one: costs as geometric means of those that exercised them."""
+    names = sorted({name for side in block for name in side.costs})
+    used = sorted({name for side in block for name in side.usage})
+    return _Side(
+        Interval(block[0].at.start, block[-1].at.end),
+        {name: _mean([s.costs[name] for s in block if name in s.costs]) for name in names},
+        {name: _sum([side.usage[name] for side in block if name in side.usage]) for name in used},
+    )
+
+
+def _mean(costs: Sequence[float]) -> float:
+    return math.exp(fmean(math.log(cost) for cost in costs))
+
+
+def _sum(used: Sequence[Usage]) -> Usage:
+    """Return what a call took on average over all calls."""
+    calls = math.fsum(each.calls for each in used)
+    cost, rows, pages = (
+        math.fsum(each.calls * getattr(each, name) for each in used) / calls
+        for name in ("cost", "rows", "pages")
+    )
+    return Usage(calls, cost, rows, pages)
+
+
+def _compared(ordinal: int, before: _Side, after: _Side) -> Pair:
+    """Return the pair of two sides, without the units of which something else was asked."""
+    left_out = [
+        name
+        for name in sorted(before.costs.keys() & after.costs.keys())
+        if not _asks_the_same(_subject(name), before, after)
+    ]
+    costs = [
+        {name: cost for name, cost in side.costs.items() if name not in left_out}
+        for side in (before, after)
+    ]
+    drifts = _drifts(before, after)
+    return Pair(
+        ordinal,
+        before_at=before.at,
+        after_at=after.at,
+        before=costs[0],
+        after=costs[1],
+        mix={name: before.usage[_subject(name)].calls for name in _counted(before, costs[0])},
+        pages_before=_pages(before, costs[0]),
+        pages_after=_pages(after, costs[1]),
+        drift=common_drift(drifts),
+        controls=len(drifts),
+        left_out=tuple(left_out),
+    )
+
+
+def _subject(unit: str) -> str:
+    """Return the name under which the target knows a unit of a kind."""
+    return unit.removeprefix(GUARD)
+
+
+def _counted(side: _Side, costs: Costs) -> list[str]:
+    return [name for name in costs if _subject(name) in side.usage]
+
+
+def _pages(side: _Side, costs: Costs) -> dict[str, float]:
+    pages = {name: side.usage[_subject(name)].pages for name in _counted(side, costs)}
+    return {name: each for name, each in pages.items() if each > 0}
+
+
+def _asks_the_same(name: str, before: _Side, after: _Side) -> bool:
+    if name not in before.usage or name not in after.usage:
+        return True
+    # One more on either side, so that nothing can be compared with little.
+    ratio = (after.usage[name].rows + 1.0) / (before.usage[name].rows + 1.0)
+    return 1.0 / _SAME_ROWS <= ratio <= _SAME_ROWS
+
+
+def _drifts(before: _Side, after: _Side) -> list[float]:
+    """Return the logarithm of after / before of each thing that the kind does not speak of."""
+    touched = {_subject(name) for name in {*before.costs, *after.costs}}
+    untouched = (before.usage.keys() & after.usage.keys()) - touched
+    costs = {name: (before.usage[name].cost, after.usage[name].cost) for name in untouched}
+    return [
+        math.log(dear / cheap)
+        for name, (cheap, dear) in sorted(costs.items())
+        if cheap > 0 and dear > 0 and _asks_the_same(name, before, after)
+    ]
 
 
 def _exercised(costs: Costs) -> set[str]:

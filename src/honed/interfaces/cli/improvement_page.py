@@ -1,5 +1,6 @@
 """The page of one improvement: what is claimed, what was measured, what is done and undone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.step import Step, inverses
-from honed.core.trial import TrialDesign
+from honed.core.trial import GUARD, TrialDesign
 from honed.improvement.record import Improvement
 from honed.interfaces.cli.output import (
     percent,
@@ -20,6 +21,7 @@ from honed.interfaces.cli.output import (
     shortened,
 )
 from honed.loop.dossier import Dossier
+from honed.stats.intervals import Interval
 
 _STATEMENT_CHARACTERS = 60
 #: What a judgement compares as a whole, by what it is called here.
@@ -127,7 +129,9 @@ def _print_judgement(dossier: Dossier, design: TrialDesign, judgement: Mapping[s
 
 def _text_of(dossier: Dossier, unit: str) -> str:
     """Return the text of a statement that was measured, on one line; of others, their name."""
-    return shortened(" ".join(dossier.texts.get(unit, unit).split()), _STATEMENT_CHARACTERS)
+    name = unit.removeprefix(GUARD)
+    text = f"{GUARD * (name != unit)}{dossier.texts.get(name, name)}"
+    return shortened(" ".join(text.split()), _STATEMENT_CHARACTERS)
 
 
 def _comparison_row(name: str, comparison: Mapping[str, Any]) -> tuple[object, ...]:
@@ -188,22 +192,45 @@ def _print_effects(dossier: Dossier) -> None:
 
 
 def _print_watch(dossier: Dossier) -> None:
-    if not dossier.watch:
+    if dossier.evidence is None:
         return
     print_heading("watch: production before and after")
-    titles = ("before", "after", "statement", "cost before", "cost after")
+    evidence = dossier.evidence
+    print_fields(
+        {
+            "foretold by the trial": percent(evidence.foretold),
+            "time": _with_interval(evidence.time.effect, evidence.time_at_end),
+            "pages": _with_interval(evidence.pages.effect, evidence.pages_at_end)
+            if evidence.pages.pairs
+            else "not counted",
+            "drift": f"{percent(evidence.drift)}, taken out"
+            if evidence.drift is not None
+            else "nothing untouched to compare with",
+            "decided by": dossier.decided_by or None,
+        }
+    )
+    click.echo()
+    titles = ("statement", "readings", "time", "interval", "pages")
     rows = [
         (
-            pair.before_at.start,
-            pair.after_at.start,
-            _text_of(dossier, unit),
-            pair.before.get(unit),
-            pair.after[unit],
+            _text_of(dossier, each.unit),
+            each.pairs,
+            percent(each.cost.effect),
+            percent_interval(*_bounds(each.cost)),
+            percent(each.pages),
         )
-        for pair in dossier.watch
-        for unit in sorted(pair.after)
+        for each in evidence.units
     ]
     print_rows(titles, rows, empty="")
+
+
+def _with_interval(effect: float, at_end: Interval) -> str:
+    return f"{percent(effect)} ({percent_interval(*_bounds(at_end))})"
+
+
+def _bounds(interval: Interval) -> tuple[float | None, float | None]:
+    low, high = interval.low, interval.high
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else (None, None)
 
 
 def _print_history(dossier: Dossier) -> None:

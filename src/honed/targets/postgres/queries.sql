@@ -182,6 +182,26 @@ WHERE r.target_id = %(target_id)s
 GROUP BY i.statement_id
 HAVING sum(i.calls) > 0;
 
+-- list_usage --
+-- What one call of each statement took within a stretch of time; without bounds, in the latest one.
+-- The write-ahead log counts in pages, too.
+SELECT i.statement_id
+     , sum(i.calls)::double precision AS calls
+     , sum(i.exec_ms) / sum(i.calls)::double precision AS cost
+     , sum(i.row_count)::double precision / sum(i.calls)::double precision AS rows
+     , (sum(i.shared_blocks) + sum(i.temp_blocks) + sum(i.wal_bytes) / 8192)::double precision
+       / sum(i.calls)::double precision AS pages
+FROM honed.reading AS r
+JOIN honed.statement_interval AS i ON i.reading_id = r.reading_id
+WHERE r.target_id = %(target_id)s
+  AND NOT r.is_first
+  AND CASE WHEN %(start)s::timestamptz IS NULL
+    THEN r.reading_id = (SELECT max(l.reading_id) FROM honed.reading AS l
+                         WHERE l.target_id = %(target_id)s AND NOT l.is_first)
+    ELSE r.started_at >= %(start)s::timestamptz AND r.ended_at <= %(end)s::timestamptz END
+GROUP BY i.statement_id
+HAVING sum(i.calls) > 0;
+
 -- list_workload --
 -- What production asked since a moment, most expensive first; what ran on without end counts too.
 SELECT i.statement_id, s.text, s.sort

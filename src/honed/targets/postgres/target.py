@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from honed.config import Settings
 from honed.core.canonical import Json
-from honed.core.target import Interval, Observation
+from honed.core.target import Interval, Observation, Usage
 from honed.storage.db import Connection, Database
 from honed.targets.postgres.catalog import Catalog, read_catalog, read_shape
 from honed.targets.postgres.connection import reading, run
@@ -85,6 +85,11 @@ class PostgresTarget:
     def settings(self) -> Settings:
         """The settings of this process; kinds read budgets and seeds from them."""
         return self._settings
+
+    @property
+    def store(self) -> Database:
+        """honed's own database, where what is remembered of the target is kept."""
+        return self._store
 
     @property
     def lab(self) -> Lab:
@@ -190,6 +195,14 @@ class PostgresTarget:
         end = self._interval.end if self._interval else None
         with self._store.transaction() as store:
             return read_costs(store, self.target_id, start, end)
+
+    def usage(self) -> Mapping[str, Usage]:
+        """Return milliseconds, rows and pages of a call in this target's interval, by statement."""
+        interval = self._interval
+        bounds = {"start": interval and interval.start, "end": interval and interval.end}
+        with self._store.transaction() as store:
+            rows = store.execute(QUERIES["list_usage"], {"target_id": self.target_id, **bounds})
+            return {row.pop("statement_id"): Usage(**row) for row in rows.fetchall()}
 
     def fingerprint(self) -> str:
         """Return a digest of everything that a step could change; data and sizes do not count."""
