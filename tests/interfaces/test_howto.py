@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -135,3 +135,15 @@ def test_the_record_is_verified(
         cli.text(*command)
     assert (tmp_path / "entry.json").exists()
     assert cli.json("verify")["checkpoints"] == 1
+
+
+def test_a_writer_is_registered(cli: CommandLine, empty_database: Callable[[], str]) -> None:
+    url = empty_database()
+    cli.json("target", "add", "shop", "--url", url)
+    *_, add, listed = commands("tune-a-writer")
+    (question,) = blocks("tune-a-writer", "sql")
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE orders (order_id integer)")
+        conn.execute(cli.text(*add).encode())
+        assert conn.execute(question.encode()).fetchall() == [(100,)]
+    assert "public.orders" in cli.text(*listed)

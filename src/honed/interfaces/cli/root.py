@@ -53,6 +53,7 @@ COMMANDS = {
     "target": Place("target:target", "Say which databases honed looks at."),
     "verify": Place("ledger:verify", "Check the whole record, entry by entry."),
     "worker": Place("daemon:worker", "Handle messages of the queues; run as many as you like."),
+    "writer": Place("writer:writer", "Register writers whose batch size honed may tune."),
 }
 
 
