@@ -135,6 +135,16 @@ SELECT c.oid::bigint AS oid
  WHERE c.relkind IN ('r', 'm', 'i')
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
 
+-- list_trees --
+-- Where b-trees lie in the data directory.
+SELECT format('%%I.%%I', n.nspname, c.relname) AS name
+     , pg_relation_filepath(c.oid) AS path
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_am a ON a.oid = c.relam
+ WHERE c.relkind = 'i' AND a.amname = 'btree'
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
+
 -- write_relation_numbers --
 -- What the planner reads of a relation's size: rows and pages.
 UPDATE pg_class
@@ -202,6 +212,13 @@ DELETE FROM pg_statistic WHERE starelid = to_regclass(%(table)s);
 -- unpark_statistics --
 -- The statistics that were set aside are the table's again.
 UPDATE pg_statistic SET starelid = to_regclass(%(table)s) WHERE starelid = 1;
+
+-- forget_pages --
+-- Drop the pages of some files of one database from memory; those that were changed are written.
+SELECT pg_buffercache_evict(b.bufferid)
+  FROM pg_buffercache b
+ WHERE b.reldatabase = (SELECT d.oid FROM pg_database d WHERE d.datname = %(database)s)
+   AND b.relfilenode = ANY (%(files)s::oid[]);
 
 -- list_known_settings --
 -- The names of settings that this server knows.

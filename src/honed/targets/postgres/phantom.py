@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from honed.targets.postgres.grow import grow
 from honed.targets.postgres.shadow import Shadow
 from honed.targets.postgres.shadow_database import ShadowDatabase
+from honed.targets.postgres.trees import raise_trees
 
 
 class Phantom(ShadowDatabase):
@@ -24,8 +25,7 @@ class Phantom(ShadowDatabase):
     ``indexes.imagination`` for how an index gets there.
 
     Not guaranteed: that a production older than PostgreSQL 18 plans the same (the planner here is
-    that of 18); that its extended statistics count, which the observing role cannot see; that the
-    height of a b-tree is known, which makes a probe of an index up to half a cost unit cheaper.
+    that of 18); that its extended statistics count, which the observing role cannot see.
 
     Args:
         shadow: the server that it is on.
@@ -43,3 +43,4 @@ class Phantom(ShadowDatabase):
         super().__init__(shadow, database)
         self.missing = missing
         grow(shadow.server.data_dir, self.session(), sizes)
+        raise_trees(self, sizes)

@@ -23,6 +23,7 @@ from honed.storage.cluster import SUPERUSER
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 from honed.storage.server import Server
+from honed.targets.postgres.archives.runner import Archivist
 
 QUERIES = load_queries(__package__, "lab.sql")
 
@@ -254,15 +255,34 @@ class Shadow:
         """Drop the database ``name``, whoever uses it; nothing if it is not there."""
         with self.errors(f"dropping {name}"):
             self._run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name)
+        shutil.rmtree(self._archives(name), ignore_errors=True)
+
+    def archivist(self, database: str) -> Archivist:
+        """Return who carries out steps of archives on ``database``.
+
+        Archives are read where production's are, and written beside the data of this server.
+        """
+        settings = self._settings
+        scratch = self._archives(database)
+        return Archivist(settings.archives, settings.archive_memory_mb, scratch)
 
     def drop_leftovers(self) -> None:
         """Drop clones whose process is gone."""
         for row in self.rows("list_leftovers"):
             self.drop(row["name"])
 
+    @property
+    def forgets_pages(self) -> bool:
+        """Whether pages can be dropped from the server's buffers."""
+        return self.version >= _VERSION_18
+
+    def forget_pages(self, database: str, files: Sequence[int]) -> None:
+        """Drop the pages of the relations that lie in ``files`` from the server's buffers."""
+        self.rows("forget_pages", database=database, files=list(files))
+
     def empty_buffers(self) -> None:
         """Drop every page from the server's buffers, where PostgreSQL 18 or later can do that."""
-        if self.version >= _VERSION_18:
+        if self.forgets_pages:
             with self.errors("emptying the buffers"):
                 self.session.execute(_EMPTY_BUFFERS)
 
@@ -310,6 +330,9 @@ class Shadow:
             session.close()
             return False
         return True
+
+    def _archives(self, database: str) -> Path:
+        return self.folder / "archives" / database
 
     def _has_no_space(self) -> bool:
         return shutil.disk_usage(self.folder).free < _LITTLE_SPACE_BYTES

@@ -27,6 +27,7 @@ from honed.targets.postgres.indexes.laboratory import analyze_expressions
 from honed.targets.postgres.indexes.sizes import PARTIAL_SHARE, estimate_bytes
 from honed.targets.postgres.shadow import OWNER
 from honed.targets.postgres.shadow_database import ShadowDatabase
+from honed.targets.postgres.trees import raise_trees
 from honed.targets.postgres.whatif import Built
 
 _QUERIES = load_queries("honed.targets.postgres.indexes", "imagine.sql")
@@ -109,11 +110,9 @@ class Imagination:
         by_name = {candidate.name: candidate for candidate in candidates}
         found = {row["name"]: row for row in rows if row["name"] in by_name}
         sizes = {name: self._estimate(by_name[name]) for name in found}
-        grow(
-            self._database.shadow.server.data_dir,
-            self._database.session(),
-            {row["qualified_name"]: sizes[name] for name, row in found.items()},
-        )
+        lengths = {row["qualified_name"]: sizes[name] for name, row in found.items()}
+        grow(self._database.shadow.server.data_dir, self._database.session(), lengths)
+        raise_trees(self._database, lengths)
         self._oids |= {name: row["oid"] for name, row in found.items()}
         return {name: Built(name, sizes[name], build_s=0.0) for name in found}
 
