@@ -34,6 +34,9 @@ _BATCH, _MOST_BUILT = 4, 32
 _LEAST_BUILT = 8
 #: Imagined candidates need to be worth only this share of their price: the planner may be wrong.
 _LENIENT = 0.25
+#: Shares of the budget for which sets of imagined candidates are chosen, to be built first: what is
+#: chosen for little room is narrow, and reads faster on a warm cache than the planner believes.
+_BUDGETS = (0.15, 0.4, 1.0)
 #: Looks at what the imagined candidates make possible.
 _LOOKS = 2
 #: Share of a statement's cost that is taken to be left even if one of its tables were free.
@@ -176,11 +179,16 @@ class Workshop:
     def liked(self, budget_bytes: int) -> list[IndexDefinition]:
         """Return what the planner would use, the candidates that it would miss most first."""
         bench, used = self._imagined, self._used()
-        _, prices = fit(bench, used, self._prices, budget_bytes=budget_bytes)
-        core = reduce_set(bench, used, replace(prices, scale=_LENIENT))
+        rank: dict[str, int] = {}
+        for place, share in enumerate(_BUDGETS):
+            limit_bytes = round(share * budget_bytes)
+            fitting, prices = fit(bench, used, self._prices, budget_bytes=limit_bytes)
+            core = fitting | reduce_set(bench, used, replace(prices, scale=_LENIENT))
+            rank = {**dict.fromkeys(core, place), **rank}
         definitions = [bench.definition(name) for name in used]
         return sorted(
-            definitions, key=lambda each: (each.name not in core, -self._density(each), each)
+            definitions,
+            key=lambda each: (rank.get(each.name, len(_BUDGETS)), -self._density(each), each),
         )
 
     def build(self, definitions: Sequence[IndexDefinition]) -> None:

@@ -17,8 +17,10 @@ from honed.targets.postgres.indexes.elimination import (
 )
 from honed.targets.postgres.indexes.query import Planned, Query
 
-#: Rounds in which left-out candidates are looked at again.
-_FILLS = 2
+#: Rounds in which left-out candidates are looked at again, and in which chosen ones are exchanged.
+_FILLS, _EXCHANGES = 2, 2
+#: An exchange must bring this share of what one more index must.
+_WORTH_EXCHANGING = 0.25
 #: Changes that are tried to spare statements that a set harms; and the share of the time that they
 #: may take however late they begin.
 _REPAIRS, _REPAIRING = 6, 0.2
@@ -29,11 +31,13 @@ def select(
 ) -> frozenset[str]:
     """Return the candidates of ``universe`` that are worth their price together.
 
-    Backward elimination on measured plans, then the chosen ones are measured again, and what
-    would harm a statement is repaired. The result is a local optimum, not the best set.
+    Backward elimination on measured plans, then single indexes are exchanged for others, the
+    chosen ones are measured again, and what would harm a statement is repaired. The result is a
+    local optimum, not the best set.
     """
     chosen, _ = fit(bench, universe, prices, budget_bytes=budget_bytes)
     chosen = _fill(bench, chosen, prices, budget_bytes)
+    chosen = _exchange(bench, chosen, prices, budget_bytes)
     _confirm(bench, chosen)
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
@@ -41,25 +45,55 @@ def select(
 
 
 def _fill(
-    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
+    bench: Bench,
+    chosen: frozenset[str],
+    prices: Prices,
+    budget_bytes: int,
+    *,
+    besides: Collection[str] = (),
 ) -> frozenset[str]:
     """Return ``chosen`` with the candidates that are worth their price beside it and still fit.
 
-    What was driven out by an index that went itself later comes back here.
+    What was driven out by an index that went itself later comes back here; not what is named
+    ``besides``.
     """
     for _ in range(_FILLS):
-        before = chosen
-        hopes = {name: _gain(bench, chosen, name, measure=False) for name in bench.built - chosen}
-        for name in sorted(hopes, key=lambda each: (-hopes[each], each)):
-            price = price_of(bench, name, prices)
+        before, left = chosen, bench.built - chosen - set(besides)
+        cost = {name: price_of(bench, name, prices) for name in left}
+        hopes = {name: _gain(bench, chosen, name, measure=False) for name in left}
+        for name in sorted(left, key=lambda each: (-hopes[each] / cost[each], each)):
             fits = total_bytes(bench, chosen | {name}) <= budget_bytes
-            if not fits or hopes[name] <= price or bench.is_late:
+            if not fits or hopes[name] <= cost[name] or bench.is_late:
                 continue
-            if _gain(bench, chosen, name, measure=True) > price:
+            if _gain(bench, chosen, name, measure=True) > cost[name]:
                 chosen |= {name}
         if chosen == before:
             break
         chosen = reduce_set(bench, chosen, prices)
+    return chosen
+
+
+def _exchange(
+    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
+) -> frozenset[str]:
+    """Return ``chosen``, better by what finds room once one index of it is gone.
+
+    Elimination with dearer bytes does not find every set that fits: a large index that serves two
+    statements stands in the way of three small ones that serve five.
+    """
+    lowest = objective(bench, chosen, prices)
+    enough = _WORTH_EXCHANGING * prices.scale * prices.each
+    for _ in range(_EXCHANGES):
+        before = chosen
+        for name in sorted(chosen, key=lambda each: (-bench.size_bytes(each), each)):
+            if name not in chosen or bench.is_late:
+                continue
+            rest = _fill(bench, chosen - {name}, prices, budget_bytes, besides={name})
+            found = objective(bench, rest, prices)
+            if found < lowest - enough:
+                chosen, lowest = rest, found
+        if chosen == before:
+            break
     return chosen
 
 
