@@ -325,6 +325,30 @@ def test_only_the_candidate_has_what_the_steps_built(
         assert clones == [{"n": 1}]
 
 
+def test_a_long_statement_whose_plan_stays_is_run_in_one_world_only(
+    module_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    run = MeteredSession.run
+
+    def note_and_run(session: MeteredSession, statement: str, *, reads: bool) -> Run:
+        ran.append(statement)
+        return run(session, statement, reads=reads)
+
+    long = "SELECT count(*) FROM generate_series(1, 500000)"
+    statements = [ReplayStatement("long", (long,)), ReplayStatement("short", (AMOUNT,))]
+    units = tuple(Unit(each.name) for each in statements)
+    trial = ReplayTrial(module_lab, tuple(statements), TrialDesign(units=units, metric=METRIC))
+    monkeypatch.setattr(MeteredSession, "run", note_and_run)
+    with trial.open([BY_AMOUNT]) as arms:
+        assert arms.facts["same_plan"] == ["long"]
+        assert ran.count(long) == 2
+        assert arms.candidate.run("long") == arms.baseline.run("long") > 0.03
+        assert ran.count(long) == 2
+        arms.candidate.run("short")
+        assert ran.count(AMOUNT) == 3
+
+
 @pytest.mark.parametrize("steps", [[RAISE], [BY_AMOUNT]], ids=["own databases", "one database"])
 def test_every_world_is_prepared_before_the_steps(module_lab: Lab, steps: list[Step]) -> None:
     counted = ReplayStatement("prepared", ("SELECT 1 / count(*) FROM nothing",))

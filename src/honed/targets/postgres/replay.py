@@ -16,6 +16,7 @@ from honed.targets.postgres.answers import Answers
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.workload import WorkloadStatement
 from honed.targets.postgres.worlds import OneDatabase, OwnDatabases, Side, Worlds
 
@@ -28,6 +29,9 @@ _CERTAIN_CUTS = 2
 _BLOCK_CPU_S = 0.02
 #: ... this.
 _MOST_REPEATS = 15
+#: From this cost on a unit whose plan is the same with and without the change is run once only: in
+#: shorter ones the time shows that planning takes with more indexes.
+_SETTLED_FROM_S = 0.03
 #: Below what the clock can tell; also keeps logarithms finite.
 _LEAST_COST_S = 1e-6
 _CREATES_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s", re.IGNORECASE)
@@ -98,6 +102,8 @@ class ReplayArm:
         #: Shared by the arms of one trial.
         self.answers = answers
         self._cuts = cuts
+        #: Cost of the units that need not be run any more.
+        self.settled: dict[str, float] = {}
 
     def run(self, unit: str) -> float:
         """Run each example of ``unit`` once and return their mean CPU seconds.
@@ -109,6 +115,8 @@ class ReplayArm:
             EvaluatorFailed: the statement failed, or the server went away.
             DiskFull: there is no room for temporary files.
         """
+        if unit in self.settled:
+            return self.settled[unit]
         return fmean(self._cost(unit, example) for example in self._statements[unit].examples)
 
     def warm(self, unit: str) -> None:
@@ -242,7 +250,8 @@ class ReplayTrial:
                 worlds = OwnDatabases({**clones, Side.CANDIDATE: candidate}, cut_s=self.cut_s)
             with closing(worlds):
                 arms = open_arms(worlds, self.statements, cut=self.cut)
-                facts |= warm(arms, [unit.name for unit in self.design.units])
+                names = [unit.name for unit in self.design.units]
+                facts |= warm(arms, names, unchanged=self._unchanged(worlds, candidate))
                 facts["metric_is_cpu"] = worlds.enter(Side.BASELINE).is_cpu
                 facts["worlds"] = type(worlds).__name__
                 yield Arms(
@@ -256,6 +265,20 @@ class ReplayTrial:
         clone = stack.enter_context(self.lab.clone(side.value))
         clone.run(*self.prepare)
         return clone
+
+    def _unchanged(self, worlds: Worlds, clone: Clone) -> frozenset[str]:
+        """Return the units whose plans the change leaves as they are, where that can be told."""
+        if not isinstance(worlds, OneDatabase):
+            return frozenset()  # what the planner believes differs, and sizes memory by it
+        keys: dict[Side, dict[str, list[str]]] = {}
+        for side in (Side.BASELINE, Side.CANDIDATE):
+            worlds.enter(side)
+            keys[side] = {
+                each.name: [plan_key(clone.explain(example)) for example in each.examples]
+                for each in self.statements
+            }
+        before, after = keys[Side.BASELINE], keys[Side.CANDIDATE]
+        return frozenset(name for name in before if before[name] == after[name])
 
     def _build(
         self, candidate: Clone, steps: Sequence[Step]
@@ -305,21 +328,38 @@ def open_arms(
     }
 
 
-def warm(arms: Mapping[Side, ReplayArm], units: Iterable[str]) -> dict[str, Json]:
-    """Run every unit once with and without the change, and return what the answers were like.
+def warm(
+    arms: Mapping[Side, ReplayArm], units: Iterable[str], *, unchanged: Collection[str] = ()
+) -> dict[str, Json]:
+    """Run every unit once with and without the change, and return what that showed.
 
     Pages are read, what is cut is found, and no statement returns other rows afterwards: in these
-    worlds nothing changes any more.
+    worlds nothing changes any more. A unit that does the same in both is run in one only, and where
+    it takes so long that planning it does not count, its cost is settled: a plan that is the same
+    costs the same.
+
+    Args:
+        arms: of ``open_arms``.
+
+        units: what the trial runs.
+
+        unchanged: those of which every example has the same plan in both worlds.
 
     Raises:
         EvaluatorFailed: a statement failed, or the change changes what it returns.
         DiskFull: there is no room for temporary files.
     """
+    baseline, candidate = arms[Side.BASELINE], arms[Side.CANDIDATE]
     names = list(units)
-    for side in (Side.BASELINE, Side.CANDIDATE):
-        for name in names:
-            arms[side].warm(name)
-    return arms[Side.BASELINE].answers.facts()
+    for name in names:
+        baseline.warm(name)
+    for name in names:
+        if name not in unchanged:
+            candidate.warm(name)
+        elif (cost_s := baseline.run(name)) >= _SETTLED_FROM_S:
+            for arm in arms.values():
+                arm.settled[name] = cost_s
+    return {**baseline.answers.facts(), "same_plan": sorted(baseline.settled)}
 
 
 def is_about_indexes(steps: Sequence[Step]) -> bool:

@@ -66,7 +66,7 @@ def statement_trial(
         alpha=target.settings.alpha,
         time_budget_s=target.settings.trial_budget_s,
     )
-    if _seconds(design, base_s) * _ROOM > design.time_budget_s:
+    if _seconds(design, base_s, changed) * _ROOM > design.time_budget_s:
         few = [each for each in statements if each.name in changed]
         design = replace(design, units=_units(few, base_s, cut_s))
     design = replace(design, worthwhile=worthwhile(len(design.units)))
@@ -100,10 +100,14 @@ def _units(
     )
 
 
-def _seconds(design: TrialDesign, base_s: Mapping[str, float]) -> float:
-    """Return what the shortest trial takes if the change changes nothing."""
+def _seconds(design: TrialDesign, base_s: Mapping[str, float], changed: Collection[str]) -> float:
+    """Return what the shortest trial takes if the change makes nothing faster.
+
+    What is long enough and keeps its plan is run only to begin with.
+    """
     block_s = sum(
         base_s[unit.name] * (unit.repeats + (design.washout if unit.needs_washout else 0))
         for unit in design.units
+        if unit.name in changed or unit.needs_washout
     )
-    return 2 * design.min_pairs * block_s
+    return sum(base_s.values()) + 2 * design.min_pairs * block_s

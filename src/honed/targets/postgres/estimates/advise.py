@@ -17,8 +17,9 @@ from honed.targets.postgres.estimates.probe import Probe, count, error, read_pro
 from honed.targets.postgres.estimates.remedy import Remedy, analyze, remedies
 from honed.targets.postgres.indexes.access import walk
 from honed.targets.postgres.indexes.advise import choose_cut_s, queries_of
-from honed.targets.postgres.indexes.query import Query, plan_key
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.target import PostgresTarget
 
 #: An estimate is wrong from this factor on; a remedy must bring it below, and down by ``_BETTER``.

@@ -12,7 +12,8 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.indexes.access import walk
 from honed.targets.postgres.indexes.clock import SearchClock
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.query import Planned, Query, plan_key
+from honed.targets.postgres.indexes.query import Planned, Query
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.whatif import Built, WhatIf
 
 #: Runs of one measurement, of which the least counts, use about so much CPU together, seconds; at

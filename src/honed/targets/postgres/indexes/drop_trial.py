@@ -10,9 +10,9 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.indexes.dropping import Dropping
 from honed.targets.postgres.indexes.pricing import updated_columns
-from honed.targets.postgres.indexes.query import plan_key
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.replay import ReplayArm, ReplayStatement, open_arms, warm
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import Workload, WriteMix

@@ -12,8 +12,9 @@ from statistics import fmean, median
 from honed.errors import EvaluatorFailed, StatementCut
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.indexes.advise import choose_cut_s, queries_of
-from honed.targets.postgres.indexes.query import Query, plan_key
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.session_settings.candidates import NAMES, Candidate, Memory, candidates
 from honed.targets.postgres.session_settings.scope import QUERIES, Scope
 from honed.targets.postgres.target import PostgresTarget
