@@ -151,6 +151,8 @@ class Opened:
 
     payload: bytes
     signature: bytes
+    #: Whose signature it says it is; nobody has signed that.
+    key_id: str
 
     def is_signed_by(self, public_key: PublicKey) -> bool:
         """Return whether the other half of ``public_key`` signed the payload."""
@@ -170,7 +172,8 @@ def open_envelope(envelope: bytes) -> Opened:
         payload = base64.b64decode(value["payload"], validate=True)
         (item,) = value["signatures"]
         signature = base64.b64decode(item["sig"], validate=True)
-        written = _envelope(payload, item["keyid"], signature)
+        key_id = item["keyid"]
+        written = _envelope(payload, key_id, signature)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         msg = "the envelope is malformed"
         raise LedgerTampered(msg) from error
@@ -178,7 +181,7 @@ def open_envelope(envelope: bytes) -> Opened:
         # Also base64 has several spellings of the same bytes.
         msg = f"the envelope is not one of {PAYLOAD_TYPE} in canonical form"
         raise LedgerTampered(msg)
-    return Opened(payload, signature)
+    return Opened(payload, signature, key_id)
 
 
 def _envelope(payload: bytes, key_id: str, signature: bytes) -> bytes:

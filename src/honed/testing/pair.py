@@ -4,7 +4,9 @@ Load it with ``pytest_plugins = ["honed.testing.postgres", "honed.testing.pair"]
 """
 
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,10 @@ from honed.approval.policy import write_policy
 from honed.config import Autonomy, Settings, TwoServerRole
 from honed.core.verdict import State
 from honed.improvement.record import Improvement
+from honed.interfaces.http.app import create_app
+from honed.interfaces.http.evidence import evidence_router, health_router
+from honed.interfaces.http.gate import Rules
+from honed.interfaces.http.server import listening, server_of
 from honed.ledger.keys import Signer
 from honed.loop.parts import Parts
 from honed.loop.two_servers.lease import Lease, leases
@@ -171,3 +177,19 @@ def apart_pair(two_stores: Callable[[], Database], tmp_path: Path) -> Pair:
         peer_url="http://127.0.0.1:9",
     )  # fmt: skip
     return Pair(primary, secondary, clock)
+
+
+@contextmanager
+def serving(parts: Parts) -> Iterator[str]:
+    """Serve the API of one server on the loopback while open; hand out its URL."""
+    settings = parts.settings.model_copy(update={"api_port": 0})
+    with listening(settings) as door:
+        routers = [health_router(), evidence_router(parts)]
+        server = server_of(create_app(Rules.of(settings), routers))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

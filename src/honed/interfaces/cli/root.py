@@ -25,7 +25,8 @@ _INTERRUPTED = 130
 class Place(NamedTuple):
     """Where a command lives, and its one line in `honed --help`."""
 
-    #: ``module:attribute`` in this package; imported when the command is asked for, not before.
+    #: ``module:attribute`` in this package, or with the whole name of a module elsewhere; imported
+    #: when the command is asked for, not before.
     path: str
     #: The first sentence of the command's own help; repeated here so that it need not be imported.
     summary: str
@@ -45,7 +46,12 @@ COMMANDS = {
     "improvement": Place("improvement:improvement", "Show improvements, and decide about them."),
     "kind": Place("kind:kind", "Show what honed can improve."),
     "ledger": Place("ledger:ledger", "Read the record of everything that happened."),
+    "peers": Place("peers:peers", "Show the two servers: who holds which role, and what was said."),
     "run": Place("daemon:run", "Run the daemon: cycles, workers and readings, until told to end."),
+    "serve": Place(
+        "honed.interfaces.http.command:serve",
+        "Serve the API: what the other of two servers says, and whether this one lives.",
+    ),
     "start": Place("switch:start", "Allow changes again after `honed stop`."),
     "status": Place("status:status", "Show what honed does, and what waits for a person."),
     "stop": Place("switch:stop", "Change nothing more, from the next step on."),
@@ -87,9 +93,8 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].path.partition(":")
-        command: click.Command = getattr(
-            importlib.import_module(f"honed.interfaces.cli.{module}"), name
-        )
+        whole = module if "." in module else f"honed.interfaces.cli.{module}"
+        command: click.Command = getattr(importlib.import_module(whole), name)
         _add_common_options(command)
         return command
 

@@ -34,9 +34,8 @@ def _number(value: object) -> object:
     return float(value) if isinstance(value, str) else value
 
 
-_LogRatio: TypeAlias = Annotated[
-    float | None, BeforeValidator(_number), Field(allow_inf_nan=False, ge=-700, le=700)
-]
+_Ratio: TypeAlias = Annotated[float, Field(allow_inf_nan=False, ge=-700, le=700)]
+_LogRatio: TypeAlias = Annotated[_Ratio | None, BeforeValidator(_number)]
 
 
 class _Said(BaseModel):
@@ -155,7 +154,8 @@ def read(envelope: bytes, public_key: PublicKey) -> Saying:
         opened = open_envelope(envelope)
     except LedgerTampered as error:
         raise EvidenceRefused(str(error), reason="malformed", hint=_FORM) from error
-    if not opened.is_signed_by(public_key):
+    # The name of the key is not signed: another one would be another spelling of the same envelope.
+    if opened.key_id != public_key.key_id or not opened.is_signed_by(public_key):
         msg = f"it is not signed with the key {public_key.key_id[:16]}"
         raise EvidenceRefused(msg, reason="wrong_key", hint=_KEY)
     return _from_bytes(opened.payload)

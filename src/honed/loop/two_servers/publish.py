@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from honed.core.canonical import Json
 from honed.core.canonical import digest as digest_of
-from honed.errors import EvidenceRefused, TargetError, TargetUnavailable, UnknownTarget
+from honed.errors import EvidenceRefused, TargetError
 from honed.improvement.record import Improvement, get
 from honed.ledger.log import append
 from honed.loop.parts import Parts
@@ -68,9 +68,6 @@ def sign_due(parts: Parts, holder: Holder) -> int:
 
     Each envelope is recorded in the ledger, in the transaction that stores it. What an earlier
     holder has signed and not delivered is signed again: its epoch is refused.
-
-    Raises:
-        TargetUnavailable: a target does not tell its environment; asked again, it goes on there.
     """
     with parts.store.transaction() as conn:
         lease = lock_own(conn, holder)
@@ -86,12 +83,9 @@ def sign_due(parts: Parts, holder: Holder) -> int:
 
 
 def _environment(parts: Parts, target_id: int) -> Mapping[str, Json]:
+    """Return what a target tells of itself; that it tells nothing keeps no evidence back."""
     try:
         return parts.target(target_id).environment()
-    except UnknownTarget:
-        return {"unknown": "the target was removed"}
-    except TargetUnavailable:
-        raise
     except TargetError as error:
         return {"unknown": type(error).__name__}
 

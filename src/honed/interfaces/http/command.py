@@ -1,0 +1,51 @@
+"""`honed serve`: the API. The command line knows it by its path alone, as it does every command."""
+
+import json
+from typing import Protocol
+
+import click
+
+from honed.config import Settings
+
+
+class _Invocation(Protocol):
+    """What the command line hands to every command."""
+
+    as_json: bool
+
+    def settings(self) -> Settings:
+        """Return the settings."""
+
+
+@click.command()
+@click.pass_obj
+def serve(invocation: _Invocation) -> None:
+    """Serve the API: what the other of two servers says, and whether this one lives.
+
+    On the loopback by default; elsewhere only with a token. It begins no cycles and handles no
+    messages: `honed run` does. SIGTERM and SIGINT end it in good order. With --json one line of
+    JSON says where it listens.
+    """
+    from honed.interfaces.http.app import create_app
+    from honed.interfaces.http.evidence import evidence_router, health_router
+    from honed.interfaces.http.gate import Rules
+    from honed.interfaces.http.server import listening, server_of
+    from honed.wiring import PolicyUse, open_app
+
+    settings = invocation.settings()
+    rules = Rules.of(settings)
+    with listening(settings) as door, open_app(settings, policy=PolicyUse.KEEP) as app:
+        host, port = door.getsockname()[:2]
+        _tell(invocation, str(host), int(port))
+        server_of(create_app(rules, [health_router(), evidence_router(app.parts)])).run(
+            sockets=[door]
+        )
+    click.echo("honed has ended", err=True)
+
+
+def _tell(invocation: _Invocation, host: str, port: int) -> None:
+    if invocation.as_json:
+        click.echo(json.dumps({"host": host, "port": port}))
+        return
+    name = f"[{host}]" if ":" in host else host
+    click.echo(f"the API listens on http://{name}:{port}; Ctrl-C ends it", err=True)

@@ -1,0 +1,45 @@
+"""The server itself: uvicorn, on one socket that was opened before anything is said of it."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from honed.config import Settings
+from honed.errors import ConfigurationError
+
+#: Connections that may wait to be accepted.
+_BACKLOG = 128
+#: Requests at once; more are told to come again.
+_AT_ONCE = 64
+
+
+def listening(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    Raises:
+        ConfigurationError: there is no such address here, or its port is taken.
+    """
+    where = (settings.api_host, settings.api_port)
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    try:
+        return socket.create_server(where, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        msg = f"the API cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}"
+        raise ConfigurationError(msg, hint="change api_host or api_port") from error
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """Return a server of ``app``; ``run(sockets=[...])`` serves until SIGTERM or SIGINT."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="off",
+            limit_concurrency=_AT_ONCE,
+            timeout_graceful_shutdown=10,
+        )
+    )
