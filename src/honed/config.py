@@ -142,6 +142,25 @@ class Settings(BaseSettings):
         " only if twice its size is left. 0: not looked at, as PostgreSQL cannot tell free space.",
     )
 
+    archive_folder: Path | None = Field(
+        None,
+        description="Where archived partitions are kept; empty: in honed's home. Every worker needs"
+        " to see it, and a backup to hold it.",
+    )
+    archive_after_days: float = Field(
+        90.0, gt=0, description="A partition is cold that was not written or read for so long."
+    )
+    archive_wait_days: float = Field(
+        14.0, ge=0, description="An archived partition is dropped no sooner after it was detached."
+    )
+    archive_min_mb: int = Field(64, ge=0, description="Smaller partitions are not archived, in MB.")
+    archive_memory_mb: int = Field(
+        1024, ge=64, description="What DuckDB may take of memory for archives, in MB."
+    )
+
+    partition_min_mb: int = Field(
+        1024, ge=1, description="Smaller tables are not proposed for partitioning, in MB."
+    )
     partition_retention: dict[_TableOfTarget, _Retention] = Field(
         {},
         description="How long each partition stays with its table, by <target>.<schema>.<table>:"
@@ -215,6 +234,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Where the private key of the ledger lies."""
         return self.home / "ledger.key"
+
+    @property
+    def archives(self) -> Path:
+        """Where archived partitions are kept."""
+        return self.archive_folder or self.home / "archive"
 
     @property
     def checkpoints(self) -> Path:

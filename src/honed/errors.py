@@ -2,11 +2,12 @@
 
 HonedError
 +-- ConfigurationError
++-- MissingExtra
 +-- StoreError
 |   +-- StoreUnavailable  StoreOutdated  ServerFailed  DirectoryInUse  DiskFull  NotAllowed
 +-- TargetError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
-|   +-- StatementCut  LoginRefused
+|   +-- StatementCut  LoginRefused  ArchiveDamaged  QueryRefused
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
@@ -37,6 +38,13 @@ class ConfigurationError(HonedError):
     """The configuration is wrong."""
 
     hint = "run `honed config show` to see each value and where it comes from"
+    exit_code = 2
+
+
+class MissingExtra(HonedError):
+    """An optional part of honed is not installed."""
+
+    hint = "install it: pip install 'honed[columnar]'"
     exit_code = 2
 
 
@@ -122,6 +130,19 @@ class StatementCut(TargetError):
     """A statement ran into its time limit and was cut off."""
 
     hint = "raise the limit named above, or look at the statement with `honed improvement show`"
+
+
+class ArchiveDamaged(TargetError):
+    """An archive is not what was archived, or cannot be read."""
+
+    hint = "restore its files from a backup; `honed archive verify` looks at every one again"
+
+
+class QueryRefused(TargetError):
+    """Archives answer one statement that reads, and nothing else."""
+
+    hint = "ask with one SELECT; `honed archive list` shows the tables"
+    exit_code = 2
 
 
 class LoopError(HonedError):

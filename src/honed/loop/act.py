@@ -255,7 +255,7 @@ class _Site:
         is_reached = found is aim.state or not intent.step.do
         if effect is not None and effect.outcome is None:
             if is_reached:
-                self._close(effect, StepOutcome.FOUND_DONE)
+                self._close(effect, StepOutcome.FOUND_DONE, facts=self.hand.facts(effect.step))
                 return
         elif is_reached:
             self._leave_as_it_is(intent)
@@ -290,7 +290,7 @@ class _Site:
                 self._close(effect, StepOutcome.FAILED, str(error), duration_s)
             raise
         duration_s = time.monotonic() - started
-        facts = self._fingerprints(effect.step, before)
+        facts = {**self._fingerprints(effect.step, before), **self.hand.facts(effect.step)}
         self._close(effect, StepOutcome.DONE, "", duration_s, facts)
 
     def _shape(self) -> Shape | None:
@@ -354,7 +354,7 @@ class _Site:
             elif found is StepState.ABSENT:
                 self._close(effect, StepOutcome.NOT_NEEDED)
             else:
-                self._close(effect, StepOutcome.FOUND_DONE)
+                self._close(effect, StepOutcome.FOUND_DONE, facts=self.hand.facts(effect.step))
 
     def _effects(self) -> list[Effect]:
         with self.work.parts.store.transaction() as conn:

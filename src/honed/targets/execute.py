@@ -16,8 +16,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
 from honed.config import Settings
+from honed.core.canonical import Json
 from honed.core.step import Step, StepState
 from honed.errors import MissingPrivilege, StepFailed, TargetUnavailable
+from honed.targets.postgres.archives.runner import ARCHIVE, Archivist
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -62,6 +64,7 @@ class Hand:
     _connection: _Connection
     _lock_timeout_s: float
     _stop_if_told: Callable[[], None]
+    _archivist: Archivist
 
     def inspect(self, step: Step) -> StepState | None:
         """Return what the target says of ``step``; None where the step may simply be run twice.
@@ -73,6 +76,9 @@ class Hand:
         """
         if not step.inspect:
             return None
+        if step.runner == ARCHIVE:
+            with _words_for(step):
+                return self._archivist.inspect(self._connection, step.inspect)
         with _words_for(step):
             row = self._connection.execute(step.inspect.encode()).fetchone()
         try:
@@ -94,6 +100,9 @@ class Hand:
             TargetUnavailable: the target is gone. Whether the step happened is not known: inspect.
             MissingPrivilege: the acting role may not do it.
         """
+        if step.runner == ARCHIVE:
+            self._run_archivist(step)
+            return
         if step.runner != "sql":
             msg = f"{step.description}: nobody here can run steps of the sort {step.runner!r}"
             raise StepFailed(msg)
@@ -104,6 +113,18 @@ class Hand:
         with _words_for(step):
             for statement in step.do:
                 self._connection.execute(statement.encode())
+
+    def facts(self, step: Step) -> dict[str, Json]:
+        """Return what the record shall say of a step that has happened, beside that it has."""
+        if step.runner != ARCHIVE:
+            return {}
+        return {name: fact for do in step.do for name, fact in self._archivist.facts(do).items()}
+
+    def _run_archivist(self, step: Step) -> None:
+        self._set("lock_timeout", f"{round(self._lock_timeout_s * 1000)}ms")
+        with _words_for(step):
+            for act in step.do:
+                self._archivist.run(self._connection, act)
 
     def _run_in_transaction(self, step: Step) -> None:
         self._set("lock_timeout", f"{round(self._lock_timeout_s * 1000)}ms")
@@ -157,7 +178,8 @@ def acting(
         timeout = f"{round(settings.build_timeout_s * 1000)}ms"
         connection.execute(_SET, {"name": "statement_timeout", "value": timeout})
         _lock(connection, holder, time.monotonic() + settings.build_timeout_s, stop_if_told)
-        yield Hand(connection, settings.lock_timeout_s, stop_if_told)
+        archivist = Archivist(settings.archives, settings.archive_memory_mb)
+        yield Hand(connection, settings.lock_timeout_s, stop_if_told, archivist)
 
 
 def _dial(url: str, holder: str) -> _Connection:

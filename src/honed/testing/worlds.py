@@ -18,6 +18,7 @@ from honed.core.finding import Finding
 from honed.core.step import Step, StepState
 from honed.storage.db import Database
 from honed.storage.server import Server
+from honed.targets.postgres.archives.runner import ARCHIVE, Archivist
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, add_target
 from honed.testing.postgres import Databases
@@ -55,6 +56,12 @@ class PostgresWorld:
     target: PostgresTarget
     plan: WorldPlan
 
+    @property
+    def archivist(self) -> Archivist:
+        """Who carries out steps of archives."""
+        settings = self.target.settings
+        return Archivist(settings.archives, settings.archive_memory_mb)
+
     def live(self) -> None:
         """Run the application's statements, and let honed read what they cost."""
         self.target.sample()
@@ -72,11 +79,17 @@ class PostgresWorld:
         """Run ``steps`` for real, as the owner of everything."""
         with self.database.connect(autocommit=True) as connection:
             for step in steps:
-                for statement in step.do:
-                    connection.execute(statement.encode())
+                for act in step.do:
+                    if step.runner == ARCHIVE:
+                        self.archivist.run(connection, act)
+                    else:
+                        connection.execute(act.encode())
 
     def inspect(self, step: Step) -> StepState:
         """Return what the database says of ``step``, which must have an ``inspect``."""
+        if step.runner == ARCHIVE:
+            with self.database.connect(autocommit=True) as connection:
+                return self.archivist.inspect(connection, step.inspect)
         with self.database.connect() as connection:
             (row,) = connection.execute(step.inspect.encode()).fetchall()
         (state,) = row.values()

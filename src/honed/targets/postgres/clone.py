@@ -9,7 +9,7 @@ from typing import Any
 
 from honed.core.step import Step
 from honed.errors import EvaluatorFailed, StatementCut, StepFailed
-from honed.targets.postgres.columnstore.runner import ARCHIVE
+from honed.targets.postgres.archives.runner import ARCHIVE
 from honed.targets.postgres.grow import grow
 from honed.targets.postgres.production import quoted
 from honed.targets.postgres.shadow import OWNER, QUERIES, Shadow

@@ -88,7 +88,7 @@ class PostgresTarget:
 
     @property
     def store(self) -> Database:
-        """honed's own database, where what is remembered of the target is kept."""
+        """The database of honed's own, where what is remembered of the target is kept."""
         return self._store
 
     @property

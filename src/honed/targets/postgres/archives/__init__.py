@@ -1,0 +1,1 @@
+"""Archives: rows of a table as Parquet files, proven equal, queryable, and brought back."""
