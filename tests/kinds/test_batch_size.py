@@ -13,7 +13,7 @@ from honed.experiments.trial import run_trial
 from honed.kinds.batch_size import SMALL_BATCHES, WRITER, BatchSize
 from honed.targets.postgres.batches.bench import BatchBench
 from honed.targets.postgres.batches.insertions import find_insertions
-from honed.targets.postgres.batches.search import find_size
+from honed.targets.postgres.batches.search import find_size, ladder
 from honed.targets.postgres.batches.writers import Writer, read_writers, register_sql, size_step
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import KindContract, Proposed
@@ -99,8 +99,7 @@ class TestBatchSize(KindContract):
         # The counters are the whole server's: another world has reset them.
         ill_world.live()
         record = replace(ill_world.target.record, act_url="postgresql://nobody@localhost/world")
-        store = ill_world.target._store
-        target = PostgresTarget(record, store, ill_world.target.settings)
+        target = PostgresTarget(record, ill_world.target.store, ill_world.target.settings)
         (finding,) = self.kind.look(target)
         assert finding.type == WRITER
         assert "the acting role may not change its size" in finding.title
@@ -163,28 +162,39 @@ def measured(cost: Callable[[int], float | None], before: int, most: int = 10_00
 
 
 class TestSearch:
-    def test_doubles_until_a_row_gets_no_cheaper(self) -> None:
-        assert measured(lambda size: 5 + 40 / size, 1) == 128
+    def test_grows_until_a_row_gets_no_cheaper(self) -> None:
+        assert measured(lambda size: 5 + 40 / size, 1) == 256
 
-    def test_halves_what_is_too_large(self) -> None:
-        assert measured(lambda size: 5 + 40 / size + size / 50, 8000) in range(30, 63)
+    def test_shrinks_what_is_too_large(self) -> None:
+        assert measured(lambda size: 5 + 40 / size + size / 50, 8000) == 31
 
     def test_stays_within_its_bounds(self) -> None:
-        asked_for: list[int] = []
-
-        def cost(size: int) -> float:
-            asked_for.append(size)
-            return 1000 / size
-
-        assert measured(cost, 3, most=50) in {48, 50}
-        assert max(asked_for) == 50
-        assert min(asked_for) >= 1
+        assert measured(lambda size: 1000 / size, 3, most=60) == 60
+        assert ladder(3, 1, 50) == [1, 3, 12, 48, 50]
+        assert ladder(20, 20, 20) == [20]
 
     def test_stays_where_nothing_is_better(self) -> None:
         assert measured(lambda _: 3.0, 1) == 1
 
-    def test_noise_in_one_place_does_not_stop_it(self) -> None:
-        assert measured(lambda size: 40 / size + (30 if size == 4 else 0), 1, most=64) == 64
+    def test_what_disturbs_one_turn_changes_nothing(self) -> None:
+        asked_for: list[int] = []
+
+        def cost(size: int) -> float:
+            asked_for.append(size)
+            return (5 + 40 / size) * (3 if 10 < len(asked_for) < 18 else 1)
+
+        assert measured(cost, 1) == 256
+
+    def test_the_hopeless_are_measured_once(self) -> None:
+        asked_for: list[int] = []
+
+        def cost(size: int) -> float:
+            asked_for.append(size)
+            return 5 + 400 / size
+
+        measured(cost, 64)
+        assert asked_for.count(1) == 1
+        assert asked_for.count(64) == asked_for.count(4096) == 5
 
     def test_what_cannot_be_measured_ends_it(self) -> None:
         assert measured(lambda size: 1000 / size if size < 100 else None, 1) == 64

@@ -4,12 +4,12 @@
 
 A writer that is registered (`honed writer add`) asks the database how many rows to send at once:
 `SELECT honed.batch_size('name')`. On a clone it is measured what a row of its table costs in
-batches of today's size, and of sizes doubled and halved from there within the bounds that its
-developer set; the smallest size that is about as cheap as the cheapest is proposed. Of writers that
-are not registered it changes nothing: a finding says what a row of their table costs in batches of
-1, 10, 100, 1,000 and 10,000, where the rows now arrive in smaller ones. Rows that arrive by COPY
-are not seen as such. honed's own writes to its store have no size to tune yet: each reading is
-one batch already.
+batches of today's size, and of sizes four, sixteen ... times as large and as small within the
+bounds that its developer set; the smallest size that is about as cheap as the cheapest is proposed.
+Of writers that are not registered it changes nothing: a finding says what a row of their table
+costs in batches of 1, 10, 100, 1,000 and 10,000, where the rows now arrive in smaller ones. Rows
+that arrive by COPY are not seen as such. honed's own writes to its store have no size to tune yet:
+each reading is one batch already.
 
 ## Why it helps
 
@@ -197,10 +197,7 @@ def _search(target: PostgresTarget, writer: Writer) -> SizeSearch | None:
         try:
             bench = BatchBench(clone, writer.relation)
             return find_size(
-                lambda size: _least(bench, size),
-                before=writer.batch_size,
-                least=writer.least,
-                most=writer.most,
+                bench.cost, before=writer.batch_size, least=writer.least, most=writer.most
             )
         except EvaluatorFailed:
             return None  # its rows cannot be written again: there is nothing to go by

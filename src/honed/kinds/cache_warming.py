@@ -76,6 +76,7 @@ class CacheWarming(Kind[PostgresTarget]):
     risk: ClassVar[Risk] = Risk(level=1)
     wants: ClassVar[frozenset[FindingType]] = frozenset({COLD_CACHE})
     is_once: ClassVar[bool] = True
+    costs_to_keep: ClassVar[bool] = False
     #: Later the memory has warmed up by itself, or it is too small.
     young_s: ClassVar[float] = 3600.0
     #: Fewer pages are read in no time, asked for or not.

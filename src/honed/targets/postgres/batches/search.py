@@ -1,13 +1,18 @@
-"""The search for a batch size: doubling and halving, until a row gets no cheaper."""
+"""The search for a batch size: sizes far apart, measured in turns until the best stands out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-#: So many sizes in a row may be no cheaper than the best before the search turns back: noise.
-_PATIENCE = 2
+#: Each size is so many times the one before: a row's share of what a batch costs falls so much.
+_FACTOR = 4
+#: Turns, in each of which every size is measured once and of which the least cost counts: what
+#: disturbs a turn makes it dearer, and disturbs all sizes alike.
+_TURNS = 5
+#: A size that costs so many times the cheapest is measured no more.
+_HOPELESS = 1.5
 #: A size that costs so much more than the cheapest is as good; the smallest of them is chosen,
 #: because rows wait for their batch, and a batch that fails takes all its rows with it.
-_AS_GOOD = 1.05
+_AS_GOOD = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +36,40 @@ def find_size(
     """Return the best size from ``least`` to ``most``; None where today's cannot be measured.
 
     Args:
-        cost: of a row at a size; None: it cannot be measured, and neither can larger ones.
+        cost: of a row at a size, with noise; None: it cannot be measured, and larger ones neither.
 
-        before: the size of today; the search doubles and halves it.
+        before: the size of today, which the others are multiples and parts of.
 
         least: the smallest size that is allowed.
 
         most: the largest.
     """
-    today = cost(before)
-    if today is None:
+    sizes, costs = ladder(before, least, most), dict[int, float]()
+    for _ in range(_TURNS):
+        limit = _HOPELESS * min(costs.values(), default=float("inf"))
+        sizes = [each for each in sizes if each == before or costs.get(each, 0.0) <= limit]
+        for size in list(sizes):
+            value = cost(size)
+            if value is None:
+                sizes = [each for each in sizes if each < size]
+                break
+            costs[size] = min(value, costs.get(size, value))
+    if before not in costs:
         return None
-    costs = {before: today}
-    for factor in (2.0, 0.5):
-        _walk(cost, costs, before=before, factor=factor, bounds=(least, most))
     limit = min(costs.values()) * _AS_GOOD
     size = min(each for each, value in costs.items() if value <= limit)
     return SizeSearch(before, size, dict(sorted(costs.items())))
 
 
-def _walk(
-    cost: Callable[[int], float | None],
-    costs: dict[int, float],
-    *,
-    before: int,
-    factor: float,
-    bounds: tuple[int, int],
-) -> None:
-    """Measure sizes in one direction until some of them bring nothing more."""
-    size, best, misses = before, costs[before], 0
-    while misses < _PATIENCE:
-        following = min(max(round(size * factor), bounds[0]), bounds[1])
-        if following in costs:
-            return
-        value = cost(following)
-        if value is None:
-            return
-        costs[following] = value
-        misses = misses + 1 if value * _AS_GOOD > best else 0
-        size, best = following, min(best, value)
+def ladder(before: int, least: int, most: int) -> list[int]:
+    """Return the sizes to measure, smallest first; ``before`` is one of them."""
+    sizes = {before}
+    size = before
+    while size > least:
+        size = max(least, size // _FACTOR)
+        sizes.add(size)
+    size = before
+    while size < most:
+        size = min(most, size * _FACTOR)
+        sizes.add(size)
+    return sorted(sizes)

@@ -16,7 +16,9 @@ SELECT pg_postmaster_start_time() AS started_at
                  JOIN pg_extension AS e ON e.extnamespace = c.relnamespace
                  WHERE e.extname = 'pg_buffercache' AND c.relname = 'pg_buffercache'), false)
        AS sees_buffers
-     , current_setting('shared_preload_libraries') LIKE '%%pg_prewarm%%'
+     -- Hidden from roles that may not read all settings; current_setting() would fail for them.
+     , coalesce((SELECT s.setting LIKE '%%pg_prewarm%%' FROM pg_settings AS s
+                 WHERE s.name = 'shared_preload_libraries'), false)
        AND coalesce(current_setting('pg_prewarm.autoprewarm', true), 'on')::boolean AS is_automatic
      , EXISTS (SELECT FROM pg_stat_activity AS a
                WHERE a.backend_type = 'autoprewarm worker') AS is_loading /* honed */;
