@@ -254,7 +254,7 @@ def _unit_evidence(name: str, pairs: Sequence[Pair], alpha: float) -> UnitEviden
 
 def _foretold(units: Iterable[Unit], trial: StoredTrial | None) -> float | None:
     """Return what the trial measured of these units; of others than its own its whole effect."""
-    if trial is None or trial.judgement is None:
+    if trial is None or not trial.judgement:
         return None
     said: Mapping[str, Any] = trial.judgement
     effects = {each["unit"]: each["effect"] for each in said["units"]}

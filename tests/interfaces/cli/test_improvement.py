@@ -1,19 +1,23 @@
 """`honed improvement`: what is shown is what is decided, and only who may decides."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from honed.approval.policy import write_policy
 from honed.config import Settings
-from honed.core.trial import TrialDesign, Unit
+from honed.core.target import Interval
+from honed.core.trial import GUARD, TrialDesign, Unit
 from honed.core.verdict import State
 from honed.experiments.record import add_block, finish_trial, start_trial
 from honed.experiments.trial import run_trial
 from honed.improvement.record import Improvement
 from honed.interfaces.cli.output import percent
+from honed.loop.evidence import Pair, store_pairs
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 from honed.testing.improvements import STEP, Improvements
@@ -290,3 +294,38 @@ def test_the_trial_is_shown_with_an_interval_for_each_statement(
         assert rows[unit.unit][4] == f"{percent(unit.low)} to {percent(unit.high)}"
         assert rows[unit.unit][5] == unit.guardrail.value
     assert rows["A/A control"][2] == str(result.judgement.control.pairs)
+
+
+def test_the_watch_is_shown_with_an_interval_for_each_statement_and_what_was_foretold(
+    cli: CommandLine, store: Database, improvements: Improvements
+) -> None:
+    watched = improvements.create(State.WATCHING)
+    hour = Interval(watched.proposed_at, watched.proposed_at + timedelta(hours=1))
+    writer = f"{GUARD}w1"
+    pairs = [
+        Pair(
+            ordinal=number,
+            before_at=hour,
+            after_at=hour,
+            before={"q1": 4.0 + number, writer: 1.0},
+            after={"q1": 2.0 + number / 2, writer: 1.0},
+            mix={"q1": 10.0},
+            pages_before={"q1": 100.0},
+            pages_after={"q1": 25.0},
+            drift=math.log(2.0),
+            controls=5,
+        )
+        for number in range(4)
+    ]
+    with store.transaction() as conn:
+        store_pairs(conn, watched.improvement_id, pairs)
+    lines = cli.text("improvement", "show", str(watched.improvement_id)).splitlines()
+    said = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in lines if "  " in line}
+    assert said["time"].startswith("-75.0 % (-75.0 % to -75.0 %")
+    assert said["pages"].startswith("-75.0 % (-75.0 % to -75.0 %")
+    assert said["drift"] == "+100.0 %, taken out"
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in lines if "\t" in line}
+    assert [rows["q1"][each] for each in (0, 1, 3)] == ["4", "-75.0 %", "-75.0 %"]
+    assert rows[writer][1] == "-50.0 %"
+    evidence = cli.json("improvement", "show", str(watched.improvement_id))["evidence"]
+    assert [each["unit"] for each in evidence["units"]] == [writer, "q1"]
