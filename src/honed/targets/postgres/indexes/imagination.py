@@ -44,7 +44,7 @@ class Imagination:
     """
 
     def __init__(self, database: ShadowDatabase, shapes: Shapes) -> None:
-        self._database = database
+        self.database = database
         self._shapes = shapes
         self._oids: dict[str, int] = {}
         self._shown: frozenset[str] = frozenset()
@@ -58,9 +58,9 @@ class Imagination:
         made: dict[str, Built] = {}
         for schema, each in by_schema.items():
             made |= self._add(schema, each)
-        if isinstance(self._database, Clone):
+        if isinstance(self.database, Clone):
             new = [each for each in candidates if each.name in made]
-            analyze_expressions(self._database, self, new)
+            analyze_expressions(self.database, self, new)
         return made
 
     def show(self, names: Collection[str]) -> None:
@@ -71,8 +71,8 @@ class Imagination:
                 "shown": [self._oids[name] for name in wanted - self._shown],
                 "hidden": [self._oids[name] for name in self._shown - wanted],
             }
-            with self._database.shadow.errors("showing indexes"):
-                self._database.session().execute(_QUERIES["change_visibility"], oids)
+            with self.database.shadow.errors("showing indexes"):
+                self.database.session().execute(_QUERIES["change_visibility"], oids)
             self._shown = wanted
 
     def explain(self, sql: str) -> Mapping[str, Json]:
@@ -82,7 +82,7 @@ class Imagination:
             EvaluatorFailed: it cannot be planned.
             StatementCut: planning took too long.
         """
-        return self._database.explain(sql)
+        return self.database.explain(sql)
 
     def cpu_s(self, sql: str, cut_s: float) -> float:
         """Refuse: a plan with an imagined index finds no rows.
@@ -98,12 +98,12 @@ class Imagination:
         for candidate in candidates:
             try:
                 self._make_twin(candidate, twins)
-                self._database.run(candidate.build_sql_on(twins))
+                self.database.run(candidate.build_sql_on(twins))
             except (EvaluatorFailed, StatementCut):
                 continue  # of a type without an operator class, or not immutable after all
         schemas = {"twins": twins, "origins": schema}
-        with self._database.shadow.errors("imagining indexes"):
-            session = self._database.session()
+        with self.database.shadow.errors("imagining indexes"):
+            session = self.database.session()
             session.execute(_QUERIES["give_to_real_tables"], schemas)
             session.execute(_QUERIES["tell_of_new_indexes"], schemas)
             rows = session.execute(_QUERIES["list_imagined"], schemas).fetchall()
@@ -111,8 +111,8 @@ class Imagination:
         found = {row["name"]: row for row in rows if row["name"] in by_name}
         sizes = {name: self._estimate(by_name[name]) for name in found}
         lengths = {row["qualified_name"]: sizes[name] for name, row in found.items()}
-        grow(self._database.shadow.server.data_dir, self._database.session(), lengths)
-        raise_trees(self._database, lengths)
+        grow(self.database.shadow.server.data_dir, self.database.session(), lengths)
+        raise_trees(self.database, lengths)
         self._oids |= {name: row["oid"] for name, row in found.items()}
         return {name: Built(name, sizes[name], build_s=0.0) for name in found}
 
@@ -122,13 +122,13 @@ class Imagination:
         self._twins.add((candidate.schema, candidate.table))
         owner = sql.Identifier(OWNER)
         schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
-        with self._database.shadow.errors("imagining indexes"):
-            self._database.session().execute(schema.format(sql.Identifier(twins), owner))
+        with self.database.shadow.errors("imagining indexes"):
+            self.database.session().execute(schema.format(sql.Identifier(twins), owner))
         table = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING GENERATED)").format(
             sql.Identifier(twins, candidate.table),
             sql.Identifier(candidate.schema, candidate.table),
         )
-        self._database.run(table.as_string(None))
+        self.database.run(table.as_string(None))
 
     def _estimate(self, candidate: IndexDefinition) -> int:
         shape = self._shapes[candidate.schema, candidate.table]
@@ -146,5 +146,5 @@ class Imagination:
             return PARTIAL_SHARE
 
     def _rows(self, statement: str) -> float:
-        top: Any = self._database.explain(statement)["Plan"]
+        top: Any = self.database.explain(statement)["Plan"]
         return float(top["Plan Rows"])
