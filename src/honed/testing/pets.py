@@ -6,7 +6,7 @@ and what its trials find are given by the test, so a turn of the loop takes a se
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -50,6 +50,16 @@ _SCHEMA = (
 _BY_OWNER = "SELECT count(*) FROM pet WHERE owner = %(owner)s"
 _BY_NAME = "SELECT pet_id FROM pet WHERE name = %(name)s"
 _CALLS = 5
+#: Settings under which the policy approves what is proven, and a watch is short.
+FREELY: Mapping[str, object] = {
+    "autonomy": Autonomy.FULL,
+    "require_human_approval": False,
+    # A watch is looked at twice as often; a worker must become idle in between.
+    "sample_interval_s": 0.4,
+    "watch_intervals": 8,
+    "heartbeat_s": 0.25,
+    "stalled_after_s": 1.0,
+}
 #: No turn of the loop takes so long.
 _DEADLINE_S = 60.0
 
@@ -272,6 +282,8 @@ class PetShop:
     events: list[Event] = field(default_factory=list)
     #: Called with every event as it is told, so that a test can act at that moment.
     react: OnEvent = lambda _: None
+    #: The target's name.
+    name: str = SHOP
 
     @property
     def parts(self) -> Parts:
@@ -281,7 +293,7 @@ class PetShop:
     @property
     def target(self) -> PostgresTarget:
         """The target."""
-        return PostgresTarget(get_target(self.store, SHOP), self.parts.store, self.settings)
+        return PostgresTarget(get_target(self.store, self.name), self.parts.store, self.settings)
 
     def configure(self, **changes: object) -> None:
         """Change settings; they become the policy in force."""
@@ -298,7 +310,7 @@ class PetShop:
     def ask(self, options: Options | None = None) -> int:
         """Ask for a cycle; return its id."""
         with self.store.transaction() as conn:
-            return request(conn, SHOP, options or Options(dry_run=False))
+            return request(conn, self.name, options or Options(dry_run=False))
 
     def work(self) -> None:
         """Handle every message that is due."""
@@ -339,17 +351,20 @@ class PetShop:
         return found
 
 
-@pytest.fixture
-def pet_production(databases: Databases) -> Iterator[Production]:
-    """Return a production database that lacks an index."""
-    url = databases.create()
-    with ExitStack() as stack:
-        client = stack.enter_context(
-            Database(url, application_name="pets").connect(autocommit=True)
-        )
+@contextmanager
+def opened_production(url: str) -> Iterator[Production]:
+    """Make an empty database a production database that lacks an index, and hand it out."""
+    with Database(url, application_name="pets").connect(autocommit=True) as client:
         for statement in _SCHEMA:
             client.execute(statement)
         yield Production(url, client)
+
+
+@pytest.fixture
+def pet_production(databases: Databases) -> Iterator[Production]:
+    """Return a production database that lacks an index."""
+    with opened_production(databases.create()) as production:
+        yield production
 
 
 @pytest.fixture
@@ -357,13 +372,5 @@ def pet_shop(pet_production: Production, store: Database, honed_home: Path) -> P
     """Return a loop around ``pet_production`` in which the policy approves what is proven."""
     add_target(store, TargetRecord(SHOP, pet_production.url, pet_production.url))
     shop = PetShop(pet_production, store, Settings(home=honed_home))
-    shop.configure(
-        autonomy=Autonomy.FULL,
-        require_human_approval=False,
-        # A watch is looked at twice as often; a worker must become idle in between.
-        sample_interval_s=0.4,
-        watch_intervals=8,
-        heartbeat_s=0.25,
-        stalled_after_s=1.0,
-    )
+    shop.configure(**FREELY)
     return shop
