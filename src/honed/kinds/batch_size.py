@@ -9,7 +9,7 @@ bounds that its developer set; the smallest size that is about as cheap as the c
 Of writers that are not registered it changes nothing: a finding says what a row of their table
 costs in batches of 1, 10, 100, 1,000 and 10,000, where the rows now arrive in smaller ones. Rows
 that arrive by COPY are not seen as such. honed's own writes to its store have no size to tune yet:
-each reading is one batch already.
+each reading is one transaction already.
 
 ## Why it helps
 

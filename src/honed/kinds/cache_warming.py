@@ -12,8 +12,10 @@ the server does not load its memory by itself after a restart, a finding says ho
 (`pg_prewarm.autoprewarm`), which takes a restart and is left to a person. TOAST tables are left
 alone.
 
-honed's own caches are not warmed: what it keeps in its store is read by its own cycles alone, the
-first of which reads exactly what warming would read before it, and nobody waits for that.
+honed's own store is not warmed, because nothing is gained there: with two weeks of readings of 30
+statements the first cycle after a restart read some 400 blocks and took 0.03 s longer than the
+next, while reading the tables and indexes that it asks took 11,448 blocks and 0.2 s. What it keeps
+in memory besides (parsed texts) is gone in a restart of honed and made again as it is needed.
 
 ## Why it helps
 

@@ -1,6 +1,7 @@
 """The same reading on each major version at hand, through a restart of the server."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,21 @@ import pytest
 from honed.core.finding import STALE_STATISTICS
 from honed.errors import MissingExtension
 from honed.storage.server import Server
+from honed.targets.postgres.batches.writers import (
+    Writer,
+    read_writers,
+    register_sql,
+    size_step,
+)
 from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.warming.cache import (
+    budget_blocks,
+    choose,
+    read_relations,
+    read_start,
+    warming_step,
+    why_not,
+)
 from honed.testing.postgres import TEST_OPTIONS
 
 _SYSTEM = Path("/usr/lib/postgresql")
@@ -110,6 +125,46 @@ def test_counters_survive_a_restart_and_never_go_back(
     assert before
     assert {key: after[key] for key in before} == before
     assert all(cost.calls > 0 for cost in target.statement_costs().values())
+
+
+def test_memory_is_cold_after_a_restart_until_it_is_warmed(
+    server: Server, make_target: Callable[..., PostgresTarget]
+) -> None:
+    target = make_target(server.url("template1"))
+    with psycopg.connect(server.url("template1"), autocommit=True) as client:
+        client.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+        client.execute("CREATE EXTENSION IF NOT EXISTS pg_buffercache")
+        for _ in range(3):
+            client.execute("SELECT count(state) FROM orders")
+    before = read_start(target)
+    server.stop()
+    server.start()
+    start = read_start(target)
+    assert start.subject != before.subject or start.started_at > before.started_at
+    assert why_not(target, start) == ""
+    assert not start.is_automatic
+    chosen = choose(read_relations(target, start), budget_blocks(target, start))
+    (orders,) = (each for each in chosen if each.name == "orders")
+    assert orders.held == 0
+    step = warming_step(start.prewarm_schema, [(orders.schema, orders.name)], megabytes=1)
+    with psycopg.connect(server.url("template1"), autocommit=True) as client:
+        client.execute(step.do[0].encode())
+    warm = {each.name: each for each in read_relations(target, start)}
+    assert warm["orders"].held == warm["orders"].pages > 0
+
+
+def test_a_writer_asks_and_is_told(
+    server: Server, make_target: Callable[..., PostgresTarget]
+) -> None:
+    target = make_target(server.url("template1"))
+    writer = Writer("orders", "public.orders", 10, 1, 500)
+    with psycopg.connect(server.url("template1"), autocommit=True) as client:
+        client.execute(register_sql(writer, actor="nobody").encode())
+        client.execute(size_step("orders", before=10, after=80).do[0].encode())
+        assert client.execute("SELECT honed.batch_size('orders')").fetchone() == (80,)
+        assert read_writers(target) == [replace(writer, batch_size=80)]
+        client.execute("DROP SCHEMA honed CASCADE")
+    assert read_writers(target) == []
 
 
 def test_a_library_that_is_not_loaded_is_named(
