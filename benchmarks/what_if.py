@@ -1,6 +1,6 @@
 """What-if on a database without rows: are its plans production's, what does it take, how fast?
 
-Usage: python benchmarks/what_if.py [--scale 0.2] [--seconds 60]
+Usage: python benchmarks/what_if.py [--scale 0.2] [--seconds 120]
 
 Loads TPC-H with primary keys into a server of its own and makes a phantom of it: schema, statistics
 and files that are one hole each. Then
@@ -38,12 +38,13 @@ from honed.targets.postgres.indexes.candidates import Shapes
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.elimination import Prices
 from honed.targets.postgres.indexes.imagination import Imagination
-from honed.targets.postgres.indexes.query import Query, plan_key
+from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import Workshop
 from honed.targets.postgres.indexes.shapes import read_shapes
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import CpuMeter
 from honed.targets.postgres.phantom import Phantom
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.shadow import READER
 from honed.targets.postgres.whatif import plan
 
@@ -62,7 +63,7 @@ def main() -> int:
     """Run the benchmark, print its figures, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--scale", type=float, default=0.2)
-    parser.add_argument("--seconds", type=float, default=60.0, help="for ranking long statements")
+    parser.add_argument("--seconds", type=float, default=120.0, help="for ranking long statements")
     arguments = parser.parse_args()
     with production(arguments.scale) as (server, folder):
         lab = Lab(1, server.url(), home=folder, settings=Settings(home=folder))
