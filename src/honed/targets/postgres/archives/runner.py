@@ -36,7 +36,7 @@ from honed.targets.postgres.archives.transfer import (
 #: ``Step.runner`` of these steps.
 ARCHIVE = "archive"
 
-_COUNT = sql.SQL("SELECT count(*) FROM ONLY {}")
+_COUNT = sql.SQL("SELECT count(*) FROM ONLY {} /* honed */")
 _LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 _TRUNCATE = sql.SQL("TRUNCATE {}")
 

@@ -258,6 +258,6 @@ def _lines(archive: Archive, columns: Sequence[Column], memory_mb: int) -> Itera
 
 def _count(connection: psycopg.Connection[Any], table: sql.Identifier) -> int:
     with connection.cursor() as cursor:
-        text = sql.SQL("SELECT count(*) AS n FROM ONLY {}").format(table)
+        text = sql.SQL("SELECT count(*) AS n FROM ONLY {} /* honed */").format(table)
         (row,) = cursor.execute(text).fetchall()
     return int(row["n"] if isinstance(row, dict) else row[0])

@@ -1,0 +1,99 @@
+-- What archiving partitions asks a target.
+
+-- list_partitions --
+-- Leaves of range-partitioned tables with what speaks for and against archiving them.
+SELECT n.nspname AS schema
+     , c.relname AS name
+     , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
+     , pn.nspname AS parent_schema
+     , p.relname AS parent_name
+     , pg_get_expr(c.relpartbound, c.oid) AS bound
+     , coalesce(pg_get_partition_constraintdef(c.oid), '') AS condition
+     , pg_total_relation_size(c.oid) AS size_bytes
+     , greatest(c.reltuples, 0)::float8 AS row_count
+     , am.amname AS method
+     , EXISTS (SELECT FROM pg_partitioned_table AS k
+               WHERE k.partrelid = p.oid AND k.partdefid <> 0) AS has_default
+     , EXISTS (SELECT FROM pg_constraint AS k
+               WHERE k.contype = 'f' AND k.confrelid IN (c.oid, p.oid)) AS is_referenced
+     , c.relrowsecurity AS hides_rows
+     , EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prrelid = c.oid) AS is_published
+     , EXISTS (SELECT FROM pg_depend AS d JOIN pg_class AS q ON q.oid = d.objid
+               WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                 AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') AND q.relkind = 'S')
+       AS owns_sequence
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_inherits AS h ON h.inhrelid = c.oid
+JOIN pg_class AS p ON p.oid = h.inhparent
+JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
+JOIN pg_partitioned_table AS t ON t.partrelid = p.oid AND t.partstrat = 'r'
+JOIN pg_am AS am ON am.oid = c.relam
+WHERE c.relispartition AND c.relkind = 'r' AND c.relpersistence = 'p'
+ORDER BY 3 /* honed */;
+
+-- list_plain_tables --
+-- Which of some tables are there, hold rows themselves and are no partition of another.
+SELECT n.nspname AS schema
+     , c.relname AS name
+     , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
+     , pg_total_relation_size(c.oid) AS size_bytes
+FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked (schema, name)
+JOIN pg_namespace AS n ON n.nspname = asked.schema
+JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
+WHERE c.relkind = 'r' AND NOT c.relispartition
+ORDER BY 3 /* honed */;
+
+-- list_siblings --
+-- All leaves of the table that a partition belongs to, itself among them.
+SELECT n.nspname AS schema
+     , c.relname AS name
+FROM pg_class AS part
+JOIN pg_namespace AS pn ON pn.oid = part.relnamespace
+CROSS JOIN LATERAL pg_partition_tree(pg_partition_root(part.oid)) AS t
+JOIN pg_class AS c ON c.oid = t.relid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE t.isleaf AND pn.nspname = %(schema)s AND part.relname = %(name)s
+ORDER BY 1, 2 /* honed */;
+
+-- read_moment --
+-- How the target encodes text, and whether it can keep tables in columns.
+SELECT current_setting('server_encoding') AS encoding
+     , EXISTS (SELECT FROM pg_am WHERE amname = 'columnar' AND amtype = 't') AS has_columnar
+     , current_setting('server_version_num')::integer AS server_version /* honed */;
+
+-- list_statistics --
+-- Extended statistics objects of one table, which pg_dump leaves out where it dumps one table.
+SELECT format('%%I.%%I', n.nspname, e.stxname) AS qualified_name
+     , pg_get_statisticsobjdef(e.oid) AS definition
+     , quote_ident(pg_get_userbyid(e.stxowner)) AS owner
+     , coalesce(e.stxstattarget, -1)::integer AS target
+     , quote_literal(obj_description(e.oid, 'pg_statistic_ext')) AS comment
+FROM pg_statistic_ext AS e
+JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+WHERE e.stxrelid = to_regclass(%(table)s)
+ORDER BY 1 /* honed */;
+
+-- find_statements --
+-- Where pg_stat_statements is.
+SELECT n.nspname AS schema
+FROM pg_extension AS e
+JOIN pg_namespace AS n ON n.oid = e.extnamespace
+WHERE e.extname = 'pg_stat_statements' /* honed */;
+
+-- count_use --
+-- How often each of some tables was written and scanned since its counters' reset; and how many
+-- scans were backups, which read each table once by COPY, or honed's own.
+SELECT asked.name AS table_name
+     , coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) AS writes
+     , coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS scans
+     , (SELECT coalesce(sum(q.calls), 0)::bigint
+        FROM {schema}.pg_stat_statements(true) AS q
+        WHERE q.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (q.query ILIKE 'COPY %%' OR q.query LIKE '%%/* honed */%%')
+          AND (strpos(q.query, ' ' || asked.name || ' ') > 0
+               OR strpos(q.query, format(' "%%s"."%%s" ', s.schemaname, s.relname)) > 0))
+       AS explained
+FROM unnest(%(tables)s::text[]) AS asked (name)
+JOIN pg_stat_user_tables AS s ON s.relid = to_regclass(asked.name)
+ORDER BY 1 /* honed */;

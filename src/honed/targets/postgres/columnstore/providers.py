@@ -1,0 +1,73 @@
+"""Columnar forms that a cold partition can take: an access method of the server, else Parquet."""
+
+from typing import Protocol
+
+from honed.core.step import Step
+from honed.targets.postgres.archives.engine import is_installed
+from honed.targets.postgres.columnstore.partitions import (
+    Moment,
+    Partition,
+    unarchivable,
+)
+from honed.targets.postgres.columnstore.steps import archive_steps, method_steps
+from honed.targets.postgres.target import PostgresTarget
+
+#: The access method of citus columnar and of hydra.
+_METHOD = "columnar"
+#: Before, ALTER TABLE cannot change the access method.
+_VERSION_15 = 150000
+
+
+class Provider(Protocol):
+    """One columnar form."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every claim."""
+
+    def obstacle(self, partition: Partition) -> str:
+        """Return why a cold partition cannot take this form; empty: it can."""
+
+    def steps(self, partition: Partition) -> list[Step]:
+        """Return the steps that give it this form."""
+
+
+class ColumnarMethod:
+    """An access method of the server: the partition stays where it is, and can be read."""
+
+    name = "method"
+
+    def obstacle(self, partition: Partition) -> str:
+        """Return why not: only a heap is changed."""
+        return "" if partition.method == "heap" else f"its access method is {partition.method}"
+
+    def steps(self, partition: Partition) -> list[Step]:
+        """Return the step that rewrites it."""
+        return method_steps(partition, _METHOD)
+
+
+class ParquetArchive:
+    """Parquet files outside the server: nobody may read the partition there any more."""
+
+    name = "parquet"
+
+    def __init__(self, target: PostgresTarget, moment: Moment) -> None:
+        self._target = target
+        self._moment = moment
+
+    def obstacle(self, partition: Partition) -> str:
+        """Return why not: what does not survive, or what is not installed."""
+        if not is_installed():
+            return "DuckDB is not installed here (pip install 'honed[columnar]')"
+        return unarchivable(self._target, partition, self._moment)
+
+    def steps(self, partition: Partition) -> list[Step]:
+        """Return the steps that archive and detach it."""
+        return archive_steps(partition, self._target.name)
+
+
+def choose_provider(target: PostgresTarget, moment: Moment) -> Provider:
+    """Return the narrowest form that the server has: its own access method, else Parquet."""
+    if moment.has_columnar and moment.server_version >= _VERSION_15:
+        return ColumnarMethod()
+    return ParquetArchive(target, moment)
