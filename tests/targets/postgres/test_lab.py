@@ -218,6 +218,10 @@ def test_statistics_that_nobody_analysed_are_carried_over(shop: Any, make_lab: M
             "SELECT n_distinct FROM pg_stats WHERE tablename = 'customer' AND attname = 'city'"
         )
         assert clone.query(distinct) == [{"n_distinct": 19.0}]
+    shop.run("SELECT pg_clear_attribute_stats('Shop', 'customer', 'city', false)")
+    assert lab.refresh().taken_at == first.taken_at
+    with lab.clone("statistics") as clone:
+        assert clone.query(distinct) == []
 
 
 def die_in_a_lab(shop: Any, home: Path, *lines: str) -> None:

@@ -65,6 +65,8 @@ def carry_known_statistics(
         EvaluatorFailed: the shadow server went away.
     """
     shadow.use_settings(snapshot.planner_settings())
+    with shadow.errors("forgetting statistics"), shadow.connect(database) as connection:
+        connection.execute(QUERIES["forget_statistics"], {})
     with dumped(production, shadow, snapshot, "--statistics-only") as dump:
         dump.run_script(database)
     with shadow.errors("carrying sizes over"), shadow.connect(database) as connection:

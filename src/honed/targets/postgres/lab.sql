@@ -145,6 +145,14 @@ SELECT format('%%I.%%I', n.nspname, c.relname) AS name
  WHERE c.relkind = 'i' AND a.amname = 'btree'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
 
+-- forget_statistics --
+-- What is known of columns goes: what production does not know, restoring would leave as it is here.
+DELETE FROM pg_statistic AS s
+ USING pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.oid = s.starelid
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
+
 -- write_relation_numbers --
 -- What the planner reads of a relation's size: rows and pages.
 UPDATE pg_class
