@@ -31,7 +31,8 @@ values of production's rows.
 ## How it is measured
 
 In the trial: CPU seconds of each statement, replayed on clones with the pin and without; statements
-weigh the same, and none may become more than 10 % slower. A pin is taken back if without it each
+weigh the same, and none may become more than 10 % slower. What takes less than a millisecond and
+keeps its plan is not replayed: the same plan costs the same. A pin is taken back if without it each
 statement costs less than a tenth more. In production: milliseconds per call of the pinned
 statements, compared with the time since they became slow.
 """
@@ -58,6 +59,8 @@ from honed.targets.postgres.target import PostgresTarget
 PLAN_PIN_DUE = FindingType("plan_pin_due")
 
 _UNPIN_PRIORITY = 3
+#: Shorter statements that a pin does not concern are not measured without it.
+_MEASURABLE_MS = 1.0
 #: What a statement without its pin is taken to cost, in the metric of its trial.
 _AS_WELL = -math.log1p(TOLERATED)
 
@@ -160,7 +163,10 @@ def _claim(found: Found, days: float) -> Hypothesis:
         "bad_since": max(case.evidence.bad_since for case in found.cases),
         "base_s": dict(found.base_s),
         "cut_s": found.cut_s,
-        "notes": {"left_out": dict(found.left_out)},
+        "notes": {
+            "left_out": dict(found.left_out),
+            "guarded_by_plan": list(found.guarded_by_plan),
+        },
     }
     return Hypothesis(
         kind=QueryRegression.name,
@@ -183,9 +189,9 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
     """Yield the claim that a pin is not needed, if its statements can still be replayed."""
     statements = [each.statement_id for each in due.pins]
     replayable = {each.statement_id: each for each in target.workload().replayable}
-    concerned = due.parameters["base_s"].keys() & replayable.keys()
-    if not concerned & set(statements):
+    if not replayable.keys() & set(statements):
         return
+    measured = {*statements, *due.parameters["base_s"]}
     session, overrides = sessions(target, due)
     yield Hypothesis(
         kind=QueryRegression.name,
@@ -204,7 +210,11 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
             "good_enough_ms": {
                 each.statement_id: (1 + TOLERATED) * each.evidence.mean_ms_good for each in due.pins
             },
-            "base_s": {each: replayable[each].mean_ms / 1000 for each in sorted(concerned)},
+            "base_s": {
+                name: each.mean_ms / 1000
+                for name, each in replayable.items()
+                if name in measured or each.mean_ms >= _MEASURABLE_MS
+            },
             "cut_s": due.parameters["cut_s"],
             "notes": {"why": due.why},
         },

@@ -64,15 +64,26 @@ class Bench:
 
         What cannot be tried does not bring it back.
         """
-        settings = {**case.overrides, **(remedy.session if remedy else {})}
-        # The role that a setting is for is not on the clone: its session has the setting instead.
-        steps = remedy.steps if remedy and not remedy.session else ()
         try:
-            plans = self.plans(case.statement.examples, steps=steps, settings=settings)
+            plans = self.plans_with(case.statement.examples, case, remedy)
         except (EvaluatorFailed, StatementCut):
             return False
         good = case.good_shapes
         return all(shapes(plan) <= good for plan in plans)
+
+    def plans_with(
+        self, examples: Sequence[str], case: Case, remedy: Remedy | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the plan of each example in a session of ``case``, with ``remedy`` or as it is.
+
+        Raises:
+            EvaluatorFailed: the remedy is refused, or an example cannot be planned.
+            StatementCut: it took too long.
+        """
+        settings = {**case.overrides, **(remedy.session if remedy else {})}
+        # The role that a setting is for is not on the clone: its session has the setting instead.
+        steps = remedy.steps if remedy and not remedy.session else ()
+        return self.plans(examples, steps=steps, settings=settings)
 
     def bad_plans(self, case: Case) -> list[Mapping[str, Any]]:
         """Return the plans that the examples of ``case`` have as it is; none: they have none."""

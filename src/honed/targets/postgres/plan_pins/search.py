@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from honed.core.finding import Finding
 from honed.errors import EvaluatorFailed, StatementCut
+from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.indexes.advise import choose_cut_s
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.plan_pins.bench import Bench
@@ -17,7 +18,8 @@ from honed.targets.postgres.plan_pins.providers.saved_statistics import SavedSta
 from honed.targets.postgres.plan_pins.providers.settings import Settings
 from honed.targets.postgres.plan_pins.providers.stash_advice import StashAdvice
 from honed.targets.postgres.plan_pins.providers.statistics import Statistics
-from honed.targets.postgres.plan_pins.shapes import relations, shapes
+from honed.targets.postgres.plan_pins.shapes import relations
+from honed.targets.postgres.plans import plan_key
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
 
@@ -30,6 +32,8 @@ LADDER: tuple[Provider, ...] = (
     Settings(),
 )
 
+#: Below so many seconds a statement whose plan stays is guarded by that alone: its cost is noise.
+_MEASURABLE_S = 1e-3
 #: A setting that makes another statement of the role slower by more than this factor is not
 #: proposed ...
 _HARM = 1.1
@@ -43,8 +47,11 @@ class Found:
 
     remedy: Remedy
     cases: list[Case]
-    #: CPU seconds of each statement that its trial replays; where the plan stays, as in production.
+    #: Seconds of a call in production, of each statement that its trial replays: those whose plan
+    #: changes, and of the others all that take long enough to be measured.
     base_s: Mapping[str, float]
+    #: Statements that keep their plan and are too short to be measured.
+    guarded_by_plan: Sequence[str]
     cut_s: float
     #: Digest of the tables' columns and indexes.
     definitions: str
@@ -77,20 +84,18 @@ def find_pins(target: PostgresTarget, findings: Sequence[Finding]) -> list[Found
             replayable,
             choose_cut_s(replayable),
         )
-        pairs = search.pin(cases)
-    return [
-        Found(
-            remedy=remedy,
-            cases=served,
-            base_s=_base_s(remedy, served, replayable),
-            cut_s=search.cut_s,
-            definitions=definitions(
-                catalog, frozenset().union(*(relations(each.good.plan) for each in served))
-            ),
-            left_out={name: why for name, why in why_not.items() if why},
-        )
-        for remedy, served in pairs
-    ]
+        search.pin(cases)
+    left_out = {name: why for name, why in why_not.items() if why}
+    return [search.describe(each, catalog, left_out) for each in search.found]
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A remedy with the statements that it serves, and those whose plan it changes."""
+
+    remedy: Remedy
+    cases: list[Case]
+    changed: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -99,10 +104,10 @@ class _Search:
     ladder: Sequence[Provider]
     replayable: Sequence[WorkloadStatement]
     cut_s: float
-    found: list[tuple[Remedy, list[Case]]] = field(default_factory=list)
+    found: list[_Choice] = field(default_factory=list)
 
-    def pin(self, cases: Sequence[Case]) -> list[tuple[Remedy, list[Case]]]:
-        """Return a remedy for each of ``cases`` that the clone shows to have a bad plan.
+    def pin(self, cases: Sequence[Case]) -> None:
+        """Find a remedy for each of ``cases`` that the clone shows to have a bad plan.
 
         One that an earlier remedy has brought back already belongs to that one.
         """
@@ -114,13 +119,14 @@ class _Search:
                 continue
             remedy = next(self._working(case), None)
             if remedy is not None:
-                self.found.append((remedy, [case]))
+                changed = self._changed(remedy, case)
+                self.found.append(_Choice(remedy, [case], changed))
                 self.bench.keep(remedy)
-        return self.found
 
     def _served_by(self, case: Case) -> list[Case] | None:
         """Return the cases of the remedy that brought back the plan of ``case``, too."""
-        for remedy, served in reversed(self.found):
+        for choice in reversed(self.found):
+            remedy, served = choice.remedy, choice.cases
             is_of_role = case.scope is not None and case.scope.role == remedy.role
             if remedy.session and is_of_role and self.bench.is_good(case, remedy):
                 return served
@@ -134,6 +140,52 @@ class _Search:
                 if self.bench.is_good(case, remedy) and not self._harms(remedy, case):
                     yield remedy
 
+    def describe(self, choice: _Choice, catalog: Catalog, left_out: Mapping[str, str]) -> Found:
+        """Return what was found, with everything that its trial needs."""
+        own = {each.statement_id: each.evidence.mean_ms_bad / 1000 for each in choice.cases}
+        scope = choice.cases[0].scope
+        concerned = {
+            each.statement_id: each.mean_ms / 1000
+            for each in self.replayable
+            if not choice.remedy.session or scope is None or scope.runs(each.statement_id)
+        }
+        # Of the pinned ones, the mean over the whole lookback knows the good plan as well.
+        seconds = concerned | own
+        measured = {
+            name: value
+            for name, value in seconds.items()
+            if name in own or name in choice.changed or value >= _MEASURABLE_S
+        }
+        tables = frozenset[tuple[str, str]]().union(
+            *(relations(each.good.plan) for each in choice.cases)
+        )
+        return Found(
+            remedy=choice.remedy,
+            cases=choice.cases,
+            base_s=measured,
+            guarded_by_plan=sorted(seconds.keys() - measured.keys()),
+            cut_s=self.cut_s,
+            definitions=definitions(catalog, tables),
+            left_out=left_out,
+        )
+
+    def _changed(self, remedy: Remedy, case: Case) -> frozenset[str]:
+        """Return the statements that get another plan by ``remedy``."""
+        return frozenset(
+            each.statement_id
+            for each in self.replayable
+            if self._keys(each.examples, case) != self._keys(each.examples, case, remedy)
+        )
+
+    def _keys(
+        self, examples: Sequence[str], case: Case, remedy: Remedy | None = None
+    ) -> list[str] | None:
+        """Return what tells the plans of ``examples`` apart; None: one cannot be planned."""
+        try:
+            return [plan_key(plan) for plan in self.bench.plans_with(examples, case, remedy)]
+        except (EvaluatorFailed, StatementCut):
+            return None
+
     def _harms(self, remedy: Remedy, case: Case) -> bool:
         """Return whether a setting makes another statement of the role slower."""
         if not remedy.session or case.scope is None:
@@ -143,20 +195,10 @@ class _Search:
             for each in self.replayable
             if each.statement_id != case.statement_id and case.scope.runs(each.statement_id)
             for example in each.examples
-            if self._is_replanned(example, case, remedy)
+            if self._keys([example], case) != self._keys([example], case, remedy)
         ]
         with closing(MeteredSession(self.bench.clone, cut_s=self.cut_s)) as session:
             return any(self._is_slower(session, each, case, remedy) for each in others)
-
-    def _is_replanned(self, example: str, case: Case, remedy: Remedy) -> bool:
-        try:
-            before, after = (
-                self.bench.plans([example], settings={**case.overrides, **given})
-                for given in ({}, remedy.session)
-            )
-        except (EvaluatorFailed, StatementCut):
-            return False
-        return shapes(before[0]) != shapes(after[0])
 
     def _is_slower(self, session: MeteredSession, example: str, case: Case, remedy: Remedy) -> bool:
         costs_s = []
@@ -165,18 +207,3 @@ class _Search:
             costs_s.append(min(session.run(example).cost_s for _ in range(2)))
         before_s, after_s = costs_s
         return after_s > _HARM * before_s and after_s - before_s > _NOTICED_S
-
-
-def _base_s(
-    remedy: Remedy, cases: Sequence[Case], replayable: Sequence[WorkloadStatement]
-) -> dict[str, float]:
-    """Return the seconds of each statement whose sessions the remedy may concern."""
-    scope = cases[0].scope
-    concerned = [
-        each
-        for each in replayable
-        if not remedy.session or scope is None or scope.runs(each.statement_id)
-    ]
-    seconds = {each.statement_id: each.mean_ms / 1000 for each in concerned}
-    # Of these the mean over the whole lookback knows the good plan as well.
-    return seconds | {each.statement_id: each.evidence.mean_ms_bad / 1000 for each in cases}
