@@ -33,6 +33,9 @@ _SYSTEM = Path("/usr/lib/postgresql")
 _FOLDERS: list[Path | None] = [None, *(_SYSTEM / version / "bin" for version in ("14", "15", "16"))]
 
 _BY_CUSTOMER = "SELECT state FROM orders WHERE customer IN (17, 19, 21)"
+_MEMO = """
+CREATE TABLE IF NOT EXISTS memo AS SELECT repeat('x', 200) AS note FROM generate_series(1, 5000)
+"""
 _BY_DAY = "SELECT count(*) FROM orders WHERE day > %(day)s"
 
 
@@ -134,8 +137,9 @@ def test_memory_is_cold_after_a_restart_until_it_is_warmed(
     with psycopg.connect(server.url("template1"), autocommit=True) as client:
         client.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
         client.execute("CREATE EXTENSION IF NOT EXISTS pg_buffercache")
+        client.execute(_MEMO)
         for _ in range(3):
-            client.execute("SELECT count(state) FROM orders")
+            client.execute("SELECT count(note) FROM memo")
     before = read_start(target)
     server.stop()
     server.start()
@@ -144,24 +148,25 @@ def test_memory_is_cold_after_a_restart_until_it_is_warmed(
     assert why_not(target, start) == ""
     assert not start.is_automatic
     chosen = choose(read_relations(target, start), budget_blocks(target, start))
-    (orders,) = (each for each in chosen if each.name == "orders")
-    assert orders.held == 0
-    step = warming_step(start.prewarm_schema, [(orders.schema, orders.name)], megabytes=1)
+    (memo,) = (each for each in chosen if each.name == "memo")
+    assert memo.held == 0
+    step = warming_step(start.prewarm_schema, [(memo.schema, memo.name)], megabytes=1)
     with psycopg.connect(server.url("template1"), autocommit=True) as client:
         client.execute(step.do[0].encode())
     warm = {each.name: each for each in read_relations(target, start)}
-    assert warm["orders"].held == warm["orders"].pages > 0
+    assert warm["memo"].held == warm["memo"].pages > 0
 
 
 def test_a_writer_asks_and_is_told(
     server: Server, make_target: Callable[..., PostgresTarget]
 ) -> None:
     target = make_target(server.url("template1"))
-    writer = Writer("orders", "public.orders", 10, 1, 500)
+    writer = Writer("memos", "public.memo", 10, 1, 500)
     with psycopg.connect(server.url("template1"), autocommit=True) as client:
+        client.execute(_MEMO)
         client.execute(register_sql(writer, actor="nobody").encode())
-        client.execute(size_step("orders", before=10, after=80).do[0].encode())
-        assert client.execute("SELECT honed.batch_size('orders')").fetchone() == (80,)
+        client.execute(size_step("memos", before=10, after=80).do[0].encode())
+        assert client.execute("SELECT honed.batch_size('memos')").fetchone() == (80,)
         assert read_writers(target) == [replace(writer, batch_size=80)]
         client.execute("DROP SCHEMA honed CASCADE")
     assert read_writers(target) == []
