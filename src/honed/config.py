@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Bound on wrong verdicts.")
     seed: int = Field(20261121, description="Seed of every random choice; recorded with it.")
     storage_budget_mb: int = Field(100, ge=1, description="Most new indexes may take, in MB.")
+    write_budget: float = Field(
+        6.0,
+        gt=1,
+        description="How many times as much CPU an INSERT into a table may take with new indexes as"
+        " without, measured on a clone.",
+    )
 
     plan_pin_days: float = Field(
         30.0,

@@ -158,7 +158,8 @@ def test_run_cycle_sends_what_the_loop_understands(
         operator,
         """
         SELECT honed.run_cycle('shop', dry_run => false, max_changes => 3,
-          require_approval => false, target_area => 'performance', lookback => '48 hours')
+          require_approval => false, target_area => 'performance', lookback => '48 hours',
+          storage_budget_mb => 50, write_budget => 2.5)
         """,
     )
     message = Analyze(target_id=improvements.target_id, cycle_id=cycle_id)
@@ -167,6 +168,7 @@ def test_run_cycle_sends_what_the_loop_understands(
         (cycle,) = conn.execute(
             """
             SELECT phase, dry_run, max_changes, require_approval, target_area, requested_by,
+                   storage_budget_mb, write_budget,
                    extract(epoch FROM lookback) / 3600 AS lookback_hours
               FROM honed.cycle WHERE cycle_id = %s
             """,
@@ -179,6 +181,8 @@ def test_run_cycle_sends_what_the_loop_understands(
         "require_approval": False,
         "target_area": "performance",
         "requested_by": ask(operator, "SELECT session_user::text"),
+        "storage_budget_mb": 50,
+        "write_budget": 2.5,
         "lookback_hours": 48,
     }
 
@@ -220,6 +224,8 @@ def test_a_cycle_for_now_takes_the_place_of_the_timer(improvements: Improvements
         "max_changes => -1",
         "max_changes => null",
         "lookback => '-1 hour'",
+        "storage_budget_mb => 0",
+        "write_budget => 1",
         "lookback => '0'",
         "target_area => 'world peace'",
         "dry_run => null",

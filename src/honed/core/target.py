@@ -116,3 +116,6 @@ class Target(Protocol):
 
     def during(self, interval: Interval) -> Self:
         """Return this target as it was in ``interval``; a kind's ``measure`` reads that."""
+
+    def within(self, limits: Mapping[str, float]) -> Self:
+        """Return this target with ``limits``, by setting, in the place of its settings' own."""

@@ -50,6 +50,16 @@ class Options:
     #: ``performance``, ``quality``, ``features``, or empty for all.
     target_area: str = ""
     lookback: timedelta = timedelta(hours=24)
+    #: What new indexes may take, in MB, and how many times as much an INSERT may cost with them;
+    #: None: as the worker's settings say.
+    storage_budget_mb: int | None = None
+    write_budget: float | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What was said of this cycle alone, by the setting that it takes the place of."""
+        said = {"storage_budget_mb": self.storage_budget_mb, "write_budget": self.write_budget}
+        return {name: value for name, value in said.items() if value is not None}
 
     @classmethod
     def of(cls, settings: Settings) -> "Options":
@@ -92,6 +102,8 @@ class Cycle:
             require_approval=row["require_approval"],
             target_area=row["target_area"],
             lookback=row["lookback"],
+            storage_budget_mb=row["storage_budget_mb"],
+            write_budget=row["write_budget"],
         )
         return cls(
             cycle_id=row["cycle_id"],
@@ -197,6 +209,8 @@ def request(conn: Connection, target: str, options: Options) -> int:
             "require_approval": options.require_approval,
             "target_area": options.target_area,
             "lookback": options.lookback,
+            "storage_budget_mb": options.storage_budget_mb,
+            "write_budget": options.write_budget,
         },
     )
     cycle_id: int = row["cycle_id"]

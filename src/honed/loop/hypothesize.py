@@ -71,6 +71,7 @@ def hypothesize(parts: Parts, context: JobContext, message: Hypothesize) -> None
     if not cycle.options.dry_run:
         _renew_waiting(parts, context, cycle, target, fingerprint)
     claims = _Claims()
+    target = target.within(cycle.options.limits)
     for kind in _fitting(parts, cycle, target, findings):
         context.stop_if_told()
         _ask(kind, [each for each in findings if each.type in kind.wants], target, claims)

@@ -2,6 +2,7 @@
 -- One cycle, its row locked. Lock order: job, cycle, improvement, ledger head.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.storage_budget_mb, cycle.write_budget,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -13,6 +14,7 @@ SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycl
 -- One cycle.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.storage_budget_mb, cycle.write_budget,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -23,6 +25,7 @@ SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycl
 -- The newest cycles of one target, or of all, newest first.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
+       cycle.storage_budget_mb, cycle.write_budget,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -371,7 +374,9 @@ SELECT honed.run_cycle(
          max_changes => %(max_changes)s::integer,
          require_approval => %(require_approval)s::boolean,
          target_area => %(target_area)s::text,
-         lookback => %(lookback)s::interval
+         lookback => %(lookback)s::interval,
+         storage_budget_mb => %(storage_budget_mb)s::integer,
+         write_budget => %(write_budget)s::double precision
        ) AS cycle_id;
 
 -- stop --

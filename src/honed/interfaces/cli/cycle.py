@@ -41,6 +41,19 @@ _AREAS = ("performance", "quality", "features")
     metavar="HOURS",
     help="How far back it looks.",
 )
+@click.option(
+    "--storage-budget",
+    "storage_budget_mb",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    help="What all indexes of honed's may take together.",
+)
+@click.option(
+    "--write-budget",
+    type=click.FloatRange(min=1, min_open=True),
+    metavar="TIMES",
+    help="How many times as much an INSERT may cost with them.",
+)
 @click.option("--debug", is_flag=True, help="Also print every event, with all that it holds.")
 @click.pass_obj
 def cycle(  # noqa: PLR0913 - one argument an option
@@ -52,6 +65,8 @@ def cycle(  # noqa: PLR0913 - one argument an option
     require_approval: bool | None,
     target_area: str | None,
     lookback_hours: float | None,
+    storage_budget_mb: int | None,
+    write_budget: float | None,
     debug: bool,
 ) -> None:
     """Take one turn of the loop now, and tell it live.
@@ -70,6 +85,8 @@ def cycle(  # noqa: PLR0913 - one argument an option
         require_approval=given.require_approval if require_approval is None else require_approval,
         target_area=target_area or given.target_area,
         lookback=timedelta(hours=lookback_hours) if lookback_hours else given.lookback,
+        storage_budget_mb=storage_budget_mb,
+        write_budget=write_budget,
     )
     if debug:
         logging.getLogger("honed").setLevel(logging.DEBUG)

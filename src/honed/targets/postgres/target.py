@@ -273,9 +273,16 @@ class PostgresTarget:
 
     def during(self, interval: Interval) -> Self:
         """Return this target as it was in ``interval``; its catalog and plans are those of now."""
-        then = type(self)(self._record, self._store, self._settings, interval=interval)
-        then._labs = self._labs  # noqa: SLF001 - another of our own class
-        return then
+        return self._like(self._settings, interval)
+
+    def within(self, limits: Mapping[str, float]) -> Self:
+        """Return this target with ``limits`` in the place of what its settings say."""
+        return self._like(self._settings.model_copy(update=dict(limits)), self._interval)
+
+    def _like(self, settings: Settings, interval: Interval | None) -> Self:
+        other = type(self)(self._record, self._store, settings, interval=interval)
+        other._labs = self._labs  # noqa: SLF001 - another of our own class
+        return other
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

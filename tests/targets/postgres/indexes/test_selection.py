@@ -1,5 +1,6 @@
 """Selection on a laboratory whose planner and whose truth are given."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.definition import IndexDefinition, Key
-from honed.targets.postgres.indexes.elimination import Prices, fit
+from honed.targets.postgres.indexes.elimination import Budget, Prices, fit
 from honed.targets.postgres.indexes.query import Query
-from honed.targets.postgres.indexes.selection import connected, select
+from honed.targets.postgres.indexes.selection import connected, exchange, select
 from honed.targets.postgres.whatif import Built
 
 MEGABYTE = 1_000_000
@@ -64,6 +65,10 @@ class Toy:
         self.runs.append(sql)
         return min(cut_s, self._way(sql).seconds)
 
+    def insert_us(self, schema: str, table: str) -> float:
+        assert (schema, table) == ("public", "t")
+        return 10.0 + 20.0 * len(self.shown)
+
     def _way(self, sql: str) -> Way:
         if sql not in self.ways:
             msg = f"cannot plan {sql}"
@@ -87,9 +92,12 @@ def bench_of(
 
 
 def chosen_of(
-    bench: Bench, prices: Prices | None = None, budget: int = PLENTY
+    bench: Bench,
+    prices: Prices | None = None,
+    budget: int = PLENTY,
+    write_times: float = math.inf,
 ) -> set[IndexDefinition]:
-    names = select(bench, bench.built, prices or Prices(), budget_bytes=budget)
+    names = select(bench, bench.built, prices or Prices(), Budget(budget, write_times))
     return {bench.definition(name) for name in names}
 
 
@@ -148,6 +156,32 @@ def test_what_is_chosen_fits_the_budget() -> None:
     assert chosen_of(bench, prices) == {wide}
     assert chosen_of(bench, prices, budget=50 * MEGABYTE) == {narrow}
     assert chosen_of(bench, prices, budget=5 * MEGABYTE) == set()
+
+
+def test_an_index_gives_way_to_others_that_bring_more_in_its_room() -> None:
+    wide, half, third = index("a", include=("b", "c")), B, C
+    ways = {
+        "p": [SCAN, Way((wide,), 10.0, 0.010), Way((A,), 20.0, 0.020)],
+        "q": [SCAN, Way((half,), 10.0, 0.010)],
+        "r": [SCAN, Way((third,), 10.0, 0.010)],
+    }
+    sizes = {wide: 90 * MEGABYTE, A: 30 * MEGABYTE, half: 30 * MEGABYTE, third: 30 * MEGABYTE}
+    bench = bench_of(ways, sizes=sizes)
+    found = exchange(bench, frozenset({wide.name}), Prices(), 100 * MEGABYTE)
+    assert {bench.definition(name) for name in found} == {A, half, third}
+
+
+def test_inserts_do_not_cost_more_than_may_be_paid() -> None:
+    # One more index costs an insert twice what it costs without any.
+    ways = {
+        each.name: [SCAN, Way((each,), 10.0, seconds)]
+        for each, seconds in ((A, 0.1), (B, 0.01), (C, 0.001))
+    }
+    prices = Prices(writes=lambda _: 1e-6)
+    assert chosen_of(bench_of(ways), prices, write_times=7.1) == {A, B, C}
+    assert chosen_of(bench_of(ways), prices, write_times=6.0) == {B, C}
+    assert chosen_of(bench_of(ways), prices, write_times=2.0) == set()
+    assert chosen_of(bench_of(ways), Prices(), write_times=2.0) == {A, B, C}, "nobody writes"
 
 
 def test_writes_have_their_price() -> None:

@@ -6,6 +6,7 @@ from statistics import median
 from honed.storage.queries import load_queries
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.candidates import Shapes
+from honed.targets.postgres.indexes.elimination import Budget
 from honed.targets.postgres.indexes.folding import FoldedLaboratory
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
@@ -15,7 +16,6 @@ from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search
 from honed.targets.postgres.indexes.shapes import read_shapes
 from honed.targets.postgres.metering import MeteredSession
-from honed.targets.postgres.phantom import Phantom
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
 
@@ -59,15 +59,14 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
         target.lab.clone("search") as clone,
         MeteredSession(clone, cut_s=cut_s) as session,
     ):
-        if isinstance(imaginary, Phantom):
-            imaginary.learn_from(clone)
         queries = queries_of(statements)
         drawn = FoldedLaboratory(Imagination(imaginary, shapes), trees)
         built = FoldedLaboratory(CloneLaboratory(clone, session), trees)
         imagined = Bench(drawn, queries, cut_s=cut_s, budget_s=given_s, can_run=False)
         real = Bench(built, queries, cut_s=cut_s, budget_s=given_s)
         prices = prices_of(workload, catalog, budget_bytes)
-        return search(imagined, real, shapes, prices, budget_bytes=budget_bytes)
+        budget = Budget(budget_bytes, target.settings.write_budget)
+        return search(imagined, real, shapes, prices, budget)
 
 
 def choose_cut_s(statements: Sequence[WorkloadStatement]) -> float:

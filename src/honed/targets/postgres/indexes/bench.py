@@ -53,6 +53,12 @@ class Laboratory(WhatIf, Protocol):
             EvaluatorFailed: it failed.
         """
 
+    def insert_us(self, schema: str, table: str) -> float | None:
+        """Return the CPU microseconds of one row inserted with the indexes visible now.
+
+        None: the table has no rows, or they cannot be written again.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
@@ -113,6 +119,7 @@ class Bench:
         #: Every different plan of each query with the sets that gave it, as far as they are known.
         self._asked: defaultdict[Query, list[tuple[frozenset[str], Planned]]] = defaultdict(list)
         self._measured: dict[tuple[Query, str], _Measured] = {}
+        self._inserts: dict[tuple[tuple[str, str], frozenset[str]], float | None] = {}
         self._compared: dict[tuple[Query, str], tuple[float, float]] = {}
 
     @property
@@ -197,6 +204,31 @@ class Bench:
     def size_bytes(self, name: str) -> int:
         """Return the bytes of candidate ``name``."""
         return self._built[name][1].size_bytes
+
+    def insert_times(self, names: Collection[str], table: tuple[str, str]) -> float:
+        """Return how many times as much an inserted row costs with ``names`` as without.
+
+        It is 1 where that cannot be told.
+
+        Args:
+            names: candidates.
+
+            table: schema and name; of ``names`` only those on it matter.
+        """
+        own = frozenset(name for name in names if self.table(name) == table)
+        costs = []
+        for visible in (frozenset[str](), own):
+            if (table, visible) not in self._inserts:
+                self._laboratory.show(visible)
+                self._inserts[table, visible] = self._laboratory.insert_us(*table)
+            costs.append(self._inserts[table, visible])
+        before_us, after_us = costs
+        return after_us / before_us if before_us and after_us else 1.0
+
+    def table(self, name: str) -> tuple[str, str]:
+        """Return schema and name of the table that candidate ``name`` is on."""
+        definition = self.definition(name)
+        return definition.schema, definition.table
 
     def plan(self, query: Query, visible: Collection[str]) -> Planned:
         """Return how ``query`` would run if of all candidates only ``visible`` existed.

@@ -49,6 +49,15 @@ class Prices:
         return self.scale * (self.each + self.per_byte * size_bytes + self.writes(definition))
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What new indexes may take and cost at most."""
+
+    size_bytes: int
+    #: How many times as much as without them an INSERT into a table may cost that is written to.
+    write_times: float = math.inf
+
+
 def fit(
     bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
 ) -> tuple[frozenset[str], Prices]:
@@ -88,15 +97,16 @@ def within(
 ) -> frozenset[str]:
     """Return ``chosen`` without the indexes that bring least for their bytes, until they fit."""
     while total_bytes(bench, chosen) > budget_bytes:
-        state = _Elimination.of(bench, chosen, prices)
-        spare = chosen - state.used
-        chosen -= spare or {
-            min(
-                state.used,
-                key=lambda name: (state.worth[name] / max(1, bench.size_bytes(name)), name),
-            )
-        }
+        worth = worths(bench, chosen, prices)
+        density = {name: worth[name] / max(1, bench.size_bytes(name)) for name in chosen}
+        chosen -= {min(chosen, key=lambda name: (density[name], name))}
     return chosen
+
+
+def worths(bench: Bench, chosen: frozenset[str], prices: Prices) -> dict[str, float]:
+    """Return how much worse the objective is without each of ``chosen``; 0: no plan uses it."""
+    state = _Elimination.of(bench, chosen, prices)
+    return {name: state.worth.get(name, 0.0) for name in chosen}
 
 
 def total_bytes(bench: Bench, names: Iterable[str]) -> int:

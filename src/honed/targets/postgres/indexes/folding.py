@@ -76,6 +76,20 @@ class FoldedLaboratory:
         """
         return self.laboratory.cpu_s(sql, cut_s)
 
+    def insert_us(self, schema: str, table: str) -> float | None:
+        """Return the CPU microseconds of one row inserted with the indexes visible now.
+
+        That of a partitioned table is that of its first partition that has rows. None: none has.
+        """
+        tree = self.trees.get((schema, table))
+        leaves = (
+            [(schema, table)]
+            if tree is None
+            else [(part.schema, part.table) for part in tree.walk() if not part.is_partitioned]
+        )
+        costs = (self.laboratory.insert_us(*leaf) for leaf in leaves)
+        return next((cost for cost in costs if cost is not None), None)
+
 
 def fold_plan(
     plan: Mapping[str, Any], tables: Mapping[_Name, _Name], indexes: Mapping[str, str]

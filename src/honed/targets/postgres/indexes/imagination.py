@@ -93,6 +93,11 @@ class Imagination:
         msg = "a statement cannot be run with indexes that are only imagined"
         raise EvaluatorFailed(msg)
 
+    def insert_us(self, schema: str, table: str) -> float | None:
+        """Return None: nobody can write to what is only imagined."""
+        del schema, table
+        return None
+
     def _add(self, schema: str, candidates: Collection[IndexDefinition]) -> dict[str, Built]:
         twins = _TWINS.format(schema)
         for candidate in candidates:

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from psycopg import sql
+
 from honed.core.canonical import Json
+from honed.errors import EvaluatorFailed
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.indexes.bench import Laboratory
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.whatif import Built
+from honed.targets.postgres.write_cost import write_cost
 
 
 def analyze_expressions(
@@ -65,3 +69,14 @@ class CloneLaboratory:
             EvaluatorFailed: it failed.
         """
         return self._session.run(sql, cut_s=cut_s).cost_s
+
+    def insert_us(self, schema: str, table: str) -> float | None:
+        """Return the CPU microseconds of one row inserted with the indexes visible now.
+
+        None: the table has no rows, or they cannot be written again.
+        """
+        try:
+            cost = write_cost(self._clone, sql.Identifier(schema, table).as_string())
+        except EvaluatorFailed:
+            return None
+        return cost.insert_us if cost else None

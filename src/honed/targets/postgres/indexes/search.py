@@ -17,9 +17,9 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.elimination import Prices, fit, reduce_set
+from honed.targets.postgres.indexes.elimination import Budget, Prices, fit, reduce_set
 from honed.targets.postgres.indexes.query import Query
-from honed.targets.postgres.indexes.selection import connected, select
+from honed.targets.postgres.indexes.selection import connected, select, written
 
 #: Shares of the search's time after which no more statements are run without candidates, no more
 #: candidates are thought of, and none is built.
@@ -108,7 +108,11 @@ class SearchResult:
 
 
 def search(
-    imagined: Bench, real: Bench, shapes: Shapes, prices: Prices, *, budget_bytes: int
+    imagined: Bench,
+    real: Bench,
+    shapes: Shapes,
+    prices: Prices,
+    budget: Budget,
 ) -> SearchResult:
     """Return the sets of indexes that serve the benches' queries best, most useful first.
 
@@ -124,20 +128,25 @@ def search(
 
         prices: what indexes must bring.
 
-        budget_bytes: what all of them may take.
+        budget: what all of them may take and cost.
     """
     real.open(until=_OPEN_UNTIL)
     imagined.open_like(real)
     workshop = Workshop(imagined, real, shapes, prices)
     workshop.imagine()
-    liked = workshop.liked(budget_bytes)
+    liked = workshop.liked(budget.size_bytes)
     workshop.build(liked)
     real.give(_CHOOSING)
-    chosen = select(real, real.built, prices, budget_bytes=budget_bytes)
+    chosen = select(real, real.built, prices, budget)
     sets = [_index_set(real, group) for group in connected(real, chosen)]
     return SearchResult(
         tuple(sorted(sets, key=lambda each: each.log_ratio)),
-        {**workshop.examined(), "wanted": len(liked), "seconds": round(real.elapsed_s, 1)},
+        {
+            **workshop.examined(),
+            "wanted": len(liked),
+            "seconds": round(real.elapsed_s, 1),
+            "insert_times": _insert_times(real, chosen, prices),
+        },
         _by_statement((query, real.base_s(query)) for query in real.queries),
         real.cut_s,
     )
@@ -276,6 +285,12 @@ class Workshop:
 
 def _reasons(queries: Mapping[Query, str]) -> dict[str, Json]:
     return {query.statement_id: why for query, why in queries.items()}
+
+
+def _insert_times(bench: Bench, chosen: frozenset[str], prices: Prices) -> dict[str, Json]:
+    """Return how many times as much an INSERT into each written table costs with ``chosen``."""
+    tables = sorted({bench.table(name) for name in written(bench, chosen, prices)})
+    return {".".join(table): round(bench.insert_times(chosen, table), 2) for table in tables}
 
 
 def _index_set(bench: Bench, names: frozenset[str]) -> IndexSet:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.elimination import (
     TOLERATED,
+    Budget,
     Prices,
     fit,
     objective,
@@ -14,6 +15,7 @@ from honed.targets.postgres.indexes.elimination import (
     total_bytes,
     value,
     within,
+    worths,
 )
 from honed.targets.postgres.indexes.query import Planned, Query
 
@@ -27,17 +29,28 @@ _REPAIRS, _REPAIRING = 6, 0.2
 
 
 def select(
-    bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
+    bench: Bench, universe: frozenset[str], prices: Prices, budget: Budget
 ) -> frozenset[str]:
     """Return the candidates of ``universe`` that are worth their price together.
 
     Backward elimination on measured plans, then single indexes are exchanged for others, the
     chosen ones are measured again, and what would harm a statement is repaired. The result is a
     local optimum, not the best set.
+
+    Args:
+        bench: where they are measured.
+
+        universe: candidates that are built.
+
+        prices: what each must bring.
+
+        budget: what all of them may take and cost.
     """
+    budget_bytes = budget.size_bytes
     chosen, _ = fit(bench, universe, prices, budget_bytes=budget_bytes)
     chosen = _fill(bench, chosen, prices, budget_bytes)
-    chosen = _exchange(bench, chosen, prices, budget_bytes)
+    chosen = exchange(bench, chosen, prices, budget_bytes)
+    chosen = _payable(bench, chosen, prices, budget.write_times)
     _confirm(bench, chosen)
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
@@ -73,7 +86,7 @@ def _fill(
     return chosen
 
 
-def _exchange(
+def exchange(
     bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
 ) -> frozenset[str]:
     """Return ``chosen``, better by what finds room once one index of it is gone.
@@ -95,6 +108,23 @@ def _exchange(
         if chosen == before:
             break
     return chosen
+
+
+def _payable(
+    bench: Bench, chosen: frozenset[str], prices: Prices, write_times: float
+) -> frozenset[str]:
+    """Return ``chosen`` without what brings least, until no written table's inserts cost more."""
+    for table in sorted({bench.table(name) for name in written(bench, chosen, prices)}):
+        while bench.insert_times(chosen, table) > write_times:
+            worth = worths(bench, chosen, prices)
+            own = (name for name in chosen if bench.table(name) == table)
+            chosen -= {min(own, key=lambda name: (worth[name], name))}
+    return chosen
+
+
+def written(bench: Bench, chosen: frozenset[str], prices: Prices) -> frozenset[str]:
+    """Return those of ``chosen`` whose table production writes to."""
+    return frozenset(name for name in chosen if prices.writes(bench.definition(name)) > 0)
 
 
 def _gain(bench: Bench, chosen: frozenset[str], name: str, *, measure: bool) -> float:
