@@ -105,8 +105,10 @@ class TestCacheWarming(KindContract):
 
     @pytest.mark.parametrize("missing", ["pg_prewarm", "pg_buffercache"])
     def test_a_missing_extension_is_told(self, ill_world: PostgresWorld, missing: str) -> None:
+        empty(ill_world)
         with ill_world.database.connect(autocommit=True) as connection:
             connection.execute(f"DROP EXTENSION {missing}".encode())
+        ill_world.live()
         try:
             told(self.kind, ill_world.target, f"CREATE EXTENSION {missing}")
         finally:
@@ -114,9 +116,20 @@ class TestCacheWarming(KindContract):
                 connection.execute(f"CREATE EXTENSION {missing}".encode())
 
     def test_an_acting_role_that_may_not_is_told(self, ill_world: PostgresWorld) -> None:
+        empty(ill_world)
+        ill_world.live()
         record = replace(ill_world.target.record, act_url="postgresql://nobody@localhost/world")
-        target = PostgresTarget(record, ill_world.database, ill_world.target.settings)
+        target = PostgresTarget(record, ill_world.target.store, ill_world.target.settings)
         told(self.kind, target, "nobody may not call pg_prewarm")
+
+    def test_what_is_missing_is_not_told_where_nothing_is_cold(
+        self, ill_world: PostgresWorld
+    ) -> None:
+        ill_world.live()
+        ill_world.live()
+        record = replace(ill_world.target.record, act_url="postgresql://nobody@localhost/world")
+        target = PostgresTarget(record, ill_world.target.store, ill_world.target.settings)
+        assert list(self.kind.look(target)) == []
 
 
 def told(kind: CacheWarming, target: PostgresTarget, words: str) -> None:

@@ -91,7 +91,9 @@ class CacheWarming(Kind[PostgresTarget]):
             return
         reason = why_not(target, start)
         if reason:
-            yield _hindered(start, reason)
+            reads = _reads(target)
+            if reads >= self.least_blocks:
+                yield _hindered(start, reason, reads)
             return
         relations = read_relations(target, start)
         cold = [each for each in relations if each.is_cold]
@@ -158,13 +160,20 @@ def _tables(given: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     return {qualified: (schema, name) for qualified, (schema, name) in given["tables"].items()}
 
 
-def _hindered(start: ServerStart, reason: str) -> Finding:
+def _reads(target: PostgresTarget) -> float:
+    """Return the blocks that statements read from outside of memory in the latest stretch."""
+    return math.fsum(
+        cost.calls * (cost.reads_per_call or 0.0) for cost in target.statement_costs().values()
+    )
+
+
+def _hindered(start: ServerStart, reason: str, reads: float) -> Finding:
     return Finding(
         type=COLD_CACHE,
         subject=start.subject,
-        title=f"the server's memory is empty after {start.subject}, and honed cannot warm it: "
-        f"{reason} (`honed target add --sql` prints it)",
-        evidence={"why_not": reason, "chosen": []},
+        title=f"after {start.subject} statements read {reads:.0f} blocks from outside of memory in "
+        f"one reading, and honed cannot warm it: {reason} (`honed target add --sql` prints it)",
+        evidence={"why_not": reason, "blocks_read": reads, "chosen": []},
     )
 
 
