@@ -1,6 +1,6 @@
 """A secondary's daemon in a process of its own, which kills itself at a point that a test names.
 
-The point is in ``KILL_AT``: ``written`` before anything is signed, ``signed`` before evidence is sent,
+The point is in ``KILL_AT``: ``written`` before anything is signed, ``signed`` before it is sent,
 ``sent`` when the other server has it and this one has not noted that, ``noted`` after it has.
 """
 

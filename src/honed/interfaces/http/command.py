@@ -29,7 +29,7 @@ def serve(invocation: _Invocation) -> None:
     from honed.interfaces.http.app import create_app
     from honed.interfaces.http.evidence import evidence_router, health_router
     from honed.interfaces.http.gate import Rules
-    from honed.interfaces.http.server import listening, server_of
+    from honed.interfaces.http.server import listening, serve_until_told
     from honed.wiring import PolicyUse, open_app
 
     settings = invocation.settings()
@@ -37,9 +37,8 @@ def serve(invocation: _Invocation) -> None:
     with listening(settings) as door, open_app(settings, policy=PolicyUse.KEEP) as app:
         host, port = door.getsockname()[:2]
         _tell(invocation, str(host), int(port))
-        server_of(create_app(rules, [health_router(), evidence_router(app.parts)])).run(
-            sockets=[door]
-        )
+        routers = [health_router(), evidence_router(app.parts)]
+        serve_until_told(create_app(rules, routers), door)
     click.echo("honed has ended", err=True)
 
 

@@ -1,6 +1,8 @@
 """The server itself: uvicorn, on one socket that was opened before anything is said of it."""
 
+import signal
 import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -29,8 +31,24 @@ def listening(settings: Settings) -> socket.socket:
         raise ConfigurationError(msg, hint="change api_host or api_port") from error
 
 
+def serve_until_told(app: FastAPI, door: socket.socket) -> None:
+    """Serve ``app`` until SIGTERM or SIGINT, and return."""
+    ends = (signal.SIGTERM, signal.SIGINT)
+    # uvicorn raises the signal again when it is done, which would end the process at once.
+    before = {each: signal.signal(each, _note) for each in ends}
+    try:
+        server_of(app).run(sockets=[door])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _note(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing: uvicorn has done what there is to do."""
+
+
 def server_of(app: FastAPI) -> uvicorn.Server:
-    """Return a server of ``app``; ``run(sockets=[...])`` serves until SIGTERM or SIGINT."""
+    """Return a server of ``app``."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
