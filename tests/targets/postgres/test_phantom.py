@@ -11,6 +11,8 @@ from psycopg.rows import dict_row
 
 from honed.config import Settings
 from honed.errors import ConfigurationError, EvaluatorFailed
+from honed.storage.databases import create_database, drop_database
+from honed.storage.db import Database
 from honed.storage.server import Server
 from honed.targets.postgres.catalog import read_catalog
 from honed.targets.postgres.grow import grow
@@ -207,29 +209,86 @@ def test_an_index_on_a_partitioned_table_is_imagined_on_each_part(
     assert plan(laboratory, asked, with_indexes=[index.name]).indexes == {index.name}
 
 
-def test_a_table_of_many_files_is_planned_by_its_size(
-    shop: Any, make_lab: Any, postgres_server: Server
+@pytest.fixture(scope="module")
+def odd_url(postgres_server: Server, shop_template: str) -> Iterator[str]:
+    """Return the URL of a shop with a table of some gigabytes, and with indexes of every method."""
+    admin, name = Database(postgres_server.url()), "odd_shop"
+    create_database(admin, name, template=shop_template)
+    url = postgres_server.url(name)
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        for statement in EVERY_METHOD:
+            connection.execute(statement.encode())
+        # A hole in production's own file is as good as rows to its planner.
+        grow(postgres_server.data_dir, connection, {'"Shop"."Order"': LARGE_BYTES})
+    yield url
+    drop_database(admin, name)
+
+
+@pytest.fixture(scope="module")
+def odd_phantom(odd_url: str, session_folder: Path) -> Iterator[Phantom]:
+    """Return a phantom of the shop with everything odd."""
+    home = session_folder / "odd-lab"
+    home.mkdir(mode=0o755)
+    lab = Lab(1, odd_url, home=home, settings=Settings(home=home))
+    with lab.phantom("odd") as made:
+        yield made
+    lab.close()
+
+
+LARGE_BYTES = 5 * 1024**3 // 2
+EVERY_METHOD = (
+    "CREATE TABLE thing (a integer, list integer[], span int4range, name text, at point)",
+    """
+    INSERT INTO thing
+    SELECT n, ARRAY[n % 100, n % 77], int4range(n, n + 10), md5(n::text), point(n % 300, n % 200)
+      FROM generate_series(1, 20000) n
+    """,
+    "CREATE INDEX ON thing USING gin (list)",
+    "CREATE INDEX ON thing USING gist (span)",
+    "CREATE INDEX ON thing USING brin (a)",
+    "CREATE INDEX ON thing USING hash (name)",
+    "CREATE INDEX ON thing USING spgist (at)",
+    "VACUUM ANALYZE thing",
+)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "list @> ARRAY[5]",
+        "span @> 500",
+        "a BETWEEN 100 AND 300",
+        "name = 'x'",
+        "at <@ box '(1,1),(5,5)'",
+    ],
+)
+def test_indexes_of_every_method_are_planned_with(
+    odd_url: str, odd_phantom: Phantom, condition: str
 ) -> None:
-    """Production's own file gets a hole of some gigabytes, which is as good as rows to it."""
-    with psycopg.connect(shop.url, autocommit=True, row_factory=dict_row) as session:
-        grow(postgres_server.data_dir, session, {'"Shop"."Order"': 5 * 1024**3 // 2})
+    statement = f"SELECT * FROM thing WHERE {condition}"  # noqa: S608 - one of the five above
+    expected = planner_of(odd_url)(statement)
+    found: Any = odd_phantom.explain(statement)["Plan"]
+    assert any("Index Name" in node for node in walk(expected))
+    assert shape(found) == shape(expected)
+    assert found["Total Cost"] == pytest.approx(expected["Total Cost"], rel=0.01)
+
+
+def test_a_table_of_many_files_is_planned_by_its_size(odd_url: str, odd_phantom: Phantom) -> None:
     statement = """
         SELECT * FROM "Shop".customer c JOIN "Shop"."Order" o USING (customer_id)
          WHERE c.customer_id < 10
     """
-    expected = planner_of(shop.url)(statement)
+    expected = planner_of(odd_url)(statement)
     assert expected["Total Cost"] > 300_000
-    with make_lab(shop).phantom("large") as phantom:
-        found: Any = phantom.explain(statement)["Plan"]
-        path = phantom.query("""SELECT pg_relation_filepath('"Shop"."Order"') AS path""")[0]["path"]
-        file = phantom.shadow.server.data_dir / path
-        segments = [file, file.with_name(f"{file.name}.1"), file.with_name(f"{file.name}.2")]
-        assert [each.stat().st_size for each in segments] == [1024**3, 1024**3, 1024**3 // 2]
-        assert sum(each.stat().st_blocks for each in segments) == 0
-    assert [each["Node Type"] for each in walk(found)] == [
-        each["Node Type"] for each in walk(expected)
-    ]
+    found: Any = odd_phantom.explain(statement)["Plan"]
+    names = [each["Node Type"] for each in walk(expected)]
+    assert [each["Node Type"] for each in walk(found)] == names
     assert found["Total Cost"] == pytest.approx(expected["Total Cost"], rel=0.01)
+    (row,) = odd_phantom.query("""SELECT pg_relation_filepath('"Shop"."Order"') AS path""")
+    file = odd_phantom.shadow.server.data_dir / row["path"]
+    segments = [file, file.with_name(f"{file.name}.1"), file.with_name(f"{file.name}.2")]
+    assert [each.stat().st_size for each in segments] == [1024**3, 1024**3, 1024**3 // 2]
+    assert sum(each.stat().st_blocks for each in segments) == 0
 
 
 def test_beyond_the_end_of_an_index_it_finds_no_more_than_its_statistics_say(
