@@ -44,6 +44,8 @@ class Script:
     on_event: OnEvent
     #: Says a heading to whoever watches.
     say: Callable[[str], None]
+    #: Longest time of one trial.
+    trial_budget_s: float = 60.0
     #: Asks a person whether an improvement may be applied; None: the policy decides.
     ask: Callable[[Improvement], bool] | None = None
 
@@ -61,11 +63,11 @@ def play(script: Script) -> DemoReport:
         stage = _Stage(script, production, Workload(production.database, seed=script.seed))
         installed = installed_kinds()
         kinds = {Folklore.name: Folklore(), **{name: installed[name] for name in _KINDS}}
-        with open_app(_settings(script), on_event=stage.on_event, kinds=kinds) as app:
+        with open_app(settings_of(script), on_event=stage.on_event, kinds=kinds) as app:
             return stage.play(app)
 
 
-def _settings(script: Script) -> Settings:
+def settings_of(script: Script) -> Settings:
     """Return settings with short intervals, and a policy or a person to approve."""
     return load_settings(
         home=script.folder / "honed",
@@ -76,7 +78,7 @@ def _settings(script: Script) -> Settings:
         sample_interval_s=1.5,
         glance_interval_s=0.3,
         watch_intervals=8,
-        trial_budget_s=60.0,
+        trial_budget_s=script.trial_budget_s,
         seed=script.seed,
         checkpoint_file=script.folder / "honed" / "checkpoints",
     )
