@@ -4,7 +4,7 @@ Load the fixture with ``pytest_plugins = ["honed.testing.postgres", "honed.testi
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -79,10 +79,12 @@ class PostgresWorld:
         """Run ``steps`` for real, as the owner of everything."""
         with self.database.connect(autocommit=True) as connection:
             for step in steps:
-                for act in step.do:
-                    if step.runner == ARCHIVE:
+                if step.runner == ARCHIVE:
+                    for act in step.do:
                         self.archivist.run(connection, act)
-                    else:
+                    continue
+                with connection.transaction() if step.in_transaction else nullcontext():
+                    for act in step.do:
                         connection.execute(act.encode())
 
     def inspect(self, step: Step) -> StepState:

@@ -168,7 +168,7 @@ def _obstacle(  # noqa: PLR0911 - one return for each reason, the most fundament
         return f"its owner may not create tables in the schema {table.schema}"
     if not has_room:
         return "a name that the next partition would have is taken, or too long"
-    if not any(part.heap_bytes and part.sort == "r" for _, part in table.ranged):
+    if table.newest_filled is None:
         return "no partition holds rows that a trial could go on with"
     return _default_obstacle(target, table, named)
 
@@ -207,7 +207,7 @@ def creation_step(table: PartitionedTable, like: Partition, each: Range, name: s
         "like": sql.Literal(like.identifier.as_string(None)),
     }
     be_owner = BE_OWNER.format(**literals)
-    do = [be_owner, _CREATE.format(**names) + _storage(like.options)]
+    do = [be_owner, _CREATE.format(**names) + storage(like.options)]
     if like.has_full_identity:
         do.append(_FULL_IDENTITY.format(**names))
     do += [block(COPY_GRANTS.format(**literals)), ATTACH.format(**names)]
@@ -226,7 +226,8 @@ def block(body: sql.Composable) -> sql.Composed:
     return sql.SQL("DO {}").format(sql.Literal(body.as_string(None)))
 
 
-def _storage(options: Collection[str]) -> sql.Composable:
+def storage(options: Collection[str]) -> sql.Composable:
+    """Return the clause that gives a new table these storage options."""
     if not options:
         return sql.SQL("")
     pairs = [each.partition("=") for each in options]

@@ -71,7 +71,9 @@ class Arrival:
     def of(cls, ending: Ending) -> "Arrival":
         """Return how the first of the ranges that are to be made fills."""
         table, (new, _) = ending.table, ending.new[0]
-        source_range, source = next(item for item in table.ranged[::-1] if item[1].heap_bytes)
+        source = table.newest_filled
+        assert source is not None  # noqa: S101 - without one there is an obstacle
+        assert source.end is not None  # noqa: S101 - likewise
         key, write = table.key, table.key.write
         names: dict[str, sql.Composable] = {
             "source": source.identifier,
@@ -86,8 +88,8 @@ class Arrival:
                 "({column} + (CAST({to} AS {type}) - CAST({since} AS {type})))"
             ).format(
                 column=sql.Identifier(key.column),
-                to=sql.Literal(write(new.lower)),
-                since=sql.Literal(write(source_range.lower)),
+                to=sql.Literal(write(new.upper)),
+                since=sql.Literal(write(source.end)),
                 type=quoted(key.type),
             ),
         }

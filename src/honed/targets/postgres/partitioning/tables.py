@@ -104,6 +104,17 @@ class PartitionedTable:
         return next((each for each in self.partitions if each.is_default), None)
 
     @property
+    def ended(self) -> list[Partition]:
+        """The partitions that end somewhere, the last first."""
+        found = [(each.end, each) for each in self.partitions if each.end is not None]
+        return [each for _, each in sorted(found, key=lambda item: item[0], reverse=True)]
+
+    @property
+    def newest_filled(self) -> Partition | None:
+        """The last plain partition that holds something; None: there is none."""
+        return next((each for each in self.ended if each.heap_bytes and each.sort == "r"), None)
+
+    @property
     def width(self) -> Width | None:
         """The width that its last partitions have in common."""
         return width_of([each for each, _ in self.ranged])
@@ -148,7 +159,7 @@ def reached(target: PostgresTarget, table: PartitionedTable) -> Position | None:
     """
     if table.key.is_time:
         return table.now
-    for each in (*([table.default] if table.default else ()), *(p for _, p in table.ranged[::-1])):
+    for each in (*([table.default] if table.default else ()), *table.ended):
         if each.heap_bytes == 0:
             continue
         if each.sort != "r" or not each.leads_with_key:
