@@ -92,6 +92,7 @@ def _here(settings: Settings) -> Iterator[Check]:
     """Yield what can be seen on this machine."""
     yield _guarded("postgresql programs", _programs, settings)
     yield _disk(settings)
+    yield _duckdb()
     yield _guarded("ledger key", _key, settings)
 
 
@@ -126,6 +127,15 @@ def _programs(settings: Settings) -> Check:
     status = Status.OK if done.returncode == 0 else Status.FAIL
     fix = "" if status is Status.OK else "set postgres_bin to programs that run here"
     return Check("postgresql programs", status, f"{said}, in {folder}", fix)
+
+
+def _duckdb() -> Check:
+    from honed.targets.postgres.archives.engine import is_installed
+
+    if is_installed():
+        return Check("duckdb", Status.OK, "partitions can be archived")
+    fix = "pip install 'honed[columnar]', where they should be"
+    return Check("duckdb", Status.WARN, "not installed: no partition is archived", fix)
 
 
 def _variables() -> Check:

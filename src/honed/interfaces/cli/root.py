@@ -33,6 +33,7 @@ class Place(NamedTuple):
 
 
 COMMANDS = {
+    "archive": Place("archive:archive", "Ask archived partitions, and verify their files."),
     "config": Place("config:config", "Look at the configuration, and put its rules into force."),
     "cycle": Place("cycle:cycle", "Take one turn of the loop now, and tell it live."),
     "deadletter": Place("deadletter:deadletter", "Settle messages that are no longer tried."),
