@@ -38,13 +38,14 @@ def remember(
         tables: qualified names, the most important first.
     """
     whose = {"target_id": target_id}
-    for statement_id, plan_hash in plan_hashes.items():
-        seen = {**whose, "statement_id": statement_id, "plan_hash": plan_hash}
-        store.execute(QUERIES["note_plan"], seen)
+    # The numbers first: what was known when a plan was seen was known no later.
     wanted = {"tables": list(tables)[:MOST_TABLES]}
     for row in target.execute(TARGET_QUERIES["list_planner_numbers"], wanted).fetchall():
         numbers = {"table_name": row["table_name"], "numbers": json.dumps(row["numbers"])}
         store.execute(QUERIES["note_numbers"], {**whose, **numbers})
+    for statement_id, plan_hash in plan_hashes.items():
+        seen = {**whose, "statement_id": statement_id, "plan_hash": plan_hash}
+        store.execute(QUERIES["note_plan"], seen)
     store.execute(QUERIES["forget_old_plans"], {**whose, "days": _DAYS})
     bounds = {"days": _DAYS, "most": _MOST_STRETCHES}
     store.execute(QUERIES["forget_old_numbers"], {**whose, **bounds})
