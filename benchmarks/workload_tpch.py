@@ -99,7 +99,7 @@ def show(report: DemoReport) -> None:
 
 
 def measure_again(script: Script, report: DemoReport) -> None:
-    """Print a second independent measurement, one of two equal databases, and the price of writes."""
+    """Print a second measurement, one of two equal databases, and the price of writes."""
     first = {query.name: query.ratio for query in report.queries}
     with open_production(script.folder, scale=script.scale) as production:
         second = _ratios(production.compare_queries(runs=_RUNS, cut_s=script.cut_s))

@@ -19,6 +19,7 @@ from honed.targets.postgres.readiness import (
 from honed.testing.pets import PetShop
 
 QUIET = Moment(local_time=time(12), time_zone="UTC", busy=3, connections=100)
+MB = 1024 * 1024
 LIMITS = Settings()
 LATE = datetime(2026, 11, 21, 8, 40, 12, tzinfo=UTC)
 MINUTES = st.integers(0, 24 * 60 - 1)
@@ -43,7 +44,7 @@ def test_quiet_production_allows_a_change() -> None:
     (replace(QUIET, transactions=(OpenTransaction(0, "two-phase", LATE),)),
      "the prepared transaction two-phase has been open"),
     (replace(QUIET, standbys=(Standby("far", 61.0, 0),)), "far is more than 60 s behind"),
-    (replace(QUIET, standbys=(Standby("stuck", 0.0, 1_024_000_001),)),
+    (replace(QUIET, standbys=(Standby("stuck", 0.0, 1024 * MB + 1),)),
      "stuck is more than 1024 MB behind"),
 ])  # fmt: skip
 def test_each_limit_holds_a_change_up(moment: Moment, word: str) -> None:
@@ -53,21 +54,21 @@ def test_each_limit_holds_a_change_up(moment: Moment, word: str) -> None:
 
 @pytest.mark.parametrize("moment", [
     replace(QUIET, busy=50),
-    replace(QUIET, standbys=(Standby("near", 60.0, 1_024_000_000),)),
+    replace(QUIET, standbys=(Standby("near", 60.0, 1024 * MB),)),
 ])  # fmt: skip
 def test_what_is_at_its_limit_is_within_it(moment: Moment) -> None:
     assert obstacles(moment, LIMITS, added_bytes=0) == []
 
 
-@pytest.mark.parametrize(("added", "is_held_up"), [(50_000_000, False), (50_000_001, True)])
+@pytest.mark.parametrize(("added", "is_held_up"), [(50 * MB, False), (50 * MB + 1, True)])
 def test_twice_the_size_of_a_change_must_be_free(added: int, is_held_up: bool) -> None:  # noqa: FBT001 - a case
     limits = Settings(disk_limit_mb=1000)
-    full = replace(QUIET, used_bytes=900_000_000)
+    full = replace(QUIET, used_bytes=900 * MB)
     assert bool(obstacles(full, limits, added_bytes=added)) is is_held_up
 
 
 def test_what_adds_nothing_needs_no_room() -> None:
-    full = replace(QUIET, used_bytes=2_000_000_000)
+    full = replace(QUIET, used_bytes=2000 * MB)
     assert obstacles(full, Settings(disk_limit_mb=1000), added_bytes=0) == []
 
 
@@ -93,7 +94,7 @@ def test_what_is_no_window_is_refused(wrong: str) -> None:
 
 def test_a_real_server_tells_what_its_databases_take(pet_shop: PetShop) -> None:
     pet_shop.configure(disk_limit_mb=1)
-    (said,) = pet_shop.target.obstacles(10_000_000)
+    (said,) = pet_shop.target.obstacles(10 * MB)
     assert said == "20 MB are not free below disk_limit_mb"
     pet_shop.configure(disk_limit_mb=1_000_000)
-    assert pet_shop.target.obstacles(10_000_000) == []
+    assert pet_shop.target.obstacles(10 * MB) == []

@@ -68,6 +68,12 @@ def test_a_plain_write_names_the_privilege(target: PostgresTarget) -> None:
         target.query("DELETE FROM orders")
 
 
+def test_a_statement_of_a_file_without_parameters_is_refused(target: PostgresTarget) -> None:
+    with pytest.raises(ValueError, match="needs parameters"):
+        target.query("SELECT 5 %% 3 AS rest")
+    assert target.query("SELECT 5 %% 3 AS rest", {}) == [{"rest": 2}]
+
+
 def test_a_long_query_is_cut(target: PostgresTarget, store: Database, honed_home: Any) -> None:
     hasty = PostgresTarget(
         target.record, store, Settings(home=honed_home, statement_timeout_s=0.05)

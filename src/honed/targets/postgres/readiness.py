@@ -15,7 +15,7 @@ from honed.targets.postgres.statements import QUERIES as STORE_QUERIES
 _QUERIES = load_queries("honed.targets.postgres", "readiness.sql")
 
 _DAY = timedelta(days=1)
-_MB = 1_000_000
+_MB = 1024 * 1024
 #: What a build needs on the disk: the result, and as much again while it sorts.
 _ROOM = 2
 

@@ -141,9 +141,13 @@ class PostgresTarget:
             parameters: their values.
 
         Raises:
+            ValueError: it has doubled per cent signs but no parameters, with which they become one.
             MissingPrivilege: the statement writes, or the role may not read what it reads.
             StatementCut: it took longer than ``statement_timeout_s``.
         """
+        if parameters is None and "%%" in statement:
+            msg = "a statement of a .sql file needs parameters, if only an empty mapping"
+            raise ValueError(msg)
         with self._reading() as connection:
             return run(connection, statement, parameters)
 

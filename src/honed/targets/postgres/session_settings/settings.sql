@@ -46,7 +46,7 @@ ORDER BY is_here, role, name /* honed */;
 SELECT r.rolname AS role
      , r.rolsuper AS is_superuser
      , array_agg(DISTINCT s.queryid::text) AS statement_ids
-     , sum(s.temp_blks_written)::bigint * 8192 AS temp_bytes
+     , sum(s.temp_blks_written)::bigint * current_setting('block_size')::integer AS temp_bytes
      , coalesce(a.rolsuper OR a.oid = r.oid OR (a.rolcreaterole AND NOT r.rolsuper
                 AND (current_setting('server_version_num')::integer < 160000
                      OR pg_has_role(a.oid, r.oid, 'MEMBER WITH ADMIN OPTION'))), false) AS may_change
