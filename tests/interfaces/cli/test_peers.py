@@ -57,6 +57,14 @@ def test_lost_roles_and_silence_are_shown(cli: CommandLine, shared_pair: Pair) -
     assert "CUT OFF: nothing is adopted" in text
 
 
+def test_status_names_the_daemons(cli: CommandLine, shared_pair: Pair) -> None:
+    assert "not running on this store" in cli.text("status")
+    # By the real clock they hold their roles for a long time.
+    shared_pair.keep()
+    assert "primary on paris since" in cli.text("status")
+    assert len(cli.json("status")["leases"]) == 2
+
+
 def test_target_gets_its_place_in_the_pair(cli: CommandLine) -> None:
     url = "postgresql://honed_observe_shop@db.example/shop"
     cli.text("target", "add", "shop", "--url", url, "--twin", "shop", "--role", "secondary")

@@ -1,5 +1,7 @@
 """`honed status`: what honed does at this moment, and what waits for a person."""
 
+from collections.abc import Sequence
+
 import click
 
 from honed.interfaces.cli.opening import opened_store
@@ -13,6 +15,7 @@ from honed.interfaces.cli.output import (
 )
 from honed.interfaces.cli.root import Invocation
 from honed.loop.overview import Overview, read_overview
+from honed.loop.two_servers.lease import Lease, leases
 from honed.storage.description import Description, describe
 from honed.targets.registry import TargetRecord, list_targets
 
@@ -30,11 +33,12 @@ def status(invocation: Invocation) -> None:
         with store.owner.transaction() as conn:
             found = describe(conn)
             overview = read_overview(conn)
+            roles = leases(conn)
         is_embedded = store.server is not None
     if invocation.as_json:
-        print_json({"store": found, "targets": records, **_parts(overview)})
+        print_json({"store": found, "targets": records, "leases": roles, **_parts(overview)})
         return
-    _print_store(found, overview, is_embedded=is_embedded)
+    _print_store(found, overview, roles, is_embedded=is_embedded)
     _print_targets(records)
     _print_queues(overview)
     _print_open(overview)
@@ -46,7 +50,9 @@ def _parts(overview: Overview) -> dict[str, object]:
     return {name: getattr(overview, name) for name in names}
 
 
-def _print_store(found: Description, overview: Overview, *, is_embedded: bool) -> None:
+def _print_store(
+    found: Description, overview: Overview, roles: Sequence[Lease], *, is_embedded: bool
+) -> None:
     switch, policy = overview.switch, overview.policy
     stopped = f"STOPPED by {switch.changed_by} at {switch.changed_at:%F %T}: {switch.reason}"
     asks = (
@@ -59,10 +65,16 @@ def _print_store(found: Description, overview: Overview, *, is_embedded: bool) -
             "store": f"PostgreSQL {found.server_version}, {where}, as {found.login}",
             "changes": stopped if switch.stopped else "allowed",
             "autonomy": autonomy,
+            "honed run": ", ".join(_in_words(each) for each in roles if each.is_held)
+            or "not running on this store",
             "improvements": ", ".join(f"{n} {state.value}" for state, n in overview.states.items())
             or "none",
         }
     )
+
+
+def _in_words(lease: Lease) -> str:
+    return f"{lease.role.value} on {lease.server} since {lease.taken_at:%F %T}"
 
 
 def _print_targets(records: list[TargetRecord]) -> None:
