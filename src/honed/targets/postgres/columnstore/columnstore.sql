@@ -16,6 +16,10 @@ SELECT n.nspname AS schema
                WHERE k.partrelid = p.oid AND k.partdefid <> 0) AS has_default
      , EXISTS (SELECT FROM pg_constraint AS k
                WHERE k.contype = 'f' AND k.confrelid IN (c.oid, p.oid)) AS is_referenced
+     -- Up to the minor versions of November 2024 detaching lost the triggers of such a key.
+     , EXISTS (SELECT FROM pg_constraint AS k JOIN pg_class AS r ON r.oid = k.confrelid
+               WHERE k.contype = 'f' AND k.conrelid = c.oid AND r.relkind = 'p')
+       AS refers_to_partitions
      , c.relrowsecurity AS hides_rows
      , EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prrelid = c.oid) AS is_published
      , EXISTS (SELECT FROM pg_depend AS d JOIN pg_class AS q ON q.oid = d.objid
@@ -57,8 +61,9 @@ WHERE t.isleaf AND pn.nspname = %(schema)s AND part.relname = %(name)s
 ORDER BY 1, 2 /* honed */;
 
 -- read_moment --
--- How the target encodes text, and whether it can keep tables in columns.
+-- How the target encodes text and writes dates, and whether it can keep tables in columns.
 SELECT current_setting('server_encoding') AS encoding
+     , current_setting('DateStyle') LIKE 'ISO%%' AS writes_iso_dates
      , EXISTS (SELECT FROM pg_am WHERE amname = 'columnar' AND amtype = 't') AS has_columnar
      , current_setting('server_version_num')::integer AS server_version /* honed */;
 

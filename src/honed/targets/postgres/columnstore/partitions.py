@@ -41,6 +41,7 @@ class Partition:
     method: str
     has_default: bool
     is_referenced: bool
+    refers_to_partitions: bool
     hides_rows: bool
     is_published: bool
     owns_sequence: bool
@@ -57,6 +58,7 @@ class Partition:
                 self.has_default
             ),
             "foreign keys refer to it or its table": self.is_referenced,
+            "a foreign key of it refers to a partitioned table": self.refers_to_partitions,
             "row security may hide rows of it": self.hides_rows,
             "a publication names it": self.is_published,
             "it owns a sequence": self.owns_sequence,
@@ -70,6 +72,8 @@ class Moment:
     """What the server says of itself."""
 
     encoding: str
+    #: Else the bounds of partitions would mean other days to the acting role.
+    writes_iso_dates: bool
     #: Whether it has an access method ``columnar``.
     has_columnar: bool
     server_version: int
@@ -115,6 +119,8 @@ def unarchivable(target: PostgresTarget, partition: Partition, moment: Moment) -
     """Return why a partition cannot be kept as Parquet and come back; empty: it can."""
     if moment.encoding != "UTF8":
         return f"the database's encoding is {moment.encoding}"
+    if not moment.writes_iso_dates:
+        return "the observing role's DateStyle is not ISO"
     return partition.obstacle() or refusal(read_columns(target, partition.qualified_name))
 
 
