@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -156,6 +156,17 @@ def test_without_untouched_statements_the_same_drift_takes_it_back(history: Hist
     history.tell({TOUCHED: Calls(10)}, {TOUCHED: Calls(14)})
     assert history.evidence().drift is None
     assert history.ruling().course is Course.ROLL_BACK
+
+
+def test_counts_do_not_drift_with_the_time_of_others(history: History) -> None:
+    class Counting(Measuring):
+        measures_time: ClassVar[bool] = False
+
+    history.kind = Counting()
+    history.tell(all_of(Calls(10), Calls(5)), all_of(Calls(10), Calls(2.5)))
+    said = history.evidence()
+    assert (said.drift, said.controls) == (None, 0)
+    assert said.time.effect == pytest.approx(0.0, abs=0.05)
 
 
 def test_drift_that_hits_all_hides_no_bad_change(history: History) -> None:

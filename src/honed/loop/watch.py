@@ -147,7 +147,8 @@ class _Comparison:
     def _pair(self, ordinal: int, after: "_Side", unused: Sequence[Interval]) -> Pair | None:
         """Return ``after`` with the first unused stretch that has something in common with it."""
         for base in unused:
-            pair = _compared(ordinal, self._measure(base), after)
+            before, drifts = self._measure(base), self.kind.measures_time
+            pair = _compared(ordinal, before, after, drifts=drifts)
             if _exercised(pair.before) & pair.after.keys():
                 return pair
         return None
@@ -197,7 +198,7 @@ def _sum(used: Sequence[Usage]) -> Usage:
     return Usage(calls, cost, rows, pages)
 
 
-def _compared(ordinal: int, before: _Side, after: _Side) -> Pair:
+def _compared(ordinal: int, before: _Side, after: _Side, *, drifts: bool) -> Pair:
     """Return the pair of two sides, without the units of which something else was asked."""
     left_out = [
         name
@@ -208,7 +209,7 @@ def _compared(ordinal: int, before: _Side, after: _Side) -> Pair:
         {name: cost for name, cost in side.costs.items() if name not in left_out}
         for side in (before, after)
     ]
-    drifts = _drifts(before, after)
+    controls = _drifts(before, after) if drifts else []
     return Pair(
         ordinal,
         before_at=before.at,
@@ -218,8 +219,8 @@ def _compared(ordinal: int, before: _Side, after: _Side) -> Pair:
         mix={name: before.usage[_subject(name)].calls for name in _counted(before, costs[0])},
         pages_before=_pages(before, costs[0]),
         pages_after=_pages(after, costs[1]),
-        drift=common_drift(drifts),
-        controls=len(drifts),
+        drift=common_drift(controls),
+        controls=len(controls),
         left_out=tuple(left_out),
     )
 
