@@ -108,11 +108,6 @@ class PostgresTarget:
         return self._labs[0]
 
     @property
-    def interval(self) -> Interval | None:
-        """The stretch that ``statement_costs`` reads; None: the latest."""
-        return self._interval
-
-    @property
     def server_version(self) -> int:
         """As ``server_version_num``: 180006."""
         with self._reading() as connection:
