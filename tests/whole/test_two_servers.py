@@ -195,8 +195,10 @@ def test_nothing_is_adopted_while_the_secondary_is_cut_off(kept: Servers) -> Non
     waiting = kept.primary.improvement()
     assert (waiting.state, waiting.priority) == (State.AWAITING_APPROVAL, 2)
     assert shop.production.objects() == before
-    # Together again, it is tried once more, with what is known.
     kept.keep()
+    shop.turn(Options())
+    assert kept.primary.improvement().state is State.AWAITING_APPROVAL
+    # Together again, it is tried once more, with what is known; a dry run alone changes nothing.
     shop.turn(FREE)
     assert (kept.primary.improvement().state, kept.primary.improvement().priority) == (
         State.KEPT, 5,

@@ -53,6 +53,8 @@ def test_evidence_travels_between_two_stores(apart_pair: Pair) -> None:
     assert (sent.delivered, sent.waiting, sent.refused) == (1, 0, 0)
     apart_pair.keep()
     assert len(overview(apart_pair.primary).evidence) == 1
+    (answered,) = overview(apart_pair.secondary).peers
+    assert (answered.role, answered.server, answered.epoch) == ("primary", "paris", 1)
 
 
 def test_receipt_names_the_envelope(apart_pair: Pair, api: httpx.Client) -> None:

@@ -224,6 +224,35 @@ def test_what_is_refused_for_good_does_not_hold_up_the_rest(apart_pair: Pair) ->
     assert found.error == "too_old: no"
 
 
+def test_what_is_too_large_to_say_is_said_in_short(
+    apart_pair: Pair, mail: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(evidence(apart_pair, mail))
+    monkeypatch.setattr("honed.ledger.statement.MAX_ENVELOPE_BYTES", size - 100)
+    evidence(apart_pair, mail)
+    said = read(mail[-1], apart_pair.secondary.signer.public_key)
+    assert isinstance(said, Evidence)
+    assert said.claim.steps == ()
+    assert said.environment == {"left_out": "too large"}
+
+
+def test_what_cannot_be_said_does_not_hold_up_the_rest(apart_pair: Pair, mail: list[bytes]) -> None:
+    secondary = apart_pair.secondary
+    odd, plain = secondary.has(State.KEPT), secondary.has(State.KEPT)
+    with secondary.store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.improvement SET subject = repeat('x', 5000) WHERE improvement_id = %s",
+            (odd.improvement_id,),
+        )
+    secondary.keep()
+    said = read(mail[-1], secondary.signer.public_key)
+    assert isinstance(said, Evidence)
+    assert said.claim.subject == plain.subject
+    found = overview(secondary).outbox
+    assert (found.delivered, found.refused) == (1, 1)
+    assert found.error.startswith("it cannot be said")
+
+
 def test_only_the_secondary_speaks_of_its_targets(shared_pair: Pair) -> None:
     shared_pair.primary.has(State.KEPT)
     shared_pair.keep()

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from honed.errors import ConfigurationError
 from honed.loop.parts import Parts
-from honed.loop.two_servers.receive import Reception, receive_from_afar
+from honed.loop.two_servers.receive import Receipt, Reception, receive_from_afar
 
 _LOG = logging.getLogger(__name__)
 _CREATED = 201
@@ -24,10 +24,16 @@ def evidence_router(parts: Parts) -> APIRouter:
         envelope = await request.body()
         try:
             receipt = await run_in_threadpool(receive_from_afar, parts, envelope)
+            giver = await run_in_threadpool(Receipt.giver, parts)
         except ConfigurationError as error:
             _LOG.warning("evidence cannot be checked: %s (%s)", error, error.hint)
             raise
-        said = {"result": receipt.result.value, "sha256": receipt.sha256}
+        said = {
+            "result": receipt.result.value,
+            "sha256": receipt.sha256,
+            "server": giver.server,
+            "epoch": giver.epoch,
+        }
         is_new = receipt.result is Reception.ACCEPTED
         return JSONResponse(said, status_code=_CREATED if is_new else 200)
 

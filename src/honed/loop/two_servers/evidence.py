@@ -22,11 +22,11 @@ EVIDENCE_TYPE: Final = "https://honed.dev/evidence/v1"
 HEARTBEAT_TYPE: Final = "https://honed.dev/heartbeat/v1"
 
 #: Largest number that the store has a place for.
-_MAX = 2**62
+MAX_NUMBER: Final = 2**62
 _Text: TypeAlias = Annotated[str, Field(max_length=4000)]
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 _Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Count: TypeAlias = Annotated[int, Field(ge=0, le=_MAX)]
+_Count: TypeAlias = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 
 
 def _number(value: object) -> object:
@@ -48,7 +48,7 @@ class Sender(_Said):
     server: _Name
     role: Literal["primary", "secondary"]
     #: Of its lease.
-    epoch: Annotated[int, Field(ge=1, le=_MAX)]
+    epoch: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
     sent_at: AwareDatetime
 
 

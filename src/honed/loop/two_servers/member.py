@@ -5,10 +5,11 @@ import secrets
 
 from honed.errors import EvidenceRefused, HonedError
 from honed.loop.parts import Parts
-from honed.loop.two_servers.lease import Holder, Lease, Role, leases, leave, take
+from honed.loop.two_servers.evidence import Sender
+from honed.loop.two_servers.lease import QUERIES, Holder, Lease, Role, leases, leave, take
 from honed.loop.two_servers.post import post_over_http
-from honed.loop.two_servers.publish import Post, deliver, heartbeat, sign_due
-from honed.loop.two_servers.receive import pinned_key, receive
+from honed.loop.two_servers.publish import Answer, Post, deliver, heartbeat, sign_due
+from honed.loop.two_servers.receive import hear, pinned_key, receive
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,13 +75,27 @@ class Member:
         if life is None:
             return
         try:
-            self._post(life)
+            self._note(self._post(life))
         finally:
             # Signed in any case: it must not wait for the other server, only its delivery does.
             sign_due(self._parts, self.holder)
         delivered = deliver(self._parts, lease.epoch, self._post)
         if delivered.refusal:
             raise EvidenceRefused(delivered.refusal)
+
+    def _note(self, answer: Answer | None) -> None:
+        """Keep that the primary has answered, for whoever asks how the two are."""
+        if answer is None or not answer.epoch:
+            return
+        with self._parts.store.transaction() as conn:
+            (row,) = conn.execute(QUERIES["read_epoch"], {"role": Role.PRIMARY.value})
+            primary = Sender(
+                server=answer.server or "unnamed",
+                role="primary",
+                epoch=answer.epoch,
+                sent_at=row["now"],
+            )
+            hear(conn, primary, self._parts.settings)
 
     def _say(self, words: str) -> None:
         if words and words != self._said:

@@ -8,7 +8,8 @@ import httpx
 
 from honed.config import Settings
 from honed.errors import ConfigurationError, EvidenceRefused, PeerUnavailable
-from honed.loop.two_servers.publish import Post
+from honed.loop.two_servers.evidence import MAX_NUMBER
+from honed.loop.two_servers.publish import Answer, Post
 
 #: Where the API takes envelopes, below its own address.
 EVIDENCE_PATH = "/api/v1/evidence"
@@ -26,7 +27,7 @@ def post_over_http(settings: Settings) -> Post:
     redirection.
     """
 
-    def post(envelope: bytes) -> None:
+    def post(envelope: bytes) -> Answer:
         try:
             answer = httpx.post(
                 settings.peer_url.rstrip("/") + EVIDENCE_PATH,
@@ -38,7 +39,7 @@ def post_over_http(settings: Settings) -> Post:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             msg = f"{settings.peer_url} does not answer: {type(error).__name__}"
             raise PeerUnavailable(msg) from error
-        _check(answer, envelope)
+        return _checked(answer, envelope)
 
     return post
 
@@ -71,8 +72,8 @@ def _authorization(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {read_token(settings.peer_token_file)}"}
 
 
-def _check(answer: httpx.Response, envelope: bytes) -> None:
-    """Return if the other server has taken the envelope.
+def _checked(answer: httpx.Response, envelope: bytes) -> Answer:
+    """Return who answered, if the other server has taken the envelope.
 
     Raises:
         EvidenceRefused: it says why it has not.
@@ -93,6 +94,9 @@ def _check(answer: httpx.Response, envelope: bytes) -> None:
     if answer.status_code >= _REFUSED or content.get("sha256") != sha256:
         msg = f"{answer.url.host} answers with status {answer.status_code} and no receipt"
         raise PeerUnavailable(msg)
+    said_epoch = content.get("epoch")
+    epoch = said_epoch if isinstance(said_epoch, int) and 0 <= said_epoch <= MAX_NUMBER else 0
+    return Answer(str(content.get("server", ""))[:100], epoch)
 
 
 _MAKE_ONE = "make one with `openssl rand -hex 32`, the same in both files, each with mode 0600"

@@ -8,6 +8,7 @@ from honed.core.canonical import Json
 from honed.core.canonical import digest as digest_of
 from honed.errors import EvidenceRefused, TargetError
 from honed.improvement.record import Improvement, get
+from honed.ledger.keys import Signer
 from honed.ledger.log import append
 from honed.loop.parts import Parts
 from honed.loop.two_servers.evidence import (
@@ -34,8 +35,19 @@ FOR_GOOD = frozenset({"malformed", "too_large", "too_old"})
 #: Longest words of a claim, and longest subject, that are sent.
 _WORDS = 4000
 
-#: Hands an envelope to the other server. Raises PeerUnavailable or EvidenceRefused.
-Post: TypeAlias = Callable[[bytes], None]
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who answered. Nobody has signed that: it is for display only."""
+
+    server: str
+    #: Of its lease; 0: it holds none.
+    epoch: int
+
+
+#: Hands an envelope to the other server; who answered, where that is somebody else's store. Raises
+#: PeerUnavailable or EvidenceRefused.
+Post: TypeAlias = Callable[[bytes], Answer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +111,14 @@ def _sign_one(
         if lease is None:
             return False
         improvement = get(conn, row["improvement_id"])
-        evidence = _evidence(sender_of(lease, conn), improvement, row, environment)
-        envelope = sign(evidence, parts.signer)
+        try:
+            evidence = _evidence(sender_of(lease, conn), improvement, row, environment)
+            envelope = _sign_in_bounds(evidence, parts.signer)
+        except ValueError as error:
+            # It would hold up everything behind it, round after round.
+            said = {"outbox_id": row["outbox_id"], "error": _first_line(error), "for_good": True}
+            conn.execute(QUERIES["mark_failed"], said)
+            return False
         sha256 = envelope_digest(envelope)
         kept = {
             "outbox_id": row["outbox_id"],
@@ -124,6 +142,24 @@ def _sign_one(
             parents=[row["leaf_hash"]],
         )
         return True
+
+
+def _sign_in_bounds(evidence: Evidence, signer: Signer) -> bytes:
+    """Return the signed envelope, without steps and environment where they make it too large.
+
+    Raises:
+        ValueError: it is too large even so.
+    """
+    try:
+        return sign(evidence, signer)
+    except ValueError:
+        claim = evidence.claim.model_copy(update={"steps": ()})
+        left_out = {"left_out": "too large"}
+        return sign(evidence.model_copy(update={"claim": claim, "environment": left_out}), signer)
+
+
+def _first_line(error: ValueError) -> str:
+    return f"it cannot be said: {error}".partition("\n")[0][:500]
 
 
 def _evidence(

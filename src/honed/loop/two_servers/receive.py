@@ -11,7 +11,8 @@ from honed.ledger.keys import PublicKey
 from honed.ledger.log import append
 from honed.loop.parts import Parts
 from honed.loop.two_servers.evidence import Evidence, Saying, Sender, envelope_digest, read
-from honed.loop.two_servers.lease import QUERIES, Role
+from honed.loop.two_servers.lease import QUERIES, Role, leases
+from honed.loop.two_servers.publish import Answer
 from honed.storage.db import Connection
 
 
@@ -33,6 +34,13 @@ class Receipt:
     result: Reception
     #: SHA-256 of the envelope.
     sha256: str
+
+    @staticmethod
+    def giver(parts: Parts) -> Answer:
+        """Return who gives receipts here, and under which epoch; nobody signs that."""
+        with parts.store.transaction() as conn:
+            epochs = [each.epoch for each in leases(conn) if each.role is Role.PRIMARY]
+        return Answer(parts.settings.server, max(epochs, default=0))
 
 
 def pinned_key(parts: Parts) -> PublicKey:
