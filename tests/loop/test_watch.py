@@ -106,6 +106,20 @@ def test_what_does_no_harm_is_watched_to_the_end_and_kept_for_a_gain(  # noqa: P
     assert (ruling.course, ruling.effect, ruling.decided_by) == (course, kept_effect, gain)
 
 
+@pytest.mark.parametrize(
+    ("effect", "course"), [(-0.1, Course.KEEP), (0.05, Course.KEEP), (0.15, Course.ROLL_BACK)]
+)
+def test_what_only_takes_away_is_kept_unless_it_costs_more_than_is_tolerated(
+    effect: float, course: Course
+) -> None:
+    said = evidence(Verdict.INCONCLUSIVE, effect)
+    assert rule(said, NEEDED, seen(NEEDED), needed=NEEDED, tolerated=0.1).course is course
+    harm = evidence(Verdict.WORSE, 0.05)
+    assert rule(harm, MIN_PAIRS, seen(NEEDED), needed=NEEDED, tolerated=0.1).course is (
+        Course.ROLL_BACK
+    )
+
+
 def test_what_production_does_not_exercise_is_kept_in_the_end() -> None:
     assert rule(None, 0, seen(PATIENCE * NEEDED - 1), needed=NEEDED).course is Course.GO_ON
     ruling = rule(None, 0, seen(PATIENCE * NEEDED), needed=NEEDED)

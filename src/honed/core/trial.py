@@ -52,6 +52,9 @@ class TrialDesign:
     equivalence: float = 0.03
     #: No unit may become slower by more than this share.
     guardrail_margin: float = 0.10
+    #: A change that only takes away what honed did before may leave production dearer by so much,
+    #: as a share, and need not show a gain there. 0: it is to better something.
+    tolerated: float = 0.0
     #: Executions dropped after each switch from one arm to the other.
     washout: int = 1
     #: Share of pairs that compare the baseline with itself.

@@ -114,17 +114,10 @@ class QueryRegression(Kind[PostgresTarget]):
         return UnpinTrial(trial) if "takes_back" in parameters else trial
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
-        """Return milliseconds per call by statement id, of the pinned statements.
-
-        Without a pin everything up to what is tolerated counts as that: no chance decides.
-        """
-        parameters, costs = _parameters(hypothesis), target.statement_costs()
-        least: Mapping[str, float] = parameters.get("good_enough_ms", {})
-        return {
-            each: max(costs[each].exec_ms_per_call, least.get(each, 0.0))
-            for each in parameters["statements"]
-            if each in costs
-        }
+        """Return milliseconds per call by statement id, of the pinned statements."""
+        costs = target.statement_costs()
+        statements: Sequence[str] = _parameters(hypothesis)["statements"]
+        return {each: costs[each].exec_ms_per_call for each in statements if each in costs}
 
     def compares_from(self, hypothesis: Hypothesis) -> datetime | None:
         """Return since when the statements have been slow."""
@@ -207,9 +200,6 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
             "steps": [step.to_json() for step in due.steps],
             "session": session,
             "overrides": overrides,
-            "good_enough_ms": {
-                each.statement_id: (1 + TOLERATED) * each.evidence.mean_ms_good for each in due.pins
-            },
             "base_s": {
                 name: each.mean_ms / 1000
                 for name, each in replayable.items()

@@ -7,6 +7,7 @@ from enum import Enum
 
 from honed.config import Settings
 from honed.core.verdict import State
+from honed.experiments.record import load_last_trial
 from honed.improvement.record import Improvement, get, improvements, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
@@ -112,6 +113,7 @@ def watch(work: Work, message: Learn) -> None:
             needed=settings.watch_intervals,
             is_late=_is_late(conn, improvement, settings),
             costs_to_keep=work.kind().costs_to_keep,
+            tolerated=_tolerated(conn, work.improvement_id),
         )
         _follow(conn, work, ruling, evidence, message)
         work.context.fence.finish(conn)
@@ -126,6 +128,7 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
     needed: int,
     is_late: bool = False,
     costs_to_keep: bool = True,
+    tolerated: float = 0.0,
 ) -> Ruling:
     """Return what becomes of a watched change; a pure function.
 
@@ -145,6 +148,8 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
         is_late: whether the watch ends now with what there is.
 
         costs_to_keep: whether it must show a gain.
+
+        tolerated: share by which production may be dearer in the end; above 0 no gain is asked for.
     """
     is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed or is_late
     if evidence is None or pairs < MIN_PAIRS:
@@ -156,20 +161,26 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
         return Ruling(Course.ROLL_BACK, reason, time.effect, evidence.harm)
     if not is_over:
         return Ruling(Course.GO_ON, effect=time.effect)
-    return _rule_at_the_end(evidence, seen, costs_to_keep=costs_to_keep)
+    must_gain = costs_to_keep and not tolerated
+    return _rule_at_the_end(evidence, seen, must_gain=must_gain, most=math.log1p(tolerated))
 
 
-def _rule_at_the_end(evidence: Evidence, seen: Watched, *, costs_to_keep: bool) -> Ruling:
-    """Return what becomes of a change that was shown to do no harm."""
+def _tolerated(conn: Connection, improvement_id: int) -> float:
+    trial = load_last_trial(conn, improvement_id)
+    return trial.design.tolerated if trial else 0.0
+
+
+def _rule_at_the_end(evidence: Evidence, seen: Watched, *, must_gain: bool, most: float) -> Ruling:
+    """Return what becomes of a change that was shown to do no harm, and costs no more than this."""
     time = evidence.time
     shown = {"pages": evidence.gains_pages, "time": evidence.gains_time}
     decided_by = " and ".join(name for name, is_shown in shown.items() if is_shown)
-    if not decided_by and time.effect > 0:
+    if not decided_by and time.effect > most:
         reason = f"it brings nothing in production: {time.reason}"
         return Ruling(Course.ROLL_BACK, reason, time.effect)
     if seen.is_disturbed:
         return Ruling(Course.KEEP, time.reason)
-    if not decided_by and costs_to_keep:
+    if not decided_by and must_gain:
         reason = f"no gain is shown in production, and it costs something: {time.reason}"
         return Ruling(Course.ROLL_BACK, reason, time.effect)
     # Where pages alone say that it is better, they are the effect, too.

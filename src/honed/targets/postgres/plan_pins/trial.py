@@ -82,7 +82,13 @@ class UnpinTrial:
     @property
     def design(self) -> TrialDesign:
         """That of the trial within, with another question."""
-        return replace(self.inner.design, metric=METRIC, worthwhile=0.0, guardrail_margin=_MARGIN)
+        return replace(
+            self.inner.design,
+            metric=METRIC,
+            worthwhile=0.0,
+            guardrail_margin=_MARGIN,
+            tolerated=TOLERATED,
+        )
 
     @contextmanager
     def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
