@@ -140,6 +140,19 @@ class TestBench:
             assert bench.cost(300, rows=1000)
             assert clone.query(digest) == before
 
+    def test_no_trigger_is_run(self, world: PostgresWorld) -> None:
+        with world.target.lab.clone("bench") as clone:
+            clone.run(
+                "CREATE FUNCTION reach_outside() RETURNS trigger LANGUAGE plpgsql"
+                " AS 'BEGIN RAISE ''it reaches outside''; END'",
+                "CREATE TRIGGER outside BEFORE INSERT OR DELETE ON visit"
+                " FOR EACH ROW EXECUTE FUNCTION reach_outside()",
+                "ALTER TABLE visit ENABLE ALWAYS TRIGGER outside",
+            )
+            with pytest.raises(EvaluatorFailed, match="it reaches outside"):
+                clone.run("DELETE FROM visit")
+            assert BatchBench(clone, "public.visit").cost(100)
+
     def test_too_few_rows_are_told_apart(self, world: PostgresWorld) -> None:
         with world.target.lab.clone("bench") as clone:
             bench = BatchBench(clone, "public.visit")
