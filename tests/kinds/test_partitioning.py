@@ -334,6 +334,30 @@ class TestConversion(KindContract):
         finally:
             ill_world.carry_out(inverses(proposed.steps))
 
+    def test_the_acting_role_need_only_be_a_member_of_the_owner(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        before = ill_world.target.fingerprint()
+        with ill_world.database.connect(autocommit=True) as connection:
+            for statement in ACTING:
+                connection.execute(statement)
+            try:
+                connection.execute("SET ROLE honed_event_actor")
+                for step in (*proposed.steps, *inverses(proposed.steps)):
+                    with connection.transaction():
+                        for text in step.do:
+                            connection.execute(text.encode())
+                    owners = connection.execute(
+                        "SELECT DISTINCT relowner::regrole::text AS owner FROM pg_class"
+                        " WHERE relname ~ '^event' OR relname ~ '^(of_shop|one_event)'"
+                    ).fetchall()
+                    assert owners == [{"owner": "honed_event_owner"}]
+            finally:
+                connection.execute("RESET ROLE")
+                for statement in NOT_ACTING:
+                    connection.execute(statement)
+        assert ill_world.target.fingerprint() == before
+
     @pytest.mark.slow  # A world of its own.
     def test_nothing_is_proposed_where_a_statement_reads_every_partition(
         self, make_world: MakeWorld
@@ -344,6 +368,20 @@ class TestConversion(KindContract):
         assert not finding.evidence["obstacle"]
         assert list(self.kind.propose([finding], world.target)) == []
 
+
+ACTING = (
+    "CREATE ROLE honed_event_owner",
+    "CREATE ROLE honed_event_actor",
+    "GRANT honed_event_owner TO honed_event_actor",
+    "GRANT USAGE, CREATE ON SCHEMA public TO honed_event_owner",
+    "GRANT REFERENCES ON shop TO honed_event_owner",
+    "ALTER TABLE event OWNER TO honed_event_owner",
+)
+NOT_ACTING = (
+    "REASSIGN OWNED BY honed_event_owner TO CURRENT_USER",
+    "DROP OWNED BY honed_event_owner, honed_event_actor",
+    "DROP ROLE honed_event_owner, honed_event_actor",
+)
 
 #: What each of them makes impossible, in words of the finding.
 REFUSED: dict[str, tuple[LiteralString, ...]] = {

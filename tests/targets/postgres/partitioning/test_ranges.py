@@ -78,6 +78,20 @@ def test_months_are_told_from_days() -> None:
     assert width_of(months("2026-01-31", "2026-02-28")) == Width(distance=timedelta(days=28))
 
 
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (Width(months=1), "1 month"),
+        (Width(months=3), "3 months"),
+        (Width(distance=timedelta(days=7)), "7 days"),
+        (Width(distance=timedelta(hours=6)), "6:00:00"),
+        (Width(distance=500), "500"),
+    ],
+)
+def test_a_width_reads_well(width: Width, text: str) -> None:
+    assert str(width) == text
+
+
 def test_only_the_last_ranges_tell_the_width() -> None:
     early = [Range(0, 50)]
     late = [Range(n, n + 10) for n in range(50, 80, 10)]

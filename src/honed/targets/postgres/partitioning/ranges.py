@@ -120,7 +120,10 @@ class Width:
 
     def __str__(self) -> str:
         """Return it for a person."""
-        return f"{self.months} months" if self.months else str(self.distance)
+        if self.months:
+            return f"{self.months} months" if self.months > 1 else "1 month"
+        is_days = isinstance(self.distance, timedelta) and self.distance.seconds == 0
+        return str(self.distance).removesuffix(", 0:00:00") if is_days else str(self.distance)
 
 
 def end_of(bound: str, key: Key) -> Position | None:
