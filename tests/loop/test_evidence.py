@@ -12,6 +12,7 @@ import pytest
 
 from honed.config import Settings
 from honed.core.target import Interval as Stretch
+from honed.core.target import Usage
 from honed.core.trial import GUARD
 from honed.core.verdict import State, Verdict
 from honed.improvement.record import Improvement
@@ -207,6 +208,15 @@ def test_pages_tell_a_gain_that_time_is_too_noisy_for(history: History) -> None:
     assert said.pages.effect == pytest.approx(math.log(0.4), abs=0.01)
     ruling = history.ruling()
     assert (ruling.course, ruling.decided_by) == (Course.KEEP, "pages")
+
+
+def test_pages_are_those_touched_spilled_and_logged(history: History) -> None:
+    history.write(0, {TOUCHED: Calls(10, pages=3, rows=2, calls=4)})
+    with history.store.transaction() as conn:
+        conn.execute("UPDATE honed.statement_interval SET temp_blocks = 8, wal_bytes = 4 * 8192")
+    assert history.target.usage() == {TOUCHED: Usage(calls=4, cost=10, rows=2, pages=3 + 2 + 1)}
+    elsewhere = Stretch(CHANGED - MINUTE, CHANGED)
+    assert history.target.during(elsewhere).usage() == {}
 
 
 def test_writers_are_charged_with_the_calls_that_they_had(history: History) -> None:
