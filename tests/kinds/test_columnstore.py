@@ -183,6 +183,11 @@ class TestColumnStore(KindContract):
             assert [each.type for each in self.kind.look(target)] == [DAMAGED_ARCHIVE]
             archive.paths[0].write_bytes(content)
             assert [each.type for each in self.kind.look(target)] == [ARCHIVED_PARTITION]
+            manifest = archive.folder / "manifest.json"
+            said = manifest.read_bytes()
+            manifest.write_bytes(said[:-1])
+            assert [each.type for each in self.kind.look(target)] == [DAMAGED_ARCHIVE]
+            manifest.write_bytes(said)
         finally:
             target._settings = settings
             ill_world.carry_out(self.kind.rollback(proposed.steps))

@@ -26,7 +26,8 @@ class Step:
     Args:
         description: one sentence for a person.
 
-        runner: who carries it out; ``sql`` sends each string as one statement.
+        runner: who carries it out; ``sql`` sends each string as one statement, ``archive`` takes
+            each, and ``inspect`` too, as an act on a table and its archive.
 
         do: what to run, in order.
 

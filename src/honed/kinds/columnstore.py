@@ -1,4 +1,4 @@
-"""Archives cold partitions: Parquet files that stay queryable, and later frees their space.
+"""Archives cold partitions as Parquet files that stay queryable, and later frees their space.
 
 ## What it does
 
@@ -51,7 +51,11 @@ from honed.core.risk import Danger, Risk
 from honed.core.step import Step, steps_from_json
 from honed.core.trial import Trial
 from honed.errors import ArchiveDamaged
-from honed.targets.postgres.archives.files import Archive, list_archives
+from honed.targets.postgres.archives.files import (
+    Archive,
+    list_archives,
+    list_unreadable,
+)
 from honed.targets.postgres.columnstore.partitions import (
     Partition,
     plain_tables,
@@ -172,6 +176,8 @@ def _finding(partition: Partition, days: float, obstacle: str) -> Finding:
 
 def _archived(target: PostgresTarget) -> Iterator[Finding]:
     """Yield the detached tables that wait to be dropped, once their archive is verified again."""
+    for folder, trouble in list_unreadable(target.settings.archives / target.name).items():
+        yield Finding(DAMAGED_ARCHIVE, folder.name, trouble)
     archives = _archives(target)
     wait = timedelta(days=target.settings.archive_wait_days)
     for key, table in plain_tables(target, archives).items():

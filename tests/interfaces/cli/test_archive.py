@@ -103,6 +103,7 @@ def test_what_was_made_is_in_the_record_and_what_was_changed_is_told(
         said = [unseal(each.envelope.encode(), key) for each in read_entries(conn, 0, 10_000)]
     told = [each.detail.get("archive_sha256") for each in said]
     assert archive.sha256 in told
+    assert "not one statement" in cli.refusal("archive", "query", SHOP, "DROP VIEW visit")
     # A whole archive, but not the one that honed has made.
     manifest = archive.folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"rows":3660', '"rows":3661'))
@@ -113,5 +114,9 @@ def test_what_was_made_is_in_the_record_and_what_was_changed_is_told(
     done = cli("archive", "verify", "--json")
     assert done.exit_code == 1
     assert "is not what was archived" in done.stdout
+    manifest.write_text("{")
+    for done in (cli("archive", "verify"), cli("archive", "verify", "--json")):
+        assert done.exit_code == 1
+        assert "that can be read" in done.stdout
+    assert cli.json("archive", "list") == []
     assert "nothing of other is archived" in cli.refusal("archive", "query", "other", "SELECT 1")
-    assert "not one statement" in cli.refusal("archive", "query", SHOP, "DROP VIEW visit")

@@ -77,6 +77,7 @@ def verify(context: click.Context, *, target: str) -> None:
     The exit code is 1 if one is not what was archived. Whether the record itself is whole is told
     by `honed verify`.
     """
+    from honed.targets.postgres.archives.files import list_unreadable
     from honed.targets.postgres.archives.record import recorded_digests
 
     invocation = context.find_object(Invocation) or Invocation()
@@ -84,8 +85,12 @@ def verify(context: click.Context, *, target: str) -> None:
     with asking(invocation) as conn:
         recorded = recorded_digests(conn)
     told = [(each, _trouble(each, recorded)) for each in found]
+    unreadable = list_unreadable(invocation.settings().archives / target)
     if invocation.as_json:
-        print_json([{**_described(each), "trouble": trouble} for each, trouble in told])
+        lost: list[object] = [
+            {"folder": str(path), "trouble": why} for path, why in unreadable.items()
+        ]
+        print_json([{**_described(each), "trouble": why} for each, why in told] + lost)
     else:
         titles = ("target", "partition", "files", "verdict")
         rows = [
@@ -97,8 +102,9 @@ def verify(context: click.Context, *, target: str) -> None:
             )
             for each, trouble in told
         ]
+        rows += [(path.parent.name, path.name, 0, why) for path, why in unreadable.items()]
         print_rows(titles, rows, empty="nothing is archived")
-    if any(trouble for _, trouble in told):
+    if unreadable or any(trouble for _, trouble in told):
         context.exit(1)
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from honed.core.canonical import Json, canonical_json
-from honed.errors import ArchiveDamaged
+from honed.errors import ArchiveDamaged, HonedError
 from honed.targets.postgres.archives.engine import literal
 from honed.targets.postgres.archives.proof import Column, Proof
 
@@ -101,7 +102,7 @@ class Archive:
             content = (folder / _MANIFEST).read_bytes()
             manifest = Manifest.from_json(json.loads(content))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            msg = f"there is no archive in {folder}: {error}"
+            msg = f"there is no archive in {folder} that can be read: {error}"
             raise ArchiveDamaged(msg) from error
         return cls(folder, manifest, hashlib.sha256(content).hexdigest())
 
@@ -133,7 +134,9 @@ class Archive:
                 msg = f"{path} is not what was archived"
                 raise ArchiveDamaged(msg)
         note = {"manifest": self.sha256, "at": datetime.now(UTC).isoformat()}
-        (self.folder / _VERIFIED).write_text(json.dumps(note), encoding="utf-8")
+        # Who may only read the archive can verify it all the same.
+        with suppress(OSError):
+            (self.folder / _VERIFIED).write_text(json.dumps(note), encoding="utf-8")
 
     def verified_at(self) -> datetime | None:
         """Return when ``verify`` succeeded last; None: never, or the manifest is another one."""
@@ -163,12 +166,26 @@ def partial_of(folder: Path) -> Path:
 def list_archives(root: Path) -> list[Archive]:
     """Return every complete archive of a target or, given the folder above, of all targets.
 
-    Raises:
-        ArchiveDamaged: the manifest of one cannot be read.
+    Those whose manifest cannot be read are left out; see ``list_unreadable``.
     """
-    manifests = sorted([*root.glob(f"*/{_MANIFEST}"), *root.glob(f"*/*/{_MANIFEST}")])
-    # Further dots: what is partial or was set aside.
-    return [Archive.open(each.parent) for each in manifests if each.parent.name.count(".") == 1]
+    return [each for each in _all(root).values() if isinstance(each, Archive)]
+
+
+def list_unreadable(root: Path) -> dict[Path, str]:
+    """Return why the manifest of an archive cannot be read, by its folder."""
+    return {path: str(each) for path, each in _all(root).items() if isinstance(each, HonedError)}
+
+
+def _all(root: Path) -> dict[Path, Archive | ArchiveDamaged]:
+    found: dict[Path, Archive | ArchiveDamaged] = {}
+    for path in sorted([*root.glob(f"*/{_MANIFEST}"), *root.glob(f"*/*/{_MANIFEST}")]):
+        # Further dots: what is partial or was set aside.
+        if path.parent.name.count(".") == 1:
+            try:
+                found[path.parent] = Archive.open(path.parent)
+            except ArchiveDamaged as error:
+                found[path.parent] = error
+    return found
 
 
 def is_there(folder: Path) -> bool:
