@@ -95,7 +95,10 @@ class _Reader:
     ) -> Iterator[Case]:
         """Yield the case of one finding, if a better plan is known."""
         seen: Mapping[str, Any] = finding.evidence
-        good = last_good(plans[1:], seen["mean_ms_after"]) or _same_plan(plans[0], seen)
+        scope = self._scope(statement.statement_id)
+        good = last_good(plans[1:], seen["mean_ms_after"])
+        if good is None and scope is not None and scope.overrides:
+            good = _same_plan(plans[0], seen)
         if good is None:
             return
         read = relations(good.plan)
@@ -111,7 +114,7 @@ class _Reader:
             evidence=self._evidence(statement, good, seen),
             tables=tables,
             numbers=read_numbers(self.target, names, good.last_seen_at),
-            scope=self._scope(statement.statement_id),
+            scope=scope,
             finding_id=finding.finding_id,
         )
 
