@@ -76,7 +76,8 @@ def server(
     name = f"pets-{role.value}"
     options = {"twin": "pets", "role": role.value}
     add_target(store, TargetRecord(name, production.url, production.url, options=options))
-    settings = Settings(home=home, two_server_role=role, server_name=role.value)
+    # The rounds of the daemons are taken by hand, and a turn takes its time.
+    settings = Settings(home=home, two_server_role=role, server_name=role.value, lease_s=3600.0)
     shop = PetShop(production, store, settings, name=name)
     shop.kind.claims = (RISKY,)
     shop.configure(**FREELY)
