@@ -1,0 +1,308 @@
+"""Where a trap is played: a database with traffic, honed around it, and what came of a claim."""
+
+import math
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, LiteralString, Self
+
+from honed.config import Autonomy, Settings, load_settings
+from honed.core.verdict import State
+from honed.demo.production import OPTIONS
+from honed.improvement.record import Improvement, events
+from honed.ledger.checkpoint import read_checkpoints
+from honed.ledger.log import inclusion_proof, read_entry
+from honed.ledger.merkle import leaf_hash, verify_inclusion
+from honed.ledger.statement import unseal
+from honed.loop.cycle import Options
+from honed.loop.parts import AnyKind
+from honed.storage.databases import create_database
+from honed.storage.db import Database
+from honed.storage.server import Server
+from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
+from honed.targets.registry import TargetRecord, add_target
+from honed.wiring import App, CycleReport, open_app
+
+#: Readings before a cycle, and seconds that they may take.
+_READINGS, _PATIENCE_S = 10, 180.0
+_MAX_CHANGES = 5
+#: No statement of the traffic takes longer, milliseconds.
+_CUT_MS = 30_000
+#: States in which a claim that was tried is not on the target.
+CAUGHT = frozenset({State.REFUTED, State.INCONCLUSIVE, State.ROLLED_BACK})
+#: The server: as in the demonstration, with standbys, without anything that comes when it likes.
+SERVER = {
+    **OPTIONS,
+    "wal_level": "replica",
+    "max_wal_senders": "4",
+    "autovacuum": "off",
+    "fsync": "off",
+    "max_connections": "60",
+}
+#: The role that owns the tables and sends the traffic.
+APPLICATION = "trap_app"
+
+Statements = Mapping[str, LiteralString]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of one claim."""
+
+    trap: str
+    claim: str
+    verdict: str
+    worst: str
+    state: str
+    ledger: str
+    #: False: the trap got through, or honed's own way did not.
+    is_right: bool
+    #: Other figures, for a line of their own.
+    note: str = ""
+
+
+@contextmanager
+def traffic(database: Database, statements: Statements, *, pause_s: float) -> Iterator[None]:
+    """Let the application ask all ``statements`` over and over while the block is open."""
+    told = threading.Event()
+
+    def serve() -> None:
+        with database.connect(autocommit=True) as connection:
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(_CUT_MS)])
+            while not told.is_set():
+                for statement in statements.values():
+                    connection.execute(statement)
+                    if told.wait(pause_s):
+                        break
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        told.set()
+        thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """One database of a server, as it is seen by its administrator and by its application."""
+
+    name: str
+    server: Server
+    application: str = APPLICATION
+
+    @classmethod
+    def make(cls, server: Server, name: str, setup: Sequence[LiteralString]) -> Self:
+        """Return a database that the application made by the statements of ``setup``."""
+        create_database(Database(server.url()), name)
+        production = cls(name, server)
+        with production.administrator.connect(autocommit=True) as connection:
+            connection.execute(
+                "DO $$ BEGIN IF to_regrole('trap_app') IS NULL THEN CREATE ROLE trap_app LOGIN;"
+                " END IF; END $$"
+            )
+            connection.execute("GRANT CREATE ON SCHEMA public TO trap_app")
+        with production.client.connect(autocommit=True) as connection:
+            for statement in setup:
+                connection.execute(statement)
+        production.admit()
+        return production
+
+    @property
+    def administrator(self) -> Database:
+        """The database as its superuser."""
+        return Database(self.server.url(self.name))
+
+    @property
+    def client(self) -> Database:
+        """The database as its application."""
+        return Database(self.server.url(self.name, user=self.application))
+
+    @property
+    def record(self) -> TargetRecord:
+        """The database as a target."""
+        urls = [self.server.url(self.name, user=role(self.name)) for role in _ROLES]
+        return TargetRecord(self.name, *urls)
+
+    def admit(self) -> None:
+        """Let honed in: its roles, which may also change the settings of the database."""
+        with self.administrator.connect(autocommit=True) as connection:
+            connection.execute(roles_sql(self.name, self.name).encode())
+            owner = f'ALTER DATABASE "{self.name}" OWNER TO {self.application}'
+            connection.execute(owner.encode())
+            connection.execute("SELECT pg_stat_reset(), pg_stat_statements_reset()")
+
+    def identify(self, statements: Statements) -> dict[str, str]:
+        """Return the names of ``statements`` by their identifiers."""
+        names = {}
+        with self.client.connect() as connection:
+            for name, statement in statements.items():
+                explain: LiteralString = "EXPLAIN (VERBOSE, FORMAT JSON) "
+                (row,) = connection.execute(explain + statement).fetchall()
+                names[str(row["QUERY PLAN"][0]["Query Identifier"])] = name
+        return names
+
+    def query(self, statement: LiteralString) -> list[dict[str, Any]]:
+        """Return rows of what the administrator asks."""
+        with self.administrator.connect(autocommit=True) as connection:
+            return connection.execute(statement).fetchall()
+
+
+_ROLES: Sequence[Callable[[str], str]] = (observer_name, actor_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Honed with the kinds of one trap, and the production that it works on."""
+
+    app: App
+    production: Production
+    statements: Statements
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def turn(self, *, is_dry: bool = False) -> CycleReport:
+        """Take one turn of the loop under traffic, after some readings; the policy approves."""
+        target, until_s = self.app.target(self.production.name), time.monotonic() + _PATIENCE_S
+        since = len(target.intervals())
+        with (
+            traffic(self.production.client, self.statements, pause_s=0.02),
+            self.app.reading(),
+        ):
+            while len(target.intervals()) < since + _READINGS:
+                assert time.monotonic() < until_s, "production cannot be read"
+                time.sleep(0.1)
+            options = Options(dry_run=is_dry, max_changes=_MAX_CHANGES, require_approval=False)
+            return self.app.run_cycle(self.production.name, options)
+
+    def approve(self, improvement: Improvement) -> Improvement:
+        """Be the person who approves; return the improvement after its watch."""
+        self.app.approve(improvement.improvement_id, improvement.digest)
+        with traffic(self.production.client, self.statements, pause_s=0.02):
+            self.app.finish(improvement.cycle_id)
+        return self.app.improvement(improvement.improvement_id)
+
+    def row(
+        self, trap: str, improvement: Improvement, *, wanted: State | None = None, note: str = ""
+    ) -> Row:
+        """Return what came of an improvement.
+
+        Args:
+            trap: its name.
+
+            improvement: after the cycle.
+
+            wanted: the state that is right; None: whichever says that a trap was caught.
+
+            note: other figures.
+        """
+        state = improvement.state
+        return Row(
+            trap=trap,
+            claim=improvement.subject if improvement.kind == "claimed" else improvement.kind,
+            verdict=improvement.verdict.value if improvement.verdict else "-",
+            worst=self._worst(improvement),
+            state=state.value,
+            ledger=ledger_entries(self.app, improvement.improvement_id),
+            is_right=state is wanted if wanted else state in CAUGHT,
+            note=note or improvement.error,
+        )
+
+    def effects(self, improvement: Improvement) -> dict[str, float]:
+        """Return cost after / cost before of each statement in the trial, by its name."""
+        evidence: Mapping[str, Any] = improvement.evidence
+        units = evidence["judgement"]["units"] if "judgement" in evidence else ()
+        return {
+            self.names.get(unit["unit"], unit["unit"]): math.exp(unit["effect"])
+            for unit in units
+            if unit["pairs"]
+        }
+
+    def _worst(self, improvement: Improvement) -> str:
+        ratios = self.effects(improvement)
+        if not ratios:
+            return "-"
+        name = max(ratios, key=lambda each: ratios[each])
+        return f"{name} x{ratios[name]:.2f}"
+
+
+def ledger_entries(app: App, improvement_id: int) -> str:
+    """Return the kinds of signed statements of one improvement, each proven to be in the ledger.
+
+    Inclusion is proven under the newest signed checkpoint outside of the store, and the whole
+    ledger is verified.
+    """
+    app.checkpoint()
+    app.verify_ledger()
+    key = app.parts.signer.public_key
+    checkpoint = read_checkpoints(app.settings.checkpoints, key)[-1]
+    said: list[str] = []
+    with app.parts.store.transaction() as conn:
+        for event in events(conn, improvement_id):
+            envelope = read_entry(conn, event.ledger_index).envelope.encode()
+            leaf = leaf_hash(envelope)
+            path = inclusion_proof(conn, event.ledger_index, checkpoint.size)
+            place = (event.ledger_index, checkpoint.size)
+            assert leaf.hex() == event.leaf_hash
+            assert verify_inclusion(leaf, *place, path, checkpoint.root)
+            statement = unseal(envelope, key)
+            assert statement.detail["improvement_id"] == improvement_id
+            said.append(statement.event)
+    counted = [f"{name} x{n}" if n > 1 else name for name, n in Counter(said).items()]
+    return f"{len(said)}: {', '.join(counted)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """The folder of a run, and the settings of honed in it."""
+
+    folder: Path
+    seed: int
+    say: Callable[[str], None]
+
+    @contextmanager
+    def server(self, name: str) -> Iterator[Server]:
+        """Hand out a running server of its own."""
+        server = Server(self.folder / name, options=SERVER)
+        server.join()
+        try:
+            yield server
+        finally:
+            server.leave()
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    @contextmanager
+    def stage(
+        self,
+        production: Production,
+        statements: Statements,
+        kinds: Sequence[AnyKind],
+        *,
+        trial_s: float = 60.0,
+        sample_interval_s: float = 0.6,
+    ) -> Iterator[Stage]:
+        """Hand out honed with only these kinds, at work on ``production``."""
+        settings = self._settings(production.name, trial_s, sample_interval_s)
+        with ExitStack() as stack:
+            app = stack.enter_context(open_app(settings, kinds={each.name: each for each in kinds}))
+            add_target(app.store.owner, production.record)
+            yield Stage(app, production, statements, production.identify(statements))
+
+    def _settings(self, name: str, trial_s: float, sample_interval_s: float) -> Settings:
+        return load_settings(
+            home=self.folder / f"honed-{name}",
+            store_url="",
+            autonomy=Autonomy.FULL,
+            require_human_approval=False,
+            max_changes_per_run=_MAX_CHANGES,
+            sample_interval_s=sample_interval_s,
+            glance_interval_s=0.15,
+            watch_intervals=8,
+            trial_budget_s=trial_s,
+            seed=self.seed,
+        )
