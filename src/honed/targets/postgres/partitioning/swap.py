@@ -45,7 +45,14 @@ _FOREIGN_KEY = sql.SQL("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 _ATTACH = sql.SQL(
     "ALTER TABLE {table} ATTACH PARTITION {before} FOR VALUES FROM (MINVALUE) TO ({cut})"
 )
-# The index of the whole takes the name that the old rows' index had: ON CONFLICT names it.
+# The index of the whole takes the name that the old rows' index had: ON CONFLICT names it. First
+# each goes out of the way, as the server may have given it the name of another.
+_SET_INDEX_ASIDE = sql.SQL("""
+DECLARE
+    whole regclass := inhparent FROM pg_inherits WHERE inhrelid = {old_name}::regclass;
+BEGIN
+    EXECUTE format('ALTER INDEX %s RENAME TO %I', whole, 'honed_whole_' || whole::oid);
+END""")
 _NAME_INDEX = sql.SQL("""
 DECLARE
     whole regclass := inhparent FROM pg_inherits WHERE inhrelid = {old_name}::regclass;
@@ -166,7 +173,11 @@ def _swap(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
             for name, definition in plan.foreign_keys
         ),
         _ATTACH.format(**names),
-        *(_named_like_before(plan, name, before) for name, before in plan.indexes),
+        *(
+            block(each.format(old_name=_literal(plan, before), new_plain=sql.Literal(name)))
+            for each in (_SET_INDEX_ASIDE, _NAME_INDEX)
+            for name, before in plan.indexes
+        ),
         *_partitions(plan, plan.new, names),
         _CREATE_REST.format(**names, new=plan.beside(plan.rest)) + storage(plan.options),
     ]
@@ -246,10 +257,6 @@ def _owning(plan: Conversion, table: sql.Composable) -> list[sql.Composable]:
 
 def _renamed(plan: Conversion, old: str, new: str) -> sql.Composable:
     return _RENAME_INDEX.format(old=plan.beside(old), new=sql.Identifier(new))
-
-
-def _named_like_before(plan: Conversion, name: str, before: str) -> sql.Composable:
-    return block(_NAME_INDEX.format(old_name=_literal(plan, before), new_plain=sql.Literal(name)))
 
 
 def _literal(plan: Conversion, name: str) -> sql.Literal:
