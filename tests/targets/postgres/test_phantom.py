@@ -300,6 +300,36 @@ def test_beyond_the_end_of_an_index_it_finds_no_more_than_its_statistics_say(
     assert found["Plan Rows"] < 30
 
 
+def test_extended_statistics_are_learnt_from_a_clone(
+    module_shop: Any, module_lab: Lab, phantom: Phantom
+) -> None:
+    statement = """
+        SELECT * FROM "Shop".customer WHERE city = 'city 17' AND country = 'country 17'
+    """
+    expected = planner_of(module_shop.url)(statement)["Plan Rows"]
+    before: Any = phantom.explain(statement)["Plan"]
+    assert before["Plan Rows"] < expected / 5
+    with module_lab.clone("teacher") as clone:
+        phantom.learn_from(clone)
+    after: Any = phantom.explain(statement)["Plan"]
+    assert after["Plan Rows"] == expected
+
+
+def test_what_an_object_of_other_columns_knows_is_not_taken_over(
+    module_lab: Lab, phantom: Phantom
+) -> None:
+    """Read as values of another type, it could bring the server down."""
+    with module_lab.clone("teacher") as clone:
+        clone.run(
+            'DROP STATISTICS "Shop".city_country',
+            'CREATE STATISTICS "Shop".city_country (mcv) ON amount, state FROM "Shop"."Order"',
+            'ANALYZE "Shop"."Order"',
+        )
+        phantom.learn_from(clone)
+    counted = phantom.session().execute("SELECT FROM pg_statistic_ext_data")
+    assert counted.rowcount == 0
+
+
 def test_an_odd_statement_costs_itself_alone(phantom: Phantom) -> None:
     odd = Query("odd", "SELECT * FROM no_such_table", 0.5, production_s=1.0)
     well = Query("well", CANDIDATES[PARTIAL], 0.5, production_s=1.0)

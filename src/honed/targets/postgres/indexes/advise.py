@@ -16,6 +16,7 @@ from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search
 from honed.targets.postgres.indexes.shapes import read_shapes
 from honed.targets.postgres.metering import MeteredSession
+from honed.targets.postgres.phantom import Phantom
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement
 
@@ -59,6 +60,8 @@ def advise(target: PostgresTarget, *, seconds: float | None = None) -> SearchRes
         target.lab.clone("search") as clone,
         MeteredSession(clone, cut_s=cut_s) as session,
     ):
+        if isinstance(imaginary, Phantom):
+            imaginary.learn_from(clone)
         queries = queries_of(statements)
         drawn = FoldedLaboratory(Imagination(imaginary, shapes), trees)
         built = FoldedLaboratory(CloneLaboratory(clone, session), trees)
