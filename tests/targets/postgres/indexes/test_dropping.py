@@ -1,12 +1,17 @@
 """What a failed build left behind, on a real server."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
-from honed.core.finding import INVALID_INDEX
+from honed.core.finding import INVALID_INDEX, Finding
 from honed.core.step import StepState
+from honed.kinds.index_cleanup import IndexCleanup
 from honed.kinds.index_optimization import IndexOptimization
+from honed.targets.postgres.indexes.drop_trial import WRITE
 from honed.targets.postgres.indexes.dropping import Dropping
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -54,6 +59,29 @@ def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresW
     leftover: Any = claim.parameters["leftover"]
     assert (again.definition, again.is_valid) == (leftover["definition"], True)
     assert world.inspect(step) is StepState.ABSENT
+
+
+def test_what_failed_to_become_unique_is_tried_and_dropped(world: PostgresWorld) -> None:
+    with world.database.connect(autocommit=True) as connection:
+        connection.execute("INSERT INTO entry SELECT -1, a, b, c FROM entry LIMIT 1")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("CREATE UNIQUE INDEX CONCURRENTLY one_a ON entry (a)")
+    kind = IndexCleanup()
+    (claim,) = (
+        each
+        for each in kind.propose(_stored(kind.look(world.target)), world.target)
+        if each.subject == "public.one_a"
+    )
+    (step,) = kind.apply(claim, world.target)
+    trial = kind.trial(claim, world.target)
+    with trial.open([step]) as arms:
+        assert all(arm.run(WRITE) > 0 for arm in (arms.baseline, arms.candidate))
+    world.carry_out([step])
+    assert world.inspect(step) is StepState.DONE
+
+
+def _stored(findings: Iterable[Finding]) -> list[Finding]:
+    return [replace(each, finding_id=n) for n, each in enumerate(findings, start=1)]
 
 
 @pytest.mark.parametrize(
