@@ -5,10 +5,13 @@ Usage: python benchmarks/observing.py [--pairs 24] [--seconds 5]
 The server also holds the counters of thousands of other statements, as a production has them, for
 each reading costs as much as there are. Blocks of pgbench run in drawn order, one with honed
 observing at its default settings and one without in each pair, on the same processors as honed
-itself. Each block with honed begins with a reading, so there are twelve times as many of them as
-by default: the ratios are lower bounds. Printed are the ratio of transactions per second, that of
-the server's CPU time per transaction, which neighbours of the machine hardly move, and the share
-of one processor that honed's sessions take on the server by default.
+itself. Each block with honed begins with a reading: in blocks of five seconds that is twelve times
+as often as by default, in blocks of a minute as often. Printed are the ratio of transactions per
+second, that of the server's CPU time per transaction, and the share of one processor that honed's
+sessions take on the server by default.
+
+Not guaranteed: the ratios on a machine that others keep busy. There pgbench gets little done, and
+what honed costs a second is a larger share of it; the last line still holds.
 """
 
 import argparse

@@ -71,8 +71,10 @@ DELETE FROM honed.table_counter
 WHERE target_id = %(target_id)s AND table_name = %(table_name)s;
 
 -- list_statement_sorts --
--- What each known statement of a target does.
-SELECT statement_id, sort FROM honed.statement WHERE target_id = %(target_id)s;
+-- What each of some statements of a target does; of those that are not known nothing.
+SELECT statement_id, sort
+FROM honed.statement
+WHERE target_id = %(target_id)s AND statement_id = ANY (%(statement_ids)s::text[]);
 
 -- save_statement --
 -- Remember a statement; a normalised text replaces one that was only seen running.

@@ -150,7 +150,7 @@ class Recorder:
         )
 
     def _save_texts(self, snapshot: Snapshot) -> None:
-        known = self._sorts()
+        known = self._sorts(seen.statement_id for seen in snapshot.seen)
         # A call that never ended is known by the text that was seen, even where that is cut.
         rows = {
             seen.statement_id: statement_row(seen.text, is_normalised=False)
@@ -160,11 +160,13 @@ class Recorder:
         self._many("save_statement", [{"statement_id": key, **row} for key, row in rows.items()])
 
     def _workload_ids(self, statement_ids: Iterable[str]) -> set[str]:
-        sorts = self._sorts()
-        return {key for key in statement_ids if sorts.get(key, "own") not in _NO_WORKLOAD}
+        asked = set(statement_ids)
+        sorts = self._sorts(asked)
+        return {key for key in asked if sorts.get(key, "own") not in _NO_WORKLOAD}
 
-    def _sorts(self) -> dict[str, str]:
-        rows = self._store.execute(QUERIES["list_statement_sorts"], self._key())
+    def _sorts(self, statement_ids: Iterable[str]) -> dict[str, str]:
+        asked = {**self._key(), "statement_ids": sorted(statement_ids)}
+        rows = self._store.execute(QUERIES["list_statement_sorts"], asked)
         return {row["statement_id"]: row["sort"] for row in rows}
 
     def save_seen(self, seen: Sequence[Seen]) -> None:
