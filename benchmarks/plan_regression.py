@@ -34,7 +34,7 @@ from honed.core.target import Interval
 from honed.core.verdict import State
 from honed.kinds.query_regression import QueryRegression
 from honed.loop.cycle import Options
-from honed.loop.events import Event, FindingSeen, PluginFailed, VerdictGiven
+from honed.loop.events import Event, FindingSeen, PluginFailed, RolledBack, VerdictGiven
 from honed.storage.databases import create_database
 from honed.storage.db import Database
 from honed.storage.server import Server
@@ -286,7 +286,7 @@ def _settings(folder: Path) -> Settings:
         sample_interval_s=1.0,
         glance_interval_s=0.2,
         watch_intervals=8,
-        trial_budget_s=40.0,
+        trial_budget_s=60.0,
     )
 
 
@@ -357,6 +357,8 @@ class _Stage:
         for event in events:
             if isinstance(event, VerdictGiven):
                 print(f"#   {event.improvement_id}: {event.verdict}, {event.reason}", flush=True)
+            elif isinstance(event, RolledBack):
+                print(f"#   {event.improvement_id}: taken back, {event.reason}", flush=True)
             elif isinstance(event, PluginFailed):
                 print(f"#   {event.plugin} failed: {event.error}", flush=True)
         judged = {each.improvement_id for each in events if isinstance(each, VerdictGiven)}
