@@ -283,7 +283,7 @@ class Theatre:
         statements: Statements,
         kinds: Sequence[AnyKind],
         *,
-        trial_s: float = 60.0,
+        trial_s: float = 90.0,
         sample_interval_s: float = 0.6,
     ) -> Iterator[Stage]:
         """Hand out honed with only these kinds, at work on ``production``."""

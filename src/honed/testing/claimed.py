@@ -25,7 +25,7 @@ _PRIORITY = 4
 
 @dataclass(frozen=True, slots=True)
 class GivenClaim:
-    """One thing that somebody advises, and that the kind claims of the whole workload."""
+    """One thing that somebody advises, and that the kind claims."""
 
     #: What it would change, as the claim's subject.
     subject: str
@@ -33,18 +33,22 @@ class GivenClaim:
     steps: Callable[[PostgresTarget], list[Step]]
     #: What the steps give each new session: such a claim is tried in one session with and without.
     settings: Mapping[str, str] = field(default_factory=dict)
+    #: Is in the text of each statement that is replayed; empty: the whole workload is.
+    about: str = ""
 
 
-def statements_claim(subject: str, *acts: tuple[str, str]) -> GivenClaim:
+def statements_claim(subject: str, *acts: tuple[str, str], about: str = "") -> GivenClaim:
     """Return the claim of statements that are each a step outside of a transaction.
 
     Args:
         subject: what they change.
 
         acts: what each step does, and what takes it back.
+
+        about: is in the text of each statement that is replayed.
     """
     steps = [Step(do, do=(do,), undo=(undo,), in_transaction=False) for do, undo in acts]
-    return GivenClaim(subject, lambda _: steps)
+    return GivenClaim(subject, lambda _: steps, about=about)
 
 
 def setting_claim(database: str, name: str, value: str) -> GivenClaim:
@@ -55,7 +59,7 @@ def setting_claim(database: str, name: str, value: str) -> GivenClaim:
 
 @dataclass
 class Claimed(Kind[PostgresTarget]):
-    """Claims in every cycle what it was given, and replays the whole workload to prove it."""
+    """Claims in every cycle what it was given, and replays the workload to prove it."""
 
     name: ClassVar[str] = "claimed"
     sort: ClassVar[str] = "postgres"
@@ -65,13 +69,19 @@ class Claimed(Kind[PostgresTarget]):
     claims: Sequence[GivenClaim] = ()
 
     def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
-        """Yield every claim, each about the whole workload that can be replayed."""
+        """Yield every claim that is about something that can be replayed."""
         statements = target.workload().replayable
         if not statements:
             return
         cut_s = choose_cut_s(statements)
-        base_s = {each.statement_id: min(cut_s, each.mean_ms / 1000) for each in statements}
         for claim in self.claims:
+            base_s = {
+                each.statement_id: min(cut_s, each.mean_ms / 1000)
+                for each in statements
+                if claim.about in each.text
+            }
+            if not base_s:
+                continue
             yield Hypothesis(
                 kind=self.name,
                 subject=claim.subject,
@@ -88,7 +98,7 @@ class Claimed(Kind[PostgresTarget]):
         return self._claim(hypothesis).steps(target)
 
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
-        """Return the replay of the workload with and without what is claimed."""
+        """Return the replay of the statements that it is about, with and without it."""
         given: Mapping[str, Any] = hypothesis.parameters
         base_s, settings = given["base_s"], self._claim(hypothesis).settings
         replay = statement_trial(target, base_s=base_s, changed=base_s, cut_s=given["cut_s"])
@@ -98,7 +108,7 @@ class Claimed(Kind[PostgresTarget]):
         return SettingsTrial(replay=replay, steps=steps, given=settings, overrides={})
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
-        """Return milliseconds per call by statement id, of the whole workload."""
+        """Return milliseconds per call by statement id, of what it is about."""
         base_s: Mapping[str, Any] = hypothesis.parameters["base_s"]  # type: ignore[assignment]  # as written above
         costs = target.statement_costs()
         return {each: costs[each].exec_ms_per_call for each in base_s if each in costs}
