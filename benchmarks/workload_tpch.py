@@ -134,7 +134,7 @@ def show_pareto(script: Script, budgets_mb: Sequence[int]) -> None:
     """Take everything back, and print what a search finds within each storage budget."""
     with (
         open_production(script.folder, scale=script.scale),
-        open_app(settings_of(script)) as app,
+        open_app(settings_of(script).model_copy(update={"storage_budget_mb": 10_000})) as app,
     ):
         left = app.undo_all(NAME, "to search again").left
         print(f"taken back, {len(left)} left; what is found within a storage budget:")

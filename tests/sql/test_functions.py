@@ -226,6 +226,8 @@ def test_a_cycle_for_now_takes_the_place_of_the_timer(improvements: Improvements
         "lookback => '-1 hour'",
         "storage_budget_mb => 0",
         "write_budget => 1",
+        "write_budget => 'NaN'",
+        "write_budget => 'infinity'",
         "lookback => '0'",
         "target_area => 'world peace'",
         "dry_run => null",

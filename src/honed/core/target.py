@@ -118,4 +118,4 @@ class Target(Protocol):
         """Return this target as it was in ``interval``; a kind's ``measure`` reads that."""
 
     def within(self, limits: Mapping[str, float]) -> Self:
-        """Return this target with ``limits``, by setting, in the place of its settings' own."""
+        """Return this target with ``limits``, by setting, where these are narrower."""

@@ -51,7 +51,7 @@ class Options:
     target_area: str = ""
     lookback: timedelta = timedelta(hours=24)
     #: What new indexes may take, in MB, and how many times as much an INSERT may cost with them;
-    #: None: as the worker's settings say.
+    #: None, or more than the worker's settings say: as they say.
     storage_budget_mb: int | None = None
     write_budget: float | None = None
 

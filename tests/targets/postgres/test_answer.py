@@ -2,10 +2,12 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.targets.postgres.answer import Answer
+from honed.targets.postgres.answers import leaves_rows_open
 
 TEXT, FLOAT8 = 25, 701
 ROWS = st.lists(st.tuples(st.none() | st.binary(max_size=4), st.none() | st.binary(max_size=4)))
@@ -44,3 +46,22 @@ def test_rows_may_come_in_parts() -> None:
 def test_sums_of_floats_may_differ_in_their_last_digits_only() -> None:
     assert answer_of([(b"0.1",)], FLOAT8) == answer_of([(b"0.10000000000000003",)], FLOAT8)
     assert answer_of([(b"0.1",)], FLOAT8) != answer_of([(b"0.1001",)], FLOAT8)
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_open"),
+    [
+        ("SELECT a FROM t ORDER BY a LIMIT 3", True),
+        ("SELECT a FROM t FETCH FIRST 3 ROWS ONLY", True),
+        ("SELECT DISTINCT ON (a) a, b FROM t", True),
+        ("SELECT row_number() OVER (ORDER BY a) FROM t", True),
+        ("SELECT string_agg(a, ',') FROM t", True),
+        ("SELECT jsonb_agg(a) FROM t", True),
+        ("SELECT DISTINCT a FROM t", False),
+        ("SELECT attr_value, mode, lead FROM t WHERE word = 'limit 3 over'", False),
+        ("SELECT sum(a) FROM t GROUP BY b", False),
+        ("not SQL at all limit 3", False),
+    ],
+)
+def test_only_some_statements_leave_their_rows_open(statement: str, *, is_open: bool) -> None:
+    assert leaves_rows_open(statement) is is_open

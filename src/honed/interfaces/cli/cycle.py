@@ -46,13 +46,13 @@ _AREAS = ("performance", "quality", "features")
     "storage_budget_mb",
     type=click.IntRange(min=1),
     metavar="MB",
-    help="What all indexes of honed's may take together.",
+    help="What all indexes of honed's may take together, if less than the setting.",
 )
 @click.option(
     "--write-budget",
     type=click.FloatRange(min=1, min_open=True),
     metavar="TIMES",
-    help="How many times as much an INSERT may cost with them.",
+    help="How many times as much an INSERT may cost with them, if less than the setting.",
 )
 @click.option("--debug", is_flag=True, help="Also print every event, with all that it holds.")
 @click.pass_obj

@@ -1,12 +1,12 @@
 -- Lets whoever asks for a cycle say what new indexes may take on the disk and cost the writers.
 --
 -- Why: a budget belongs to the turn that it was given for, whichever worker takes it; until now it
--- was a setting of each process. Null: as the settings of the worker say.
+-- was a setting of each process. It narrows what the settings of the worker say; null: as they say.
 -- Locks: honed.cycle, for a moment.  Rows rewritten: none.
 
 alter table honed.cycle
   add column storage_budget_mb integer check (storage_budget_mb >= 1),
-  add column write_budget double precision check (write_budget > 1);
+  add column write_budget double precision check (write_budget > 1 and write_budget < 'infinity');
 
 drop function honed.run_cycle(text, boolean, integer, boolean, text, interval);
 
@@ -33,6 +33,7 @@ begin
      or run_cycle.lookback is null or run_cycle.lookback <= interval '0'
      or coalesce(run_cycle.target_area, '') not in ('', 'performance', 'quality', 'features')
      or run_cycle.storage_budget_mb < 1 or run_cycle.write_budget <= 1
+     or run_cycle.write_budget >= 'infinity'
   then
     raise exception 'a value of this cycle makes no sense'
       using errcode = 'invalid_parameter_value',

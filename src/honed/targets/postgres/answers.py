@@ -2,17 +2,46 @@
 
 import re
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from honed.core.canonical import Json
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.answer import Answer
 from honed.targets.postgres.worlds import Side, Worlds
 
-#: What leaves the rows of a statement open: which of equal ones, in which order they are gathered.
-_FREE = re.compile(
-    r"\b(?:limit|offset|fetch\s+(?:first|next)|distinct\s+on|tablesample|over"
-    r"|\w+_agg|row_number|ntile|lag|lead|\w+_value|mode|grouping)\b",
-    re.IGNORECASE,
+#: What leaves the rows of a statement open: which of equal ones, or in which order they are.
+_OPEN = (
+    exp.Limit,
+    exp.Offset,
+    exp.Fetch,
+    exp.TableSample,
+    exp.Window,
+    exp.ArrayAgg,
+    exp.GroupConcat,
+    exp.JSONObjectAgg,
+    exp.JSONArrayAgg,
 )
+#: The same of functions that the parser does not know: ``jsonb_agg``, ``xmlagg``.
+_GATHERS = re.compile(r"agg$", re.IGNORECASE)
+
+
+def leaves_rows_open(statement: str) -> bool:
+    """Return whether ``statement`` may return other rows under another plan.
+
+    It has a LIMIT, DISTINCT ON, a window, or gathers rows into one value. What cannot be parsed is
+    taken to say exactly what it returns.
+    """
+    try:
+        tree = sqlglot.parse_one(statement, dialect="postgres")
+    except (SqlglotError, RecursionError):
+        return False
+    return (
+        tree.find(*_OPEN) is not None
+        or any(each.args.get("on") is not None for each in tree.find_all(exp.Distinct))
+        or any(_GATHERS.search(each.name) for each in tree.find_all(exp.Anonymous))
+    )
 
 
 class Answers:
@@ -79,7 +108,7 @@ class Answers:
         if before == mine:
             self._answers[unit, example] = mine
             return True
-        if _FREE.search(example):
+        if leaves_rows_open(example):
             self._open.add(unit)
             return True
         return False

@@ -22,6 +22,7 @@ from honed.errors import (
 )
 from honed.storage.db import CONNECT_TIMEOUT_S, Connection
 from honed.storage.queries import load_queries
+from honed.targets.postgres.complaint import complaint_of
 
 CATALOG_QUERIES = load_queries("honed.targets.postgres", "catalog.sql")
 
@@ -122,7 +123,7 @@ def target_errors() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         meaning = _meaning(error) or EvaluatorFailed
-        raise meaning(_message(error), hint=_hint(error)) from error
+        raise meaning(complaint_of(error), hint=_hint(error)) from error
 
 
 @contextmanager
@@ -141,7 +142,7 @@ def odd_statement(connection: Connection) -> Iterator[None]:
         meaning = _meaning(error)
         if meaning is None or not issubclass(meaning, (StatementCut, TargetUnavailable)):
             meaning = EvaluatorFailed
-        raise meaning(_message(error)) from error
+        raise meaning(complaint_of(error)) from error
 
 
 def _meaning(error: psycopg.Error) -> type[HonedError] | None:
@@ -159,10 +160,6 @@ def _hint(error: psycopg.Error) -> str:
     """Return what to do where the class of the error does not know; mostly it does."""
     said = str(error)
     return next((hint for words, hint in _HINTS.items() if words.search(said)), "")
-
-
-def _message(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error).strip()
 
 
 def _dial(url: str) -> Connection:

@@ -15,6 +15,7 @@ from psycopg.pq.abc import PGresult
 from honed.errors import DiskFull, EvaluatorFailed
 from honed.targets.postgres.answer import Answer
 from honed.targets.postgres.clone import Clone
+from honed.targets.postgres.complaint import complaint
 from honed.targets.postgres.shadow import READER
 
 #: Pause between two looks at how much CPU a running statement has used; a tick of the kernel.
@@ -209,15 +210,14 @@ class MeteredSession:
         state = result.error_field(pq.DiagnosticField.SQLSTATE)
         if state == _CANCELED:
             return None
-        words = (
-            result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message
-        ).decode(errors="replace")
+        words = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+        said = complaint(state.decode() if state else None, words.decode(errors="replace"))
         with contextlib.suppress(psycopg.Error):
             self._roll_back()
         if state == _DISK_FULL:
             msg = f"the disk of {self._clone.shadow.folder} is full"
             raise DiskFull(msg)
-        raise EvaluatorFailed(words.strip())
+        raise EvaluatorFailed(said)
 
     def _roll_back(self) -> None:
         try:

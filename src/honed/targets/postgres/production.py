@@ -16,6 +16,7 @@ from honed.core.canonical import digest
 from honed.errors import MissingPrivilege, TargetUnavailable
 from honed.storage.db import CONNECT_TIMEOUT_S, Connection
 from honed.storage.queries import load_queries
+from honed.targets.postgres.complaint import complaint_of
 
 QUERIES = load_queries(__package__, "lab.sql")
 
@@ -204,18 +205,14 @@ def reading() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
-        raise MissingPrivilege(_words(error)) from error
+        raise MissingPrivilege(complaint_of(error)) from error
     except psycopg.errors.LockNotAvailable as error:
-        msg = f"a table of the target stayed locked: {_words(error)}"
+        msg = f"a table of the target stayed locked: {complaint_of(error)}"
         raise TargetUnavailable(
             msg, hint="try again when the schema is not being changed"
         ) from error
     except psycopg.Error as error:
-        raise TargetUnavailable(_words(error)) from error
-
-
-def _words(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error).strip()
+        raise TargetUnavailable(complaint_of(error)) from error
 
 
 def shares(relations: Sequence[Relation], limit_bytes: int) -> Mapping[str, float]:

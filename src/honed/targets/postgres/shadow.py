@@ -24,6 +24,7 @@ from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 from honed.storage.server import Server
 from honed.targets.postgres.archives.runner import Archivist
+from honed.targets.postgres.complaint import complaint_of
 
 QUERIES = load_queries(__package__, "lab.sql")
 
@@ -179,8 +180,7 @@ class Shadow:
         except psycopg.Error as error:
             if error.sqlstate is None and self._has_no_space():
                 raise DiskFull(self._full_disk()) from error
-            words = error.diag.message_primary or str(error).strip() or "the connection broke"
-            msg = f"{doing}: {words}"
+            msg = f"{doing}: {complaint_of(error)}"
             raise EvaluatorFailed(msg) from error
 
     def read_marker(self) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ class ShadowDatabase:
         self, statement: str, parameters: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Return the rows of ``statement``, run as the role that only reads."""
-        with self.shadow.errors(f"running {shorten(statement, 80)}"):
+        with self.shadow.errors("reading the private copy"):
             return self.session(READER).execute(quoted(statement), parameters).fetchall()
 
     def explain(self, statement: str, *, analyze: bool = False) -> Mapping[str, Json]:
@@ -94,7 +94,7 @@ class ShadowDatabase:
         self._sessions.clear()
 
     def _explain(self, explain: sql.SQL, statement: str) -> dict[str, Any]:
-        with self.shadow.errors(f"planning {shorten(statement, 80)}"):
+        with self.shadow.errors("planning a statement"):
             rows = self.session(READER).execute(explain.format(quoted(statement))).fetchall()
         plan: dict[str, Any] = rows[0]["QUERY PLAN"][0]
         return plan

@@ -275,8 +275,11 @@ class PostgresTarget:
         return self._like(self._settings, interval)
 
     def within(self, limits: Mapping[str, float]) -> Self:
-        """Return this target with ``limits`` in the place of what its settings say."""
-        return self._like(self._settings.model_copy(update=dict(limits)), self._interval)
+        """Return this target with ``limits`` where they are narrower than what its settings say."""
+        narrower = {
+            name: min(getattr(self._settings, name), limit) for name, limit in limits.items()
+        }
+        return self._like(self._settings.model_copy(update=narrower), self._interval)
 
     def _like(self, settings: Settings, interval: Interval | None) -> Self:
         other = type(self)(self._record, self._store, settings, interval=interval)

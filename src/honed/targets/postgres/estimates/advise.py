@@ -140,7 +140,7 @@ class _Look:
             self.actual[probe] = count(self.clone, probe)
             return error(self.clone, probe, self.actual[probe])
         except (EvaluatorFailed, StatementCut) as problem:
-            self.left_out[probe.rows_sql] = str(problem)
+            self.left_out[f"{probe.schema}.{probe.table}"] = str(problem)
             return 1.0
 
 
