@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, LiteralString
 
-from stage import SERVER, Production, Row, Stage, Theatre
+from production import SERVER, Production
+from stage import Row, Stage, Theatre
 
 from honed.core.verdict import State
 from honed.improvement.record import Improvement

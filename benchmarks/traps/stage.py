@@ -2,18 +2,18 @@
 
 import math
 import shutil
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, Self
+from typing import Any
+
+from production import SERVER, Production, Statements, traffic
 
 from honed.config import Autonomy, Settings, load_settings
 from honed.core.verdict import State
-from honed.demo.production import OPTIONS
 from honed.improvement.record import Improvement, events
 from honed.ledger.checkpoint import read_checkpoints
 from honed.ledger.log import inclusion_proof, read_entry
@@ -21,33 +21,15 @@ from honed.ledger.merkle import leaf_hash, verify_inclusion
 from honed.ledger.statement import unseal
 from honed.loop.cycle import Options
 from honed.loop.parts import AnyKind
-from honed.storage.databases import create_database
-from honed.storage.db import Database
 from honed.storage.server import Server
-from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
-from honed.targets.registry import TargetRecord, add_target
+from honed.targets.registry import add_target
 from honed.wiring import App, CycleReport, open_app
 
 #: Readings before a cycle, and seconds that they may take.
-_READINGS, _PATIENCE_S = 10, 180.0
+_READINGS, _PATIENCE_S = 10, 300.0
 _MAX_CHANGES = 5
-#: No statement of the traffic takes longer, milliseconds.
-_CUT_MS = 30_000
 #: States in which a claim that was tried is not on the target.
 CAUGHT = frozenset({State.REFUTED, State.INCONCLUSIVE, State.ROLLED_BACK})
-#: The server: as in the demonstration, with standbys, without anything that comes when it likes.
-SERVER = {
-    **OPTIONS,
-    "wal_level": "replica",
-    "max_wal_senders": "4",
-    "autovacuum": "off",
-    "fsync": "off",
-    "max_connections": "60",
-}
-#: The role that owns the tables and sends the traffic.
-APPLICATION = "trap_app"
-
-Statements = Mapping[str, LiteralString]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,97 +48,6 @@ class Row:
     note: str = ""
 
 
-@contextmanager
-def traffic(database: Database, statements: Statements, *, pause_s: float) -> Iterator[None]:
-    """Let the application ask all ``statements`` over and over while the block is open."""
-    told = threading.Event()
-
-    def serve() -> None:
-        with database.connect(autocommit=True) as connection:
-            connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(_CUT_MS)])
-            while not told.is_set():
-                for statement in statements.values():
-                    connection.execute(statement)
-                    if told.wait(pause_s):
-                        break
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        told.set()
-        thread.join()
-
-
-@dataclass(frozen=True, slots=True)
-class Production:
-    """One database of a server, as it is seen by its administrator and by its application."""
-
-    name: str
-    server: Server
-    application: str = APPLICATION
-
-    @classmethod
-    def make(cls, server: Server, name: str, setup: Sequence[LiteralString]) -> Self:
-        """Return a database that the application made by the statements of ``setup``."""
-        create_database(Database(server.url()), name)
-        production = cls(name, server)
-        with production.administrator.connect(autocommit=True) as connection:
-            connection.execute(
-                "DO $$ BEGIN IF to_regrole('trap_app') IS NULL THEN CREATE ROLE trap_app LOGIN;"
-                " END IF; END $$"
-            )
-            connection.execute("GRANT CREATE ON SCHEMA public TO trap_app")
-        with production.client.connect(autocommit=True) as connection:
-            for statement in setup:
-                connection.execute(statement)
-        production.admit()
-        return production
-
-    @property
-    def administrator(self) -> Database:
-        """The database as its superuser."""
-        return Database(self.server.url(self.name))
-
-    @property
-    def client(self) -> Database:
-        """The database as its application."""
-        return Database(self.server.url(self.name, user=self.application))
-
-    @property
-    def record(self) -> TargetRecord:
-        """The database as a target."""
-        urls = [self.server.url(self.name, user=role(self.name)) for role in _ROLES]
-        return TargetRecord(self.name, *urls)
-
-    def admit(self) -> None:
-        """Let honed in: its roles, which may also change the settings of the database."""
-        with self.administrator.connect(autocommit=True) as connection:
-            connection.execute(roles_sql(self.name, self.name).encode())
-            owner = f'ALTER DATABASE "{self.name}" OWNER TO {self.application}'
-            connection.execute(owner.encode())
-            connection.execute("SELECT pg_stat_reset(), pg_stat_statements_reset()")
-
-    def identify(self, statements: Statements) -> dict[str, str]:
-        """Return the names of ``statements`` by their identifiers."""
-        names = {}
-        with self.client.connect() as connection:
-            for name, statement in statements.items():
-                explain: LiteralString = "EXPLAIN (VERBOSE, FORMAT JSON) "
-                (row,) = connection.execute(explain + statement).fetchall()
-                names[str(row["QUERY PLAN"][0]["Query Identifier"])] = name
-        return names
-
-    def query(self, statement: LiteralString) -> list[dict[str, Any]]:
-        """Return rows of what the administrator asks."""
-        with self.administrator.connect(autocommit=True) as connection:
-            return connection.execute(statement).fetchall()
-
-
-_ROLES: Sequence[Callable[[str], str]] = (observer_name, actor_name)
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Honed with the kinds of one trap, and the production that it works on."""
@@ -164,26 +55,23 @@ class Stage:
     app: App
     production: Production
     statements: Statements
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str]
 
     def turn(self, *, is_dry: bool = False) -> CycleReport:
         """Take one turn of the loop under traffic, after some readings; the policy approves."""
         target, until_s = self.app.target(self.production.name), time.monotonic() + _PATIENCE_S
         since = len(target.intervals())
-        with (
-            traffic(self.production.client, self.statements, pause_s=0.02),
-            self.app.reading(),
-        ):
-            while len(target.intervals()) < since + _READINGS:
-                assert time.monotonic() < until_s, "production cannot be read"
-                time.sleep(0.1)
+        with self._traffic(), self.app.reading():
+            while len(target.intervals()) < since + _READINGS or self._unseen():
+                assert time.monotonic() < until_s, f"not seen in time: {self._unseen()}"
+                time.sleep(0.5)
             options = Options(dry_run=is_dry, max_changes=_MAX_CHANGES, require_approval=False)
             return self.app.run_cycle(self.production.name, options)
 
     def approve(self, improvement: Improvement) -> Improvement:
         """Be the person who approves; return the improvement after its watch."""
         self.app.approve(improvement.improvement_id, improvement.digest)
-        with traffic(self.production.client, self.statements, pause_s=0.02):
+        with self._traffic():
             self.app.finish(improvement.cycle_id)
         return self.app.improvement(improvement.improvement_id)
 
@@ -222,6 +110,15 @@ class Stage:
             for unit in units
             if unit["pairs"]
         }
+
+    def _traffic(self) -> AbstractContextManager[None]:
+        return traffic(self.production, self.statements)
+
+    def _unseen(self) -> list[str]:
+        """Return what of the traffic honed has not seen yet."""
+        workload = self.app.target(self.production.name).workload()
+        seen = {each.statement_id for each in workload.statements}
+        return sorted(name for key, name in self.names.items() if key not in seen)
 
     def _worst(self, improvement: Improvement) -> str:
         ratios = self.effects(improvement)
@@ -291,7 +188,8 @@ class Theatre:
         with ExitStack() as stack:
             app = stack.enter_context(open_app(settings, kinds={each.name: each for each in kinds}))
             add_target(app.store.owner, production.record)
-            yield Stage(app, production, statements, production.identify(statements))
+            names = production.identify(statements)
+            yield Stage(app, production, statements, names)
 
     def _settings(self, name: str, trial_s: float, sample_interval_s: float) -> Settings:
         return load_settings(
