@@ -105,7 +105,8 @@ def _row(stage: Stage, trap: str, found: Improvement) -> Row:
     effects = stage.effects(found)
     slower = sorted(name for name, ratio in effects.items() if ratio > _SLOWER)
     mean = math.exp(sum(math.log(each) for each in effects.values()) / max(1, len(effects)))
-    said = f"x{mean:.2f} on average; over 10 % slower: {_list(effects, slower)}"
+    pairs = stage.pairs(found)
+    said = f"x{mean:.2f} on average of {pairs} pairs; over 10 % slower: {_list(effects, slower)}"
     if found.state not in CAUGHT and effects and not slower:
         row = stage.row(trap, found, wanted=found.state, note=f"not a trap here: {said}")
     else:

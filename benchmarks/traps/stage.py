@@ -103,13 +103,15 @@ class Stage:
 
     def effects(self, improvement: Improvement) -> dict[str, float]:
         """Return cost after / cost before of each statement in the trial, by its name."""
-        evidence: Mapping[str, Any] = improvement.evidence
-        units = evidence["judgement"]["units"] if "judgement" in evidence else ()
         return {
             self.names.get(unit["unit"], unit["unit"]): math.exp(unit["effect"])
-            for unit in units
+            for unit in _units(improvement)
             if unit["pairs"]
         }
+
+    def pairs(self, improvement: Improvement) -> int:
+        """Return how many pairs its trial measured."""
+        return max((unit["pairs"] for unit in _units(improvement)), default=0)
 
     def _traffic(self) -> AbstractContextManager[None]:
         return traffic(self.production, self.statements)
@@ -126,6 +128,11 @@ class Stage:
             return "-"
         name = max(ratios, key=lambda each: ratios[each])
         return f"{name} x{ratios[name]:.2f}"
+
+
+def _units(improvement: Improvement) -> Sequence[Mapping[str, Any]]:
+    evidence: Mapping[str, Any] = improvement.evidence
+    return evidence["judgement"]["units"] if "judgement" in evidence else ()
 
 
 def ledger_entries(app: App, improvement_id: int) -> str:
