@@ -16,6 +16,7 @@ from honed.loop.two_servers.adopt import (
     Standing,
     adoption_obstacle,
     make_way,
+    is_great,
     record_adoption,
     standing,
 )
@@ -73,6 +74,16 @@ def test_exactly_a_fifth_suffices(shared_pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("state", [State.REFUTED, State.INCONCLUSIVE, State.FAILED])
+def test_what_was_kept_there_without_a_figure_of_production_stands_for_itself(
+    shared_pair: Pair,
+) -> None:
+    kept = outcome(shared_pair.secondary, State.KEPT, None)
+    assert kept.measured_log_ratio is not None
+    assert is_great(kept.measured_log_ratio)
+    shared_pair.keep()
+    assert stands(shared_pair, claim(kept)) == Standing(claim(kept))
+
+
 def test_what_was_tried_there_in_vain_may_be_tried_here(shared_pair: Pair, state: State) -> None:
     tried = shared_pair.secondary.has(state)
     shared_pair.keep()

@@ -143,12 +143,15 @@ def test_signed_statement_of_something_else_is_malformed(text: str) -> None:
     assert caught.value.reason == "malformed"
 
 
-@given(ratios, ratios)
-def test_worse_of_trial_and_production_counts(
-    trial: float | None, production: float | None
-) -> None:
+@given(ratios, st.floats(-700, 700))
+def test_worse_of_trial_and_production_counts(trial: float | None, production: float) -> None:
     known = [each for each in (trial, production) if each is not None]
-    assert said(trial, production).log_ratio == (max(known) if known else None)
+    assert said(trial, production).log_ratio == max(known)
+
+
+@given(ratios)
+def test_a_trial_alone_is_no_experience(trial: float | None) -> None:
+    assert said(trial, None).log_ratio is None
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9))

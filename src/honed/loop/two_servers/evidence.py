@@ -1,6 +1,7 @@
 """What one server says to the other: signed in-toto statements, evidence and signs of life."""
 
 import json
+import math
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -111,11 +112,15 @@ class Evidence(_Said):
 
     @property
     def log_ratio(self) -> float | None:
-        """The worse of what trial and production say; None: neither says anything."""
-        known = [
-            each for each in (self.trial.log_ratio, self.production.log_ratio) if each is not None
-        ]
-        return max(known, default=None)
+        """The worse of what trial and production say; None: production has not said anything.
+
+        A watch may end without a figure (no baseline, nobody used it): then a trial alone is no
+        experience that another server could build on.
+        """
+        if self.production.log_ratio is None:
+            return None
+        tried = self.trial.log_ratio
+        return max(self.production.log_ratio, -math.inf if tried is None else tried)
 
 
 Saying: TypeAlias = Evidence | Heartbeat

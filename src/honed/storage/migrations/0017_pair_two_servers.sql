@@ -84,7 +84,8 @@ create table honed.evidence (
   subject text not null,
   state text not null,
   outcome text,
-  -- Natural logarithm of cost after / cost before, the worse of trial and production.
+  -- Natural logarithm of cost after / cost before, the worse of trial and production; null where
+  -- production has shown nothing.
   log_ratio double precision,
   published_at timestamptz not null,
   received_at timestamptz not null default honed.now(),
