@@ -9,7 +9,7 @@ from honed.approval.policy import ask_policy
 from honed.config import TwoServerRole
 from honed.core.hypothesis import Hypothesis
 from honed.core.verdict import Outcome, State
-from honed.improvement.record import Improvement, get
+from honed.improvement.record import Improvement, get, improvements
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.queue import Fence
 from honed.loop.two_servers.adopt import (
@@ -214,6 +214,43 @@ def test_what_rests_on_a_server_that_is_cut_off_waits_for_a_person(
 
 
 def test_what_rests_on_nobody_is_never_in_the_way(shared_pair: Pair) -> None:
+GONE = "what the other server says of it counts no longer: it is too old, or was taken back"
+
+
+def test_what_was_taken_back_there_since_is_not_applied_here(
+    shared_pair: Pair, adopted: Adopted
+) -> None:
+    approved = adopted(State.APPROVED)
+    assert obstacle(shared_pair, approved) == ""
+    shared_pair.clock.pass_s(30)
+    secondary = shared_pair.secondary
+    with secondary.store.transaction() as conn:
+        (kept,) = improvements(conn, target_id=secondary.target_id)
+        move = Move(State.ROLLED_BACK, Changes(outcome=Outcome.REGRESSED))
+        transition(conn, secondary.signer, kept.improvement_id, move, fence=None)
+    shared_pair.keep()
+    assert obstacle(shared_pair, approved) == GONE
+
+
+def test_other_news_of_the_secondary_is_not_in_the_way(shared_pair: Pair, adopted: Adopted) -> None:
+    approved = adopted(State.APPROVED)
+    shared_pair.clock.pass_s(30)
+    outcome(shared_pair.secondary, State.ROLLED_BACK, 0.3, Outcome.REGRESSED)
+    shared_pair.keep()
+    assert obstacle(shared_pair, approved) == ""
+
+
+def test_what_rests_on_something_old_waits_for_a_person(
+    shared_pair: Pair, adopted: Adopted
+) -> None:
+    proven = adopted(State.PROVEN)
+    shared_pair.clock.pass_s(14 * 86400)
+    shared_pair.keep()
+    assert obstacle(shared_pair, proven) == GONE
+    with shared_pair.primary.store.transaction() as conn:
+        assert ask_policy(conn, proven.improvement_id).reason == GONE
+
+
     assert obstacle(shared_pair, shared_pair.primary.has(State.APPROVED)) == ""
 
 

@@ -223,6 +223,19 @@ as $$
       then 'it rests on the other server, and nobody holds the role of the primary'
     when not honed.is_heard('secondary')
       then 'it rests on the other server, which is cut off'
+    when (
+           -- What the other server said last of the same claim: it may have taken it back since.
+           select n.state <> 'kept' or n.counts_until <= honed.decision_time()
+             from honed.adoption as a
+             join honed.evidence as e on e.evidence_id = a.evidence_id
+             join honed.evidence as n
+               on n.twin = e.twin and n.kind = e.kind
+              and md5(n.subject) = md5(e.subject) and n.subject = e.subject
+            where a.improvement_id = adoption_obstacle.improvement_id
+            order by n.published_at desc, n.entry_index desc
+            limit 1
+         )
+      then 'what the other server says of it counts no longer: it is too old, or was taken back'
     else ''
   end
 $$;
