@@ -1,6 +1,7 @@
 """What the secondary's experience makes of a claim on the primary."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,8 +16,8 @@ from honed.jobs.queue import Fence
 from honed.loop.two_servers.adopt import (
     Standing,
     adoption_obstacle,
-    make_way,
     is_great,
+    make_way,
     record_adoption,
     standing,
 )
@@ -73,7 +74,6 @@ def test_exactly_a_fifth_suffices(shared_pair: Pair) -> None:
     assert stands(shared_pair, claim(kept)).claim.priority == 5
 
 
-@pytest.mark.parametrize("state", [State.REFUTED, State.INCONCLUSIVE, State.FAILED])
 def test_what_was_kept_there_without_a_figure_of_production_stands_for_itself(
     shared_pair: Pair,
 ) -> None:
@@ -84,6 +84,7 @@ def test_what_was_kept_there_without_a_figure_of_production_stands_for_itself(
     assert stands(shared_pair, claim(kept)) == Standing(claim(kept))
 
 
+@pytest.mark.parametrize("state", [State.REFUTED, State.INCONCLUSIVE, State.FAILED])
 def test_what_was_tried_there_in_vain_may_be_tried_here(shared_pair: Pair, state: State) -> None:
     tried = shared_pair.secondary.has(state)
     shared_pair.keep()
@@ -213,7 +214,6 @@ def test_what_rests_on_a_server_that_is_cut_off_waits_for_a_person(
         assert ask_policy(conn, proven.improvement_id).answer.value == "approved"
 
 
-def test_what_rests_on_nobody_is_never_in_the_way(shared_pair: Pair) -> None:
 GONE = "what the other server says of it counts no longer: it is too old, or was taken back"
 
 
@@ -251,6 +251,7 @@ def test_what_rests_on_something_old_waits_for_a_person(
         assert ask_policy(conn, proven.improvement_id).reason == GONE
 
 
+def test_what_rests_on_nobody_is_never_in_the_way(shared_pair: Pair) -> None:
     assert obstacle(shared_pair, shared_pair.primary.has(State.APPROVED)) == ""
 
 
@@ -284,3 +285,35 @@ def test_what_waits_for_a_person_makes_way_for_what_is_known_now(
         ]
         assert went == [True, False, False]
         assert get(conn, plain.improvement_id).state is State.EXPIRED
+
+
+def test_no_that_a_person_is_just_saying_is_waited_for(shared_pair: Pair) -> None:
+    primary = shared_pair.primary
+    waiting = primary.has(State.AWAITING_APPROVAL)
+    job = fence(shared_pair)
+
+    def go() -> bool:
+        with primary.store.transaction() as conn:
+            return make_way(conn, primary.signer, waiting, fence=job)
+
+    with ThreadPoolExecutor() as pool:
+        with primary.store.transaction() as conn:
+            reject(conn, waiting.improvement_id, "no")
+            went = pool.submit(go)
+            wait_for_lock(primary)
+        assert went.result() is False
+    with primary.store.transaction() as conn:
+        assert get(conn, waiting.improvement_id).state is State.AWAITING_APPROVAL
+
+
+def wait_for_lock(server: OneServer) -> None:
+    """Wait until another session of the store waits for a lock."""
+    waiting = (
+        "SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with server.store.connect(autocommit=True) as conn:
+        for _ in range(10_000):
+            if conn.execute(waiting).fetchone() is not None:
+                return
+    pytest.fail("nobody waits for a lock")

@@ -10,7 +10,7 @@ from honed.approval.decisions import decisions
 from honed.core.canonical import Json
 from honed.core.hypothesis import MAX_PRIORITY, Hypothesis
 from honed.core.verdict import Outcome, State
-from honed.improvement.record import Improvement
+from honed.improvement.record import Improvement, lock
 from honed.improvement.transition import Move, transition
 from honed.jobs.queue import Fence
 from honed.ledger.keys import Signer
@@ -136,6 +136,9 @@ def make_way(conn: Connection, signer: Signer, waiting: Improvement, *, fence: F
     Return whether it did: one that somebody has decided about, or that rests on the other server
     already, stays.
     """
+    # Locked first: a decision that somebody is just making is waited for, and counts.
+    if lock(conn, waiting.improvement_id).state is not State.AWAITING_APPROVAL:
+        return False
     named = {"improvement_id": waiting.improvement_id}
     (row,) = conn.execute(QUERIES["is_adoption"], named)
     if row["is_adoption"] or decisions(conn, waiting.improvement_id):
