@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from honed.core.verdict import State
-from honed.errors import EvidenceRefused, PeerUnavailable
+from honed.errors import EvidenceRefused, NotAllowed, PeerUnavailable
 from honed.ledger.keys import Signer
 from honed.ledger.log import read_entries
 from honed.ledger.statement import unseal
 from honed.ledger.verify import verify_log
 from honed.loop.two_servers.evidence import Evidence, Heartbeat, read, sign
+from honed.loop.two_servers.member import Member
 from honed.loop.two_servers.overview import PairOverview, read_pair_overview
 from honed.loop.two_servers.receive import Reception, receive, receive_from_afar
 from honed.testing.pair import OneServer, Pair
@@ -311,3 +312,40 @@ def test_local_reception_takes_the_stores_own_key(shared_pair: Pair) -> None:
     shared_pair.keep()
     with pytest.raises(EvidenceRefused):
         receive(parts, b"{}", parts.signer.public_key)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE honed.evidence SET state = 'kept'",
+        "UPDATE honed.evidence SET log_ratio = -1",
+        "UPDATE honed.evidence SET counts_until = 'infinity'",
+        "UPDATE honed.outbox SET state = 'kept'",
+        "UPDATE honed.outbox SET production_log_ratio = -1",
+        "DELETE FROM honed.evidence",
+    ],
+)
+def test_daemon_changes_nothing_that_was_said(shared_pair: Pair, change: str) -> None:
+    daemon = replace(shared_pair.primary.store, role="honed_daemon")
+    with pytest.raises(NotAllowed), daemon.transaction() as conn:
+        conn.execute(change.encode())
+
+
+def test_daemon_may_say_and_hear(apart_pair: Pair) -> None:
+    hearing, speaking = (
+        replace(server.parts, store=replace(server.store, role="honed_daemon"))
+        for server in (apart_pair.primary, apart_pair.secondary)
+    )
+
+    def hand_over(envelope: bytes) -> None:
+        receive_from_afar(hearing, envelope)
+
+    with pytest.raises(EvidenceRefused):
+        hand_over(b"{}")
+    apart_pair.secondary.has(State.KEPT)
+    first, second = Member(speaking, post=away), Member(speaking, post=hand_over)
+    second.holder = first.holder
+    first.keep()
+    second.keep()
+    sent = overview(apart_pair.secondary).outbox
+    assert (sent.delivered, sent.waiting, sent.refused) == (1, 0, 0)
+
+

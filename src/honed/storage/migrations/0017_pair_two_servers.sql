@@ -344,9 +344,12 @@ begin
 end;
 $$;
 
-grant select, insert, update on
-  honed.lease, honed.peer, honed.outbox, honed.evidence, honed.evidence_refusal
-  to honed_daemon;
+grant select, insert, update on honed.lease, honed.peer, honed.evidence_refusal to honed_daemon;
+-- What was said, by either server, never changes: only whether it was signed, sent and recorded.
+grant select, insert on honed.outbox, honed.evidence to honed_daemon;
+grant update (epoch, envelope, sha256, attempts, error, delivered_at, refused_at)
+  on honed.outbox to honed_daemon;
+grant update (ledger_leaf) on honed.evidence to honed_daemon;
 -- What an improvement rests on never changes.
 grant select, insert on honed.adoption to honed_daemon;
 revoke all on function
