@@ -1,28 +1,32 @@
 """What becomes of a watched change, and which stretches of production it is judged by."""
 
+import itertools
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from honed.approval.decisions import roll_back
 from honed.core.hypothesis import Hypothesis
 from honed.core.target import Interval
-from honed.core.trial import GUARD
+from honed.core.trial import GUARD, Trial
 from honed.core.verdict import Outcome, State, Verdict
 from honed.improvement.record import events
 from honed.jobs.deadletters import dead_letters
-from honed.loop.cycle import Options
-from honed.loop.events import Event, Kept, RolledBack, TrialStarted, WatchPair
+from honed.loop.cycle import Options, Phase
+from honed.loop.events import CycleEnded, Event, Kept, RolledBack, TrialStarted, WatchPair
 from honed.loop.evidence import MIN_PAIRS, Evidence, Pair, stored_pairs, weigh
-from honed.loop.learn import Course, rule
+from honed.loop.learn import Course, Ruling, rule
+from honed.loop.pacing import AFTER_NOTHING
 from honed.loop.watch import PATIENCE, Watched, stretches_of_pair
 from honed.stats.compare import Rule, decide
 from honed.stats.intervals import Interval as EffectInterval
 from honed.stats.moments import FloatArray, Moments
 from honed.testing.pets import BETTER, WORSE, Claim, PetKind, PetShop
+from honed.testing.simulated import SimulatedTrial
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED = 10
@@ -118,6 +122,23 @@ def test_what_only_takes_away_is_kept_unless_it_costs_more_than_is_tolerated(
     assert rule(harm, MIN_PAIRS, seen(NEEDED), needed=NEEDED, tolerated=0.1).course is (
         Course.ROLL_BACK
     )
+
+
+def test_pages_are_the_effect_only_where_they_alone_decided() -> None:
+    tolerated = evidence(Verdict.INCONCLUSIVE, 0.05, pages=-0.4)
+    ruling = rule(tolerated, NEEDED, seen(NEEDED), needed=NEEDED, tolerated=0.1)
+    assert (ruling.course, ruling.effect, ruling.decided_by) == (Course.KEEP, 0.05, "")
+
+
+def test_what_improves_by_itself_shows_harm_and_no_gain() -> None:
+    def ruled(verdict: Verdict, effect: float, gain: str = "") -> Ruling:
+        said = evidence(verdict, effect, gain=gain)
+        return rule(said, NEEDED, seen(NEEDED), needed=NEEDED, improves_by_itself=True)
+
+    for kept in ruled(Verdict.IMPROVED, -0.5, "time"), ruled(Verdict.INCONCLUSIVE, 0.05):
+        assert (kept.course, kept.effect, kept.decided_by) == (Course.KEEP, None, "")
+    harm = ruled(Verdict.WORSE, 0.2)
+    assert (harm.course, harm.effect, harm.decided_by) == (Course.ROLL_BACK, 0.2, "time")
 
 
 def test_what_production_does_not_exercise_is_kept_in_the_end() -> None:
@@ -349,6 +370,98 @@ def test_what_the_trial_foretold_stands_beside_what_production_showed(pet_shop: 
     assert row["is_within_fifth"] == (0.8 <= row["foretold_by_shown"] <= 1.2)
 
 
+class NoisyKind(PetKind):
+    """What it measures became dearer by 0.4 %, give or take 11 %."""
+
+    measures_time: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Of each pair the stretch after the change is measured first.
+        self._costs = itertools.cycle([1.12, 1.0, 0.9, 1.0])
+
+    def measure(self, hypothesis: Hypothesis, target: Any) -> dict[str, float]:
+        del hypothesis, target
+        return {"q": next(self._costs)}
+
+
+def judged(pet_shop: PetShop) -> int:
+    """Return how many changes tell how well trials foretell."""
+    with pet_shop.store.transaction() as conn:
+        (row,) = conn.execute("SELECT count(*) AS n FROM honed.prediction_quality")
+    count: int = row["n"]
+    return count
+
+
+def test_a_change_that_shows_nothing_has_not_regressed(pet_shop: PetShop) -> None:
+    pet_shop.kind = NoisyKind()
+    cycle = pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.ROLLED_BACK, None)
+    assert improvement.production_log_ratio == pytest.approx(0.004, abs=0.001)
+    assert judged(pet_shop) == 0
+    (end,) = [event for event in pet_shop.events if isinstance(event, CycleEnded)]
+    assert cycle.phase is Phase.FINISHED
+    assert end.next_delay_s == AFTER_NOTHING * pet_shop.settings.cycle_interval_s
+
+
+def test_a_person_who_takes_back_what_shows_nothing_has_not_seen_it_regress(
+    pet_shop: PetShop,
+) -> None:
+    pet_shop.kind = NoisyKind()
+    pet_shop.read(10)
+    pet_shop.ask(FREE)
+
+    def is_compared() -> bool:
+        return any(isinstance(e, WatchPair) and e.pairs >= MIN_PAIRS for e in pet_shop.events)
+
+    pet_shop.work_until(is_compared)
+    with pet_shop.store.transaction() as conn:
+        roll_back(conn, pet_shop.improvement().improvement_id, "no")
+    pet_shop.work()
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.ROLLED_BACK, None)
+    assert improvement.production_log_ratio is not None
+    assert improvement.production_log_ratio > 0
+
+
+def test_of_what_improves_by_itself_neither_effect_nor_outcome_is_recorded(
+    pet_shop: PetShop,
+) -> None:
+    class Warming(PetKind):
+        improves_by_itself: ClassVar[bool] = True
+
+    pet_shop.kind = Warming()
+    pet_shop.turn(FREE)
+    for state in State.KEPT, State.ROLLED_BACK:
+        improvement = pet_shop.improvement()
+        said = improvement.state, improvement.outcome, improvement.production_log_ratio
+        assert said == (state, None, None)
+        if state is State.KEPT:
+            with pet_shop.store.transaction() as conn:
+                roll_back(conn, improvement.improvement_id, "no")
+            pet_shop.work()
+    assert judged(pet_shop) == 0
+
+
+def test_what_is_foretold_forgives_nothing_that_the_trial_tolerated(pet_shop: PetShop) -> None:
+    class Lenient(PetKind):
+        def trial(self, hypothesis: Hypothesis, target: Any) -> Trial:
+            trial = super().trial(hypothesis, target)
+            assert isinstance(trial, SimulatedTrial)
+            trial.design = replace(trial.design, tolerated=0.1)
+            return trial
+
+    pet_shop.kind = Lenient()
+    pet_shop.turn(FREE)
+    improvement = pet_shop.improvement()
+    with pet_shop.store.transaction() as conn:
+        last = events(conn, improvement.improvement_id)[-1]
+    assert improvement.measured_log_ratio is not None
+    foretold = improvement.measured_log_ratio + math.log(1.1)
+    assert last.detail["foretold_log_ratio"] == pytest.approx(foretold)
+
+
 def test_change_that_nobody_can_measure_is_kept_without_an_outcome(pet_shop: PetShop) -> None:
     class Blind(PetKind):
         def measure(self, hypothesis: Any, target: Any) -> dict[str, float]:
@@ -370,7 +483,8 @@ def test_change_that_cannot_be_watched_is_taken_back(pet_shop: PetShop) -> None:
     pet_shop.kind = Broken()
     before = pet_shop.production.objects()
     pet_shop.turn(FREE)
-    assert pet_shop.improvement().state is State.ROLLED_BACK
+    improvement = pet_shop.improvement()
+    assert (improvement.state, improvement.outcome) == (State.ROLLED_BACK, None)
     assert pet_shop.production.objects() == before
     (told,) = [event for event in pet_shop.events if isinstance(event, RolledBack)]
     assert "no scales" in told.reason

@@ -13,6 +13,7 @@ from honed.config import Settings
 from honed.core.step import Step, StepState
 from honed.errors import MissingPrivilege, StepFailed, Stopped, TargetUnavailable
 from honed.targets.execute import LOCK_KEY, Hand, acting
+from honed.targets.postgres.archives.runner import ARCHIVE, act
 
 HOLDER = "honed act test"
 
@@ -214,3 +215,12 @@ def test_inspection_that_says_nonsense_fails(url: str, settings: Settings) -> No
         pytest.raises(StepFailed, match="maybe"),
     ):
         hand.inspect(odd)
+
+
+def test_facts_that_cannot_be_read_hold_up_no_step(url: str, settings: Settings) -> None:
+    step = Step(description="archive", do=(act("export", folder="shop/pet"),), runner=ARCHIVE)
+    folder = settings.archives / "shop" / "pet"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("torn")
+    with acting(url, holder=HOLDER, settings=settings, stop_if_told=never) as hand:
+        assert hand.facts(step) == {"facts": "unreadable"}

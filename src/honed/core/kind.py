@@ -42,6 +42,9 @@ class Kind(ABC, Generic[TargetT]):
     #: Whether ``measure`` tells times, which drift with everything else on the target: then the
     #: drift of what the change does not touch is taken out of them. Counts do not drift with it.
     measures_time: ClassVar[bool] = True
+    #: Whether what production is compared with would become better without the change too: then
+    #: harm still takes it back, but no gain, effect or outcome is recorded as its doing.
+    improves_by_itself: ClassVar[bool] = False
 
     def look(self, target: TargetT) -> Iterable[Finding]:
         """Return the facts that only this kind reads of ``target``; by default none. Reads only.

@@ -43,7 +43,7 @@ from honed.loop.effects import (
     open_effect,
 )
 from honed.loop.events import Applied, Decided, RolledBack, StepEnded, StepStarted
-from honed.loop.evidence import account, stored_evidence
+from honed.loop.evidence import Evidence, account, stored_evidence
 from honed.loop.messages import Act, Learn
 from honed.loop.pacing import classify
 from honed.loop.parts import Parts, check_switch
@@ -147,15 +147,8 @@ def roll_back(work: Work, reason: str) -> None:
             each.decision is Choice.ROLL_BACK for each in decisions(conn, work.improvement_id)
         )
         evidence = stored_evidence(conn, work.improvement_id, work.parts.settings)
-    effect = evidence.time.effect if evidence else None
-    if is_asked_for:
-        outcome = None if effect is None else classify(effect)
-    else:
-        is_applied = work.improvement.applied_at is not None
-        outcome = Outcome.REGRESSED if is_applied else Outcome.FAILED
-        if evidence and not evidence.harm and evidence.time.effect <= 0:
-            # Nothing was shown either way.
-            outcome = None
+    effect = _effect(work, evidence)
+    outcome = _outcome(work, evidence, effect, is_asked_for=is_asked_for)
     changes = Changes(
         outcome=outcome, production_log_ratio=effect, cost_s=time.monotonic() - started
     )
@@ -164,6 +157,31 @@ def roll_back(work: Work, reason: str) -> None:
     detail = {"reason": said, **account(evidence, effect, evidence.harm if evidence else "")}
     work.move(Move(State.ROLLED_BACK, changes, detail=detail))
     work.parts.tell(RolledBack(work.improvement_id, reason or said, outcome))
+
+
+def _effect(work: Work, evidence: Evidence | None) -> float | None:
+    """Return what production says of a change that is taken back; None: nothing that counts."""
+    if evidence is None:
+        return None
+    kind = work.parts.kinds.get(work.improvement.kind)
+    if kind is not None and kind.improves_by_itself and not evidence.harm:
+        return None
+    return evidence.time.effect
+
+
+def _outcome(
+    work: Work, evidence: Evidence | None, effect: float | None, *, is_asked_for: bool
+) -> Outcome | None:
+    """Return what came of a change that is taken back; None: nothing was shown.
+
+    It has regressed only where harm is shown, whoever takes it back: cost that looks higher by
+    less than its noise is no harm, and neither is a kind that cannot measure.
+    """
+    if evidence is not None and evidence.harm:
+        return Outcome.REGRESSED
+    if is_asked_for:
+        return classify(effect) if effect is not None and effect < 0 else None
+    return None if work.improvement.applied_at is not None else Outcome.FAILED
 
 
 _HANDLERS: Mapping[State, Callable[[Work], None]] = {

@@ -253,16 +253,20 @@ def _unit_evidence(name: str, pairs: Sequence[Pair], alpha: float) -> UnitEviden
 
 
 def _foretold(units: Iterable[Unit], trial: StoredTrial | None) -> float | None:
-    """Return what the trial measured of these units; of others than its own its whole effect."""
+    """Return what the trial measured of these units; of others than its own its whole effect.
+
+    What a trial tolerated was taken off the costs that it stored, and production forgives nothing.
+    """
     if trial is None or not trial.judgement:
         return None
+    tolerated = math.log1p(trial.design.tolerated)
     said: Mapping[str, Any] = trial.judgement
     effects = {each["unit"]: each["effect"] for each in said["units"]}
     known = [unit for unit in units if unit.name in effects]
     if not known:
-        return float(said["objective"]["effect"])
+        return float(said["objective"]["effect"]) + tolerated
     weight = math.fsum(unit.weight for unit in known)
-    return math.fsum(unit.weight * effects[unit.name] for unit in known) / weight
+    return math.fsum(unit.weight * effects[unit.name] for unit in known) / weight + tolerated
 
 
 def _finite(interval: Interval) -> dict[str, Json]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from honed.config import Settings
-from honed.core.verdict import State
+from honed.core.verdict import Outcome, State
 from honed.experiments.record import load_last_trial
 from honed.improvement.record import Improvement, get, improvements, lock
 from honed.improvement.transition import Changes, Move, transition
@@ -113,6 +113,7 @@ def watch(work: Work, message: Learn) -> None:
             needed=settings.watch_intervals,
             is_late=_is_late(conn, improvement, settings),
             costs_to_keep=work.kind().costs_to_keep,
+            improves_by_itself=work.kind().improves_by_itself,
             tolerated=_tolerated(conn, work.improvement_id),
         )
         _follow(conn, work, ruling, evidence, message)
@@ -128,6 +129,7 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
     needed: int,
     is_late: bool = False,
     costs_to_keep: bool = True,
+    improves_by_itself: bool = False,
     tolerated: float = 0.0,
 ) -> Ruling:
     """Return what becomes of a watched change; a pure function.
@@ -149,6 +151,9 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
 
         costs_to_keep: whether it must show a gain.
 
+        improves_by_itself: whether production would be better without it too, so that no gain is
+            its doing.
+
         tolerated: share by which production may be dearer in the end; above 0 no gain is asked for.
     """
     is_over = pairs >= min(needed, seen.bases) or seen.stretches >= PATIENCE * needed or is_late
@@ -161,6 +166,8 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
         return Ruling(Course.ROLL_BACK, reason, time.effect, evidence.harm)
     if not is_over:
         return Ruling(Course.GO_ON, effect=time.effect)
+    if improves_by_itself:
+        return Ruling(Course.KEEP, "no harm is shown, and what improves by itself shows no gain")
     must_gain = costs_to_keep and not tolerated
     return _rule_at_the_end(evidence, seen, must_gain=must_gain, most=math.log1p(tolerated))
 
@@ -184,7 +191,8 @@ def _rule_at_the_end(evidence: Evidence, seen: Watched, *, must_gain: bool, most
         reason = f"no gain is shown in production, and it costs something: {time.reason}"
         return Ruling(Course.ROLL_BACK, reason, time.effect)
     # Where pages alone say that it is better, they are the effect, too.
-    effect = time.effect if time.effect <= 0 else evidence.pages.effect
+    is_told_by_pages = decided_by == "pages" and time.effect > 0
+    effect = evidence.pages.effect if is_told_by_pages else time.effect
     return Ruling(Course.KEEP, time.reason, effect, decided_by)
 
 
@@ -220,7 +228,8 @@ def end_cycle_if_done(parts: Parts, context: JobContext, cycle_id: int) -> None:
         effects = [
             each.production_log_ratio
             for each in improvements(conn, cycle_id=cycle_id)
-            if each.production_log_ratio is not None
+            # Without an outcome nothing was shown, and a point in the noise is no regression.
+            if each.outcome is not None and each.production_log_ratio is not None
         ]
         delay_s = next_delay_s(effects, parts.settings.cycle_interval_s)
         enter(conn, cycle_id, Phase.FINISHED, next_delay_s=delay_s)
@@ -240,7 +249,7 @@ def _follow(
         act = work.act().model_copy(update={"roll_back": True, "reason": ruling.reason[:1000]})
         defer(conn, act)
     else:
-        outcome = None if ruling.effect is None else classify(ruling.effect)
+        outcome = _outcome(ruling)
         changes = Changes(outcome=outcome, production_log_ratio=ruling.effect)
         detail = {"reason": ruling.reason, **account(evidence, ruling.effect, ruling.decided_by)}
         move = Move(State.KEPT, changes, detail=detail)
@@ -266,5 +275,9 @@ def _tell(work: Work, seen: Watched, evidence: Evidence | None, ruling: Ruling) 
             )
         )
     if ruling.course is Course.KEEP:
-        outcome = None if ruling.effect is None else classify(ruling.effect)
-        work.parts.tell(Kept(work.improvement_id, outcome, ruling.effect))
+        work.parts.tell(Kept(work.improvement_id, _outcome(ruling), ruling.effect))
+
+
+def _outcome(ruling: Ruling) -> Outcome | None:
+    """Return what came of a change that is kept; None: nothing was shown, or it is tolerated."""
+    return classify(ruling.effect) if ruling.effect is not None and ruling.effect < 0 else None

@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.step import Step, StepState
-from honed.errors import MissingPrivilege, StepFailed, TargetUnavailable
+from honed.errors import ArchiveDamaged, MissingPrivilege, StepFailed, TargetUnavailable
 from honed.targets.postgres.archives.runner import ARCHIVE, Archivist
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -115,10 +115,18 @@ class Hand:
                 self._connection.execute(statement.encode())
 
     def facts(self, step: Step) -> dict[str, Json]:
-        """Return what the record shall say of a step that has happened, beside that it has."""
+        """Return what the record shall say of a step that has happened, beside that it has.
+
+        What cannot be read holds up no step: it has happened all the same, and the record says so.
+        """
         if step.runner != ARCHIVE:
             return {}
-        return {name: fact for do in step.do for name, fact in self._archivist.facts(do).items()}
+        try:
+            return {
+                name: said for do in step.do for name, said in self._archivist.facts(do).items()
+            }
+        except (ArchiveDamaged, OSError):
+            return {"facts": "unreadable"}
 
     def _run_archivist(self, step: Step) -> None:
         self._set("lock_timeout", f"{round(self._lock_timeout_s * 1000)}ms")

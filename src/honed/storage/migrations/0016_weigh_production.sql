@@ -19,7 +19,8 @@ alter table honed.watch_pair
   add column left_out text[] not null default '{}';
 
 -- For each change that production has judged: the gain that the trial foretold for the statements
--- that production exercised, and the gain that production then showed, in percent of the cost.
+-- that production exercised, and the gain that production then showed, in percent of the cost. Only
+-- where time decided: trials foretell time, and a point in its noise shows nothing of them.
 create view honed.prediction_quality as
 select
   i.improvement_id,
@@ -44,6 +45,7 @@ cross join lateral (
 ) as said
 where e.to_state in ('kept', 'rolled_back')
   and e.from_state = 'watching'
+  and e.detail ->> 'decided_by' in ('time', 'pages and time', 'time and pages')
   and e.detail ->> 'foretold_log_ratio' is not null
   and e.detail ->> 'production_log_ratio' is not null;
 
