@@ -15,6 +15,7 @@ from honed.loop.two_servers.evidence import Evidence, Heartbeat, read, sign
 from honed.loop.two_servers.member import Member
 from honed.loop.two_servers.overview import PairOverview, read_pair_overview
 from honed.loop.two_servers.receive import Reception, receive, receive_from_afar
+from honed.targets.registry import TargetRecord, add_target
 from honed.testing.pair import OneServer, Pair
 
 
@@ -225,6 +226,75 @@ def test_what_is_refused_for_good_does_not_hold_up_the_rest(apart_pair: Pair) ->
     assert found.error == "too_old: no"
 
 
+def test_twin_that_the_primary_does_not_know_holds_up_itself_alone(
+    apart_pair: Pair, mail: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secondary = apart_pair.secondary
+    # Enough of it to fill a round.
+    monkeypatch.setattr("honed.loop.two_servers.publish.ROUND", 2)
+    options = {"twin": "other", "role": "secondary"}
+    record = TargetRecord("other", "postgresql:///other", options=options)
+    other_id = add_target(secondary.store, record).target_id
+    others = replace(secondary.improvements(), target_id=other_id)
+    for _ in range(3):
+        others.create(State.KEPT)
+    mine = secondary.has(State.KEPT)
+    tried: list[str] = []
+
+    def choosy(envelope: bytes) -> None:
+        said = read(envelope, secondary.signer.public_key)
+        if isinstance(said, Evidence) and said.twin == "other":
+            tried.append(said.claim.subject)
+            msg = "the primary has no target with the twin other"
+            raise EvidenceRefused(msg, reason="unknown_twin")
+        mail.append(envelope)
+
+    secondary.post = choosy
+    # Four are signed in two rounds.
+    secondary.keep()
+    secondary.keep()
+    said = read(mail[-1], secondary.signer.public_key)
+    assert isinstance(said, Evidence)
+    assert said.claim.subject == mine.subject
+    found = overview(secondary).outbox
+    assert (found.delivered, found.waiting, found.refused) == (1, 3, 0)
+    # Its own order is kept: nothing later is tried before the first is taken.
+    assert len(set(tried)) == 1
+
+
+def test_slow_answers_leave_time_to_renew_the_role(apart_pair: Pair) -> None:
+    secondary = apart_pair.secondary
+    seconds = [0.0]
+    taken: list[bytes] = []
+
+    def slow(envelope: bytes) -> None:
+        taken.append(envelope)
+        seconds[0] += secondary.settings.lease_s / 7
+
+    for _ in range(5):
+        secondary.has(State.KEPT)
+    member = Member(secondary.parts, post=slow, clock=lambda: seconds[0])
+    member.keep()
+    # The sign of life, and evidence until a third of the lease is over.
+    assert len(taken) == 3
+    while overview(secondary).outbox.waiting and len(taken) < 20:
+        member.keep()
+    assert overview(secondary).outbox.delivered == 5
+
+
+def test_slow_target_leaves_time_to_renew_the_role(apart_pair: Pair) -> None:
+    secondary = apart_pair.secondary
+    secondary.has(State.KEPT)
+    seconds = [0.0]
+
+    def slow(_envelope: bytes) -> None:
+        seconds[0] += secondary.settings.lease_s
+
+    Member(secondary.parts, post=slow, clock=lambda: seconds[0]).keep()
+    assert "evidence_published" not in events(secondary)
+    assert overview(secondary).outbox.waiting == 1
+
+
 def test_what_is_too_large_to_say_is_said_in_short(
     apart_pair: Pair, mail: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,11 +377,6 @@ def test_daemon_may_do_all_of_it_and_a_viewer_may_look(shared_pair: Pair) -> Non
         assert len(read_pair_overview(conn).evidence) == 1
 
 
-def test_local_reception_takes_the_stores_own_key(shared_pair: Pair) -> None:
-    parts = shared_pair.secondary.parts
-    shared_pair.keep()
-    with pytest.raises(EvidenceRefused):
-        receive(parts, b"{}", parts.signer.public_key)
 @pytest.mark.parametrize(
     "change",
     [
@@ -349,3 +414,8 @@ def test_daemon_may_say_and_hear(apart_pair: Pair) -> None:
     assert (sent.delivered, sent.waiting, sent.refused) == (1, 0, 0)
 
 
+def test_local_reception_takes_the_stores_own_key(shared_pair: Pair) -> None:
+    parts = shared_pair.secondary.parts
+    shared_pair.keep()
+    with pytest.raises(EvidenceRefused):
+        receive(parts, b"{}", parts.signer.public_key)

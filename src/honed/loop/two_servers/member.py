@@ -2,6 +2,8 @@
 
 import logging
 import secrets
+import time
+from collections.abc import Callable
 
 from honed.errors import EvidenceRefused, HonedError
 from honed.loop.parts import Parts
@@ -13,11 +15,20 @@ from honed.loop.two_servers.receive import hear, pinned_key, receive
 
 _LOG = logging.getLogger(__name__)
 
+#: No envelope is signed or sent after this share of a lease: the role must be renewed in time.
+_SPEAKING_SHARE = 1 / 3
+
 
 class Member:
     """Keeps one process's role, round by round. Call ``keep`` at least three times in a lease."""
 
-    def __init__(self, parts: Parts, *, post: Post | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        post: Post | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare; nothing is taken yet.
 
         Args:
@@ -25,6 +36,8 @@ class Member:
 
             post: hands an envelope to the primary; None: over HTTP, or within a store that both
                 share.
+
+            clock: tells how long a round has taken, in seconds.
         """
         self._parts = parts
         self.holder = Holder(
@@ -33,18 +46,21 @@ class Member:
             secrets.token_hex(8),
         )
         self._post = post or _way(parts)
+        self._clock = clock
         #: What was last said aloud; it is not said again while it stays so.
         self._said = ""
 
     def keep(self) -> Lease | None:
         """Take or renew the role, and as the secondary say what there is; None: not held.
 
-        What goes wrong between the servers is logged, and tried again in the next round.
+        What goes wrong between the servers is logged, and tried again in the next round; so is what
+        there was no time for.
         """
+        began = self._clock()
         lease = self._renew()
         if lease is not None and self.holder.role is Role.SECONDARY:
             try:
-                self._speak(lease)
+                self._speak(lease, began)
             except HonedError as error:
                 self._say(f"the other server was not told: {error} ({error.hint})")
             else:
@@ -70,7 +86,12 @@ class Member:
             )
         return lease
 
-    def _speak(self, lease: Lease) -> None:
+    def _speak(self, lease: Lease, began: float) -> None:
+        end = began + self._parts.settings.lease_s * _SPEAKING_SHARE
+
+        def has_time() -> bool:
+            return self._clock() < end
+
         life = heartbeat(self._parts, self.holder)
         if life is None:
             return
@@ -78,8 +99,8 @@ class Member:
             self._note(self._post(life))
         finally:
             # Signed in any case: it must not wait for the other server, only its delivery does.
-            sign_due(self._parts, self.holder)
-        delivered = deliver(self._parts, lease.epoch, self._post)
+            sign_due(self._parts, self.holder, has_time=has_time)
+        delivered = deliver(self._parts, lease.epoch, self._post, has_time=has_time)
         if delivered.refusal:
             raise EvidenceRefused(delivered.refusal)
 

@@ -32,6 +32,9 @@ ROUND = 20
 #: key, an old epoch) end when a person or a lease changes something.
 FOR_GOOD = frozenset({"malformed", "too_large", "too_old"})
 
+#: Refusals that hold up what there is to say of the same target, and nothing else.
+ONE_TARGETS = frozenset({"unknown_twin"})
+
 #: Longest words of a claim, and longest subject, that are sent.
 _WORDS = 4000
 
@@ -75,11 +78,18 @@ def heartbeat(parts: Parts, holder: Holder) -> bytes | None:
         return sign(Heartbeat(sender=sender_of(lease, conn)), parts.signer)
 
 
-def sign_due(parts: Parts, holder: Holder) -> int:
+def sign_due(parts: Parts, holder: Holder, *, has_time: Callable[[], bool] = lambda: True) -> int:
     """Sign what is in the outbox under the present epoch; return how much that was.
 
     Each envelope is recorded in the ledger, in the transaction that stores it. What an earlier
     holder has signed and not delivered is signed again: its epoch is refused.
+
+    Args:
+        parts: what the loop works with.
+
+        holder: this process.
+
+        has_time: asked before each target and each envelope; the rest waits for the next round.
     """
     with parts.store.transaction() as conn:
         lease = lock_own(conn, holder)
@@ -87,11 +97,16 @@ def sign_due(parts: Parts, holder: Holder) -> int:
             return 0
         due = {"epoch": lease.epoch, "limit": ROUND}
         rows = conn.execute(QUERIES["list_unsigned"], due).fetchall()
-    environments = {
-        target_id: _environment(parts, target_id)
-        for target_id in {row["target_id"] for row in rows}
-    }
-    return sum(_sign_one(parts, holder, row, environments[row["target_id"]]) for row in rows)
+    environments: dict[int, Mapping[str, Json]] = {}
+    count = 0
+    for row in rows:
+        if not has_time():
+            break
+        target_id = row["target_id"]
+        if target_id not in environments:
+            environments[target_id] = _environment(parts, target_id)
+        count += _sign_one(parts, holder, row, environments[target_id])
+    return count
 
 
 def _environment(parts: Parts, target_id: int) -> Mapping[str, Json]:
@@ -205,33 +220,51 @@ def _trial(improvement: Improvement, row: Mapping[str, Any]) -> TrialSaid:
     )
 
 
-def deliver(parts: Parts, epoch: int, post: Post) -> Delivered:
+def deliver(
+    parts: Parts, epoch: int, post: Post, *, has_time: Callable[[], bool] = lambda: True
+) -> Delivered:
     """Hand over what is signed under ``epoch``, oldest first, and note what became of it.
 
     A crash between the answer and the note sends the envelope again; the receiver knows it.
 
+    Args:
+        parts: what the loop works with.
+
+        epoch: of the lease that is held.
+
+        post: hands an envelope over.
+
+        has_time: asked before each envelope; the rest waits for the next round.
+
     Raises:
         PeerUnavailable: the other server does not answer; what is left waits for the next round.
     """
-    with parts.store.transaction() as conn:
-        rows = conn.execute(
-            QUERIES["list_undelivered"], {"epoch": epoch, "limit": ROUND}
-        ).fetchall()
     count = 0
-    for row in rows:
+    refusal = ""
+    held_up: list[int] = []
+    while count < ROUND and has_time():
+        with parts.store.transaction() as conn:
+            named = {"epoch": epoch, "held_up": held_up}
+            row = conn.execute(QUERIES["next_undelivered"], named).fetchone()
+        if row is None:
+            break
         try:
             post(row["envelope"].encode())
         except EvidenceRefused as error:
             is_for_good = error.reason in FOR_GOOD
             _note_failure(parts, row["outbox_id"], error, for_good=is_for_good)
-            if not is_for_good:
-                # The order is kept: what became of a claim later must not arrive before.
-                return Delivered(count, str(error))
+            if is_for_good:
+                continue
+            refusal = refusal or str(error)
+            if error.reason not in ONE_TARGETS:
+                break
+            # The order of one target is kept: what became of a claim later must not arrive before.
+            held_up.append(row["target_id"])
         else:
             with parts.store.transaction() as conn:
                 conn.execute(QUERIES["mark_delivered"], {"outbox_id": row["outbox_id"]})
             count += 1
-    return Delivered(count)
+    return Delivered(count, refusal)
 
 
 def _note_failure(parts: Parts, outbox_id: int, error: EvidenceRefused, *, for_good: bool) -> None:

@@ -63,15 +63,17 @@ UPDATE honed.outbox
    AND epoch IS DISTINCT FROM %(epoch)s
 RETURNING outbox_id;
 
--- list_undelivered --
--- What is signed under an epoch and not delivered, oldest first.
-SELECT outbox_id, envelope
+-- next_undelivered --
+-- The oldest that is signed under an epoch and not delivered, of targets that nothing holds up.
+SELECT outbox.outbox_id, outbox.envelope, improvement.target_id
   FROM honed.outbox
- WHERE delivered_at IS NULL
-   AND refused_at IS NULL
-   AND epoch = %(epoch)s
- ORDER BY outbox_id
- LIMIT %(limit)s;
+  JOIN honed.improvement USING (improvement_id)
+ WHERE outbox.delivered_at IS NULL
+   AND outbox.refused_at IS NULL
+   AND outbox.epoch = %(epoch)s
+   AND improvement.target_id <> ALL(%(held_up)s::bigint[])
+ ORDER BY outbox.outbox_id
+ LIMIT 1;
 
 -- mark_delivered --
 -- The other server has it.
