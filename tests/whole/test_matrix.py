@@ -19,6 +19,7 @@ from honed.loop.cycle import Options, Phase
 from honed.loop.parts import AnyKind
 from honed.storage.db import Database
 from honed.storage.programs import server_account
+from honed.storage.queries import load_queries
 from honed.storage.server import Server
 from honed.targets.postgres.check import Access, check_target
 from honed.targets.postgres.roles import observer_name, roles_sql
@@ -206,6 +207,25 @@ def test_a_change_that_is_sent_to_a_standby_fails_and_says_why(
     assert failed.state is State.ROLLED_BACK
     assert "cannot execute CREATE INDEX" in failed.error
     assert "the acting URL must lead to the primary" in failed.error
+
+
+def test_a_standby_that_is_away_counts_while_its_slot_is_there(primary: Server) -> None:
+    read_use = load_queries("honed.targets.postgres.indexes", "cleanup.sql")["read_index_use"]
+    with psycopg.connect(primary.url(_NAME), autocommit=True) as connection:
+
+        def standbys() -> int:
+            rows = connection.execute(read_use, {}, prepare=False)
+            assert rows.description
+            names = [each.name for each in rows.description]
+            (row,) = rows.fetchall()
+            return int(row[names.index("standbys")])
+
+        before = standbys()
+        connection.execute("SELECT pg_create_physical_replication_slot('away')")
+        try:
+            assert standbys() == before + 1
+        finally:
+            connection.execute("SELECT pg_drop_replication_slot('away')")
 
 
 def _without_extension(server: Server) -> str:

@@ -5,9 +5,9 @@
 It compares the definitions of all indexes of a table, and reads how often each was used. An index
 goes if another one has the same keys on the same rows, if another one begins with its keys, if no
 statement used it for 30 days, or if a failed build left it behind. What carries a constraint, makes
-values unique, serves a foreign key or was chosen by a person stays. Where a standby is connected
-nothing is called unused: its reads are not counted on the primary. Partitioned tables are left
-alone.
+values unique, serves a foreign key or was chosen by a person stays. Where a standby is connected,
+or has left its slot behind, nothing is called unused: its reads are not counted on the primary.
+Partitioned tables are left alone.
 
 ## Why it helps
 

@@ -18,7 +18,9 @@ GROUP BY con.oid, n.nspname, c.relname /* honed */;
 SELECT extract(epoch FROM now() - coalesce(
            (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()),
            pg_postmaster_start_time())) / 86400 AS counted_days
-     , (SELECT count(*) FROM pg_stat_replication WHERE state <> 'backup') AS standbys
+     , (SELECT count(*) FROM pg_stat_replication WHERE state <> 'backup')
+       + (SELECT count(*) FROM pg_replication_slots
+          WHERE slot_type = 'physical' AND NOT active AND NOT temporary) AS standbys
      , (SELECT coalesce(array_agg(format('%%I.%%I', n.nspname, c.relname)), '{}')
         FROM pg_stat_progress_create_index AS p
         JOIN pg_class AS c ON c.oid = p.index_relid
