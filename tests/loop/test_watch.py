@@ -27,6 +27,7 @@ from honed.stats.intervals import Interval as EffectInterval
 from honed.stats.moments import FloatArray, Moments
 from honed.testing.pets import BETTER, WORSE, Claim, PetKind, PetShop
 from honed.testing.simulated import SimulatedTrial
+from honed.wiring import installed_kinds
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED = 10
@@ -128,6 +129,23 @@ def test_pages_are_the_effect_only_where_they_alone_decided() -> None:
     tolerated = evidence(Verdict.INCONCLUSIVE, 0.05, pages=-0.4)
     ruling = rule(tolerated, NEEDED, seen(NEEDED), needed=NEEDED, tolerated=0.1)
     assert (ruling.course, ruling.effect, ruling.decided_by) == (Course.KEEP, 0.05, "")
+
+
+@pytest.mark.parametrize("effect", [-0.1, 0.1])
+def test_what_pays_later_is_taken_back_for_harm_alone(effect: float) -> None:
+    said = evidence(Verdict.INCONCLUSIVE, effect)
+    ruling = rule(said, NEEDED, seen(NEEDED), needed=NEEDED, pays_later=True)
+    assert (ruling.course, ruling.decided_by) == (Course.KEEP, "")
+    harm = rule(evidence(Verdict.WORSE, 0.2), NEEDED, seen(NEEDED), needed=NEEDED, pays_later=True)
+    assert harm.course is Course.ROLL_BACK
+
+
+def test_what_costs_something_and_what_pays_later_is_told_by_each_kind() -> None:
+    kinds = installed_kinds()
+    must_gain = {name for name, kind in kinds.items() if kind.costs_to_keep}
+    assert must_gain == {"batch_size", "configuration", "index_optimization", "query_regression"}
+    later = {name for name, kind in kinds.items() if kind.pays_later}
+    assert later == {"columnstore", "partitioning"}
 
 
 def test_what_improves_by_itself_shows_harm_and_no_gain() -> None:
