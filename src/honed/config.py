@@ -1,13 +1,16 @@
 """Settings: what can be configured, from honed.toml and the environment (HONED_*)."""
 
+import ipaddress
 import os
 import platform
 from enum import StrEnum
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -46,6 +49,10 @@ _TableOfTarget: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-
 _Retention: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[1-9]\d*( (hour|day|week|month|year)s?)?$")
 ]
+
+
+#: What pydantic calls a complaint about something that would tell a secret.
+_INSECURE: Final = "insecure"
 
 
 def _default_home() -> Path:
@@ -200,14 +207,17 @@ class Settings(BaseSettings):
     peer_url: str = Field(
         "",
         pattern=r"^$|^https?://\S+$",
-        description="Where the secondary reaches the primary's API; empty: they share a store.",
+        description="Where the secondary reaches the primary's API, without user and password;"
+        " empty: they share a store.",
     )
     peer_key: Path | None = Field(
         None,
         description="File with the public key of the other server's ledger; empty: they share one.",
     )
     peer_token_file: Path | None = Field(
-        None, description="File with the token that the other server's API asks for."
+        None,
+        description="File with the token that the other server's API asks for; it is sent by https"
+        " or to this machine only.",
     )
     evidence_max_age_days: float = Field(
         14.0, gt=0, description="The other server's experience counts so long."
@@ -230,6 +240,35 @@ class Settings(BaseSettings):
         None,
         description="Where signed checkpoints of the ledger are appended; empty: in honed's home.",
     )
+
+    @field_validator("peer_url")
+    @classmethod
+    def _has_no_password(cls, url: str) -> str:
+        """Return the URL of the other server, which many may read, if no secret is in it.
+
+        Raises:
+            ValueError: a secret is, or its host or port is none.
+        """
+        parts = urlsplit(url)
+        _ = parts.port
+        if "@" in parts.netloc:
+            msg = "a user or a password has no place in it; peer_token_file names a token"
+            raise PydanticCustomError(_INSECURE, msg)
+        return url
+
+    @field_validator("peer_token_file")
+    @classmethod
+    def _is_sent_in_secret(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        """Return where the token lies, if nobody on the way to the other server can read it.
+
+        Raises:
+            ValueError: somebody can.
+        """
+        url = urlsplit(info.data.get("peer_url", ""))
+        if path is not None and url.scheme == "http" and not is_loopback(url.hostname or ""):
+            msg = "the token would go in the clear: peer_url must be https, or on this machine"
+            raise PydanticCustomError(_INSECURE, msg)
+        return path
 
     @property
     def server(self) -> str:
@@ -262,6 +301,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, strongest first: call, environment, file."""
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def load_settings(**overrides: object) -> Settings:

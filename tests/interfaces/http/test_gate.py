@@ -7,9 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from honed.config import Settings
+from honed.config import Settings, is_loopback
 from honed.errors import ConfigurationError
-from honed.interfaces.http.gate import MAX_BODY_BYTES, Rules, host_name, is_loopback
+from honed.interfaces.http.app import create_app
+from honed.interfaces.http.evidence import health_router
+from honed.interfaces.http.gate import MAX_BODY_BYTES, Rules, host_name
 from honed.interfaces.http.server import listening
 from honed.testing.commandline import CommandLine
 from honed.testing.pair import Pair, serving

@@ -1,14 +1,13 @@
 """The gate before every request: its host, where it was sent from, its token, its size."""
 
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from honed.config import Settings
+from honed.config import Settings, is_loopback
 from honed.errors import ConfigurationError
 from honed.interfaces.http.answers import refusal
 from honed.loop.two_servers.post import read_token
@@ -85,14 +84,6 @@ class Gate:
         if not hmac.compare_digest(given.encode(), self._rules.token.encode()):
             return 401, "the token is missing or wrong", "send Authorization: Bearer <token>"
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def host_name(host: str) -> str:

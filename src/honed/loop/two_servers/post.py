@@ -1,8 +1,10 @@
 """The way from the secondary to the primary's API: one envelope, one answer."""
 
+import asyncio
 import hashlib
 import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -13,8 +15,9 @@ from honed.loop.two_servers.publish import Answer, Post
 
 #: Where the API takes envelopes, below its own address.
 EVIDENCE_PATH = "/api/v1/evidence"
-#: Longest wait for an answer.
+#: Longest wait for the whole answer; and no more than this share of a lease, which must be renewed.
 TIMEOUT_S = 10.0
+_LEASE_SHARE = 1 / 6
 #: A refusal has words; from here on the other server is only in trouble.
 _TROUBLE = 500
 _REFUSED = 400
@@ -29,19 +32,31 @@ def post_over_http(settings: Settings) -> Post:
 
     def post(envelope: bytes) -> Answer:
         try:
-            answer = httpx.post(
-                settings.peer_url.rstrip("/") + EVIDENCE_PATH,
-                content=envelope,
-                headers={"Content-Type": "application/json", **_authorization(settings)},
-                timeout=TIMEOUT_S,
-                trust_env=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            msg = f"{settings.peer_url} does not answer: {type(error).__name__}"
+            answer = asyncio.run(_sent(settings, envelope))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            # No more of the URL than its host: the rest may tell a secret.
+            msg = f"{urlsplit(settings.peer_url).hostname} does not answer: {type(error).__name__}"
             raise PeerUnavailable(msg) from error
         return _checked(answer, envelope)
 
     return post
+
+
+async def _sent(settings: Settings, envelope: bytes) -> httpx.Response:
+    """Return the answer to an envelope.
+
+    Raises:
+        TimeoutError: it took too long as a whole. A limit of httpx's own is for one read of it, so
+            that who sends a byte now and then would never reach it.
+    """
+    limit_s = min(TIMEOUT_S, settings.lease_s * _LEASE_SHARE)
+    headers = {"Content-Type": "application/json", **_authorization(settings)}
+    url = settings.peer_url.rstrip("/") + EVIDENCE_PATH
+    async with (
+        asyncio.timeout(limit_s),
+        httpx.AsyncClient(timeout=limit_s, trust_env=False) as client,
+    ):
+        return await client.post(url, content=envelope, headers=headers)
 
 
 def read_token(path: Path) -> str:
