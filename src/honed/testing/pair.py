@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from honed.approval.policy import write_policy
 from honed.config import Autonomy, Settings, TwoServerRole
@@ -182,10 +183,16 @@ def apart_pair(two_stores: Callable[[], Database], tmp_path: Path) -> Pair:
 @contextmanager
 def serving(parts: Parts) -> Iterator[str]:
     """Serve the API of one server on the loopback while open; hand out its URL."""
-    settings = parts.settings.model_copy(update={"api_port": 0})
-    with listening(settings) as door:
-        routers = [health_router(), evidence_router(parts)]
-        server = server_of(create_app(Rules.of(settings), routers))
+    routers = [health_router(), evidence_router(parts)]
+    with served(create_app(Rules.of(parts.settings), routers)) as url:
+        yield url
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an application on the loopback while open; hand out its URL."""
+    with listening(Settings(api_port=0)) as door:
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import APIRouter, Request
 
 from honed.config import Settings, is_loopback
 from honed.errors import ConfigurationError
@@ -14,9 +15,11 @@ from honed.interfaces.http.evidence import health_router
 from honed.interfaces.http.gate import MAX_BODY_BYTES, Rules, host_name
 from honed.interfaces.http.server import listening
 from honed.testing.commandline import CommandLine
-from honed.testing.pair import Pair, serving
+from honed.testing.pair import served
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - it opens nothing
+#: Longest wait for an answer, shorter than that of the gate for a body.
+ANSWER_S = 8.0
 
 
 @pytest.fixture
@@ -27,15 +30,35 @@ def token_file(tmp_path: Path) -> Path:
     return path
 
 
+def echo_router() -> APIRouter:
+    """Return a router that is behind the gate, and says how much has arrived."""
+    router = APIRouter(prefix="/api/v1")
+
+    @router.post("/evidence")
+    async def take(request: Request) -> dict[str, int]:
+        return {"size": len(await request.body())}
+
+    @router.get("/broken")
+    async def fail() -> None:
+        msg = "a secret of ours"
+        raise RuntimeError(msg)
+
+    return router
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Return where an API is that asks for a token."""
+    names = Rules.of(Settings(api_names="paris.example, other")).names
+    with served(create_app(Rules(names, TOKEN), [health_router(), echo_router()])) as url:
+        yield url
+
+
 @pytest.fixture
-def api(apart_pair: Pair, token_file: Path) -> Iterator[httpx.Client]:
-    """Return a client of the primary's API, which asks for a token."""
-    apart_pair.primary.configure(api_token_file=token_file, api_names="paris.example, other")
+def api(url: str) -> Iterator[httpx.Client]:
+    """Return a client that has the token."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with (
-        serving(apart_pair.primary.parts) as url,
-        httpx.Client(base_url=url, headers=headers, trust_env=False) as client,
-    ):
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
         yield client
 
 
@@ -91,6 +114,43 @@ def test_large_bodies_are_refused_announced_or_not(api: httpx.Client) -> None:
     for body in (b"x" * (MAX_BODY_BYTES + 1), chunks(MAX_BODY_BYTES)):
         answer = api.post("/api/v1/evidence", content=body)
         assert "more than" in refusal(answer, 413)
+
+
+def half_a_request(api: httpx.Client, line: str) -> str:
+    """Return the answer to a request whose body is announced, begun and never ended."""
+    host, port = api.base_url.host, api.base_url.port
+    assert port is not None
+    head = f"{line} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n"
+    with socket.create_connection((host, port), timeout=ANSWER_S) as connection:
+        connection.sendall(f"{head}Content-Length: 100\r\nConnection: close\r\n\r\n{{".encode())
+        with connection.makefile("rb") as answer:
+            return answer.read().decode()
+
+
+def test_body_that_does_not_come_is_not_waited_for(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("honed.interfaces.http.gate.BODY_S", 0.1)
+    answer = half_a_request(api, "POST /api/v1/evidence")
+    assert answer.startswith("HTTP/1.1 408")
+    assert "the body did not come" in answer
+
+
+def test_who_needs_no_token_sends_no_body(api: httpx.Client) -> None:
+    answer = half_a_request(api, "GET /api/v1/health")
+    assert answer.startswith("HTTP/1.1 200")
+
+
+def test_whole_body_arrives(api: httpx.Client) -> None:
+    for body in (b"x" * MAX_BODY_BYTES, chunks(5000), b""):
+        assert api.post("/api/v1/evidence", content=body).status_code == 200
+    assert api.post("/api/v1/evidence", content=b"12345").json() == {"size": 5}
+
+
+def test_error_of_our_own_is_said_in_json_without_its_words(api: httpx.Client) -> None:
+    answer = api.get("/api/v1/broken")
+    assert refusal(answer, 500) == "an error of this server"
+    assert "secret" not in answer.text
 
 
 def test_what_is_not_there_is_said_in_json(api: httpx.Client) -> None:

@@ -40,6 +40,11 @@ def explained(_request: Request, error: Exception) -> JSONResponse:
     return refusal(503, what, "try again later; the log of this server says why")
 
 
+def unexplained(_request: Request, _error: Exception) -> JSONResponse:
+    """Return the answer to an error of our own; the server writes its trace to the log alone."""
+    return refusal(500, "an error of this server", "the log of this server has it; report it")
+
+
 def refused_request(_request: Request, error: Exception) -> JSONResponse:
     """Return the answer to a path or a method that is not there."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else

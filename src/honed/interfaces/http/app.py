@@ -7,7 +7,12 @@ from starlette.exceptions import HTTPException
 
 from honed import __version__
 from honed.errors import EvidenceRefused, HonedError
-from honed.interfaces.http.answers import explained, refused_evidence, refused_request
+from honed.interfaces.http.answers import (
+    explained,
+    refused_evidence,
+    refused_request,
+    unexplained,
+)
 from honed.interfaces.http.gate import Gate, Rules
 
 
@@ -22,5 +27,6 @@ def create_app(rules: Rules, routers: Sequence[APIRouter]) -> FastAPI:
     app.add_exception_handler(EvidenceRefused, refused_evidence)
     app.add_exception_handler(HonedError, explained)
     app.add_exception_handler(HTTPException, refused_request)
+    app.add_exception_handler(Exception, unexplained)
     app.add_middleware(Gate, rules=rules)
     return app

@@ -1,5 +1,6 @@
 """The gate before every request: its host, where it was sent from, its token, its size."""
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from honed.loop.two_servers.post import read_token
 OPEN_PATHS = frozenset({"/api/v1/health"})
 #: Largest body of a request, in bytes: an envelope of the ledger, and some air.
 MAX_BODY_BYTES = 512 * 1024
+#: Longest wait for the whole of a body: who is slow keeps one of few places.
+BODY_S = 10.0
 #: Names of this machine itself.
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -63,11 +66,17 @@ class Gate:
         headers = Headers(scope=scope)
         objection = self._objection(scope["path"], headers)
         if objection is None:
-            body = await _limited_body(receive, headers)
-            if body is not None:
-                await self._app(scope, _replay(body, receive), send)
-                return
-            objection = 413, f"the body takes more than {MAX_BODY_BYTES} bytes", _SMALLER
+            try:
+                # Who shows no token sends no body either: nothing is kept for him.
+                is_open = scope["path"] in OPEN_PATHS
+                body = b"" if is_open else await _limited_body(receive, headers)
+            except TimeoutError:
+                objection = 408, f"the body did not come within {BODY_S:.0f} s", "send it at once"
+            else:
+                if body is not None:
+                    await self._app(scope, _replay(body, receive), send)
+                    return
+                objection = 413, f"the body takes more than {MAX_BODY_BYTES} bytes", _SMALLER
         status, error, hint = objection
         await refusal(status, error, hint)(scope, receive, send)
 
@@ -95,19 +104,24 @@ def host_name(host: str) -> str:
 
 
 async def _limited_body(receive: Receive, headers: Mapping[str, str]) -> bytes | None:
-    """Return the whole body; None as soon as it is too large."""
+    """Return the whole body; None as soon as it is too large.
+
+    Raises:
+        TimeoutError: it does not come.
+    """
     announced = headers.get("content-length", "")
     if announced.isdigit() and len(announced) < 16 and int(announced) > MAX_BODY_BYTES:  # noqa: PLR2004 - digits of a number that int() may take
         return None
     body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            return None
-        # A client that has left says nothing more.
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return bytes(body)
+    async with asyncio.timeout(BODY_S):
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                return None
+            # A client that has left says nothing more.
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
