@@ -18,7 +18,7 @@ from honed.kinds.columnstore import (
     ColumnStore,
 )
 from honed.storage.programs import find_programs
-from honed.targets.postgres.archives.files import list_archives
+from honed.targets.postgres.archives.files import folder_of, list_archives
 from honed.testing.contract import KindContract, Proposed, wanted
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -152,6 +152,10 @@ class TestColumnStore(KindContract):
         world = aged(make_world(self.ill))
         reasons = {
             "ALTER TABLE measurement ADD COLUMN took interval": "type interval",
+            "CREATE PUBLICATION told FOR ALL TABLES": "published",
+            "CREATE PUBLICATION told FOR TABLE measurement WITH (publish_via_partition_root)": (
+                "published"
+            ),
             "CREATE TABLE other PARTITION OF measurement DEFAULT": "default partition",
         }
         for change, reason in reasons.items():
@@ -161,6 +165,20 @@ class TestColumnStore(KindContract):
             assert reason in finding.title
             assert list(self.kind.propose(wanted(self.kind, world), world.target)) == []
             run(world, "ALTER TABLE measurement DROP COLUMN IF EXISTS took")
+            run(world, "DROP PUBLICATION IF EXISTS told")
+
+    def test_the_archive_of_another_table_of_its_name_stands_in_the_way(
+        self, ill_world: PostgresWorld
+    ) -> None:
+        target = aged(ill_world).target
+        folder = target.settings.archives / folder_of(target.name, "public", "measurement_2024")
+        folder.mkdir(parents=True)
+        try:
+            (finding,) = self.kind.look(target)
+            assert finding.type == COLD_PARTITION_STAYS
+            assert "another table" in finding.title
+        finally:
+            folder.rmdir()
 
     def test_without_duckdb_it_says_so(
         self, ill_world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
@@ -183,6 +201,9 @@ class TestColumnStore(KindContract):
             assert [each.type for each in self.kind.look(target)] == [DAMAGED_ARCHIVE]
             archive.paths[0].write_bytes(content)
             assert [each.type for each in self.kind.look(target)] == [ARCHIVED_PARTITION]
+            run(ill_world, "CREATE PUBLICATION told FOR ALL TABLES")
+            assert [each.type for each in self.kind.look(target)] == [COLD_PARTITION_STAYS]
+            run(ill_world, "DROP PUBLICATION told")
             manifest = archive.folder / "manifest.json"
             said = manifest.read_bytes()
             manifest.write_bytes(said[:-1])

@@ -56,6 +56,7 @@ from honed.targets.postgres.archives.files import (
     list_archives,
     list_unreadable,
 )
+from honed.targets.postgres.archives.record import missing_archives
 from honed.targets.postgres.columnstore.partitions import (
     Partition,
     plain_tables,
@@ -178,18 +179,29 @@ def _finding(partition: Partition, days: float, obstacle: str) -> Finding:
 
 def _archived(target: PostgresTarget) -> Iterator[Finding]:
     """Yield the detached tables that wait to be dropped, once their archive is verified again."""
-    for folder, trouble in list_unreadable(target.settings.archives / target.name).items():
+    root = target.settings.archives
+    for folder, trouble in list_unreadable(root / target.name).items():
         yield Finding(DAMAGED_ARCHIVE, folder.name, trouble)
+    with target.store.transaction() as store:
+        missing = missing_archives(store, root, target.name)
+    for name, trouble in missing.items():
+        yield Finding(DAMAGED_ARCHIVE, name, trouble)
     archives = _archives(target)
     wait = timedelta(days=target.settings.archive_wait_days)
     for key, table in plain_tables(target, archives).items():
         archive, name = archives[key], table.qualified_name
-        if datetime.now(UTC) - archive.manifest.archived_at < wait:
+        is_replaced = str(archive.folder.relative_to(root)) in missing
+        if is_replaced or datetime.now(UTC) - archive.manifest.archived_at < wait:
             continue
         try:
             _verify(archive)
         except ArchiveDamaged as error:
             yield Finding(DAMAGED_ARCHIVE, name, f"the archive of {name}: {error}")
+            continue
+        if table.is_published:
+            reason = "it is published, and subscribers would lose its rows, too"
+            title = f"{name} is archived and detached, but stays: {reason}"
+            yield Finding(COLD_PARTITION_STAYS, name, title, {"obstacle": reason})
             continue
         yield Finding(
             type=ARCHIVED_PARTITION,

@@ -8,6 +8,7 @@ import pytest
 
 from honed.core.verdict import State
 from honed.improvement.transition import Move, transition
+from honed.kinds.columnstore import DAMAGED_ARCHIVE, ColumnStore
 from honed.ledger.log import read_entries
 from honed.ledger.statement import unseal
 from honed.loop.cycle import Options
@@ -92,6 +93,7 @@ def test_the_how_to_does_what_it_says(cli: CommandLine, archived: PetShop) -> No
     (row,) = production.execute("SELECT sum(fee) AS fees FROM visit").fetchall()
     assert row["fees"] == ALL_ROWS * (ALL_ROWS + 1) / 16
     assert list_archives(archived.settings.archives) == []
+    assert "nothing is archived" in cli.text("archive", "verify")
 
 
 def test_what_was_made_is_in_the_record_and_what_was_changed_is_told(
@@ -104,6 +106,16 @@ def test_what_was_made_is_in_the_record_and_what_was_changed_is_told(
     told = [each.detail.get("archive_sha256") for each in said]
     assert archive.sha256 in told
     assert "not one statement" in cli.refusal("archive", "query", SHOP, "DROP VIEW visit")
+    # Gone, although nothing has taken it back.
+    folder, elsewhere = archive.folder, archived.settings.archives.parent / "elsewhere"
+    folder.rename(elsewhere)
+    for done in (cli("archive", "verify"), cli("archive", "verify", "--json")):
+        assert done.exit_code == 1
+        assert "holds no archive" in done.stdout, done.stderr
+    (finding,) = ColumnStore().look(archived.target)
+    assert (finding.type, finding.subject) == (DAMAGED_ARCHIVE, f"{SHOP}/public.visit_2024")
+    elsewhere.rename(folder)
+    assert "every file is what was archived" in cli.text("archive", "verify")
     # A whole archive, but not the one that honed has made.
     manifest = archive.folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"rows":3660', '"rows":3661'))

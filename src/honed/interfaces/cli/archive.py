@@ -74,23 +74,24 @@ def query(invocation: Invocation, *, target: str, statement: str) -> None:
 def verify(context: click.Context, *, target: str) -> None:
     """Read every file of the archives again, and compare it with its digest in the record.
 
-    The exit code is 1 if one is not what was archived. Whether the record itself is whole is told
+    The exit code is 1 if one is not what was archived, or is gone although nothing has taken it
+    back. Whether the record itself is whole is told
     by `honed verify`.
     """
     from honed.targets.postgres.archives.files import list_unreadable
-    from honed.targets.postgres.archives.record import recorded_digests
+    from honed.targets.postgres.archives.record import missing_archives, recorded_digests
 
     invocation = context.find_object(Invocation) or Invocation()
+    root = invocation.settings().archives
     found = _archives(invocation, target)
     with asking(invocation) as conn:
         recorded = recorded_digests(conn)
+        missing = missing_archives(conn, root, target)
     told = [(each, _trouble(each, recorded)) for each in found]
-    unreadable = list_unreadable(invocation.settings().archives / target)
+    lost = list_unreadable(root / target) | {root / name: why for name, why in missing.items()}
     if invocation.as_json:
-        lost: list[object] = [
-            {"folder": str(path), "trouble": why} for path, why in unreadable.items()
-        ]
-        print_json([{**_described(each), "trouble": why} for each, why in told] + lost)
+        gone = [{"folder": str(path), "trouble": why} for path, why in lost.items()]
+        print_json([*({**_described(each), "trouble": why} for each, why in told), *gone])
     else:
         titles = ("target", "partition", "files", "verdict")
         rows = [
@@ -102,9 +103,9 @@ def verify(context: click.Context, *, target: str) -> None:
             )
             for each, trouble in told
         ]
-        rows += [(path.parent.name, path.name, 0, why) for path, why in unreadable.items()]
+        rows += [(path.parent.name, path.name, 0, why) for path, why in lost.items()]
         print_rows(titles, rows, empty="nothing is archived")
-    if unreadable or any(trouble for _, trouble in told):
+    if lost or any(trouble for _, trouble in told):
         context.exit(1)
 
 

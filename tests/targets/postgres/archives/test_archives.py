@@ -56,6 +56,7 @@ COLUMNS = {
 }
 ROW = st.tuples(*(st.none() | values for _, values in COLUMNS.values()))
 
+VERBS = ("export", "archived", "remove")
 TABLE: LiteralString = "CREATE TABLE sale (sale_id integer, day date, amount numeric, note text)"
 SALES: LiteralString = """
     INSERT INTO sale SELECT n, date '2024-01-01' + n % 300, n / 4.0, 'it''s a note' || n
@@ -239,6 +240,39 @@ def test_no_row_is_deleted_that_is_not_in_the_archive(
                 archivist.run(connection, empty)
             assert rows(connection) == before
             raise psycopg.Rollback(transaction)
+    archivist.run(connection, empty)
+    assert rows(connection) == []
+
+
+def test_an_archive_of_another_table_of_this_name_is_not_taken_for_this_ones(
+    connection: Connection, archivist: Archivist
+) -> None:
+    first, second = (
+        [act(verb, **about(parent=["public", "sales"], bound="", claim=claim)) for verb in VERBS]
+        for claim in ("first", "second")
+    )
+    archivist.run(connection, first[0])
+    assert archivist.inspect(connection, first[1]) is StepState.DONE
+    assert archivist.inspect(connection, second[1]) is StepState.ABSENT
+    assert archivist.facts(second[0]) == {}
+    with pytest.raises(StepFailed, match="already"):
+        archivist.run(connection, second[0])
+    archivist.run(connection, second[2])
+    archive_of(archivist).verify()
+    assert archivist.inspect(connection, first[1]) is StepState.DONE
+
+
+@pytest.mark.parametrize("which", ["TABLE sale", "ALL TABLES", "TABLES IN SCHEMA public"])
+def test_nothing_is_deleted_that_subscribers_would_lose_too(
+    connection: Connection, archivist: Archivist, which: LiteralString
+) -> None:
+    archivist.run(connection, export())
+    connection.execute("CREATE PUBLICATION told FOR " + which)
+    empty = act("empty", **restoring(archive_of(archivist)))
+    with pytest.raises(StepFailed, match="published \\(told\\)"):
+        archivist.run(connection, empty)
+    assert len(rows(connection)) == 1000
+    connection.execute("DROP PUBLICATION told")
     archivist.run(connection, empty)
     assert rows(connection) == []
 

@@ -51,6 +51,8 @@ class Manifest:
     #: Of a numeric column that is kept as text: the DECIMAL that holds each of its values.
     decimals: Mapping[str, str]
     archived_at: datetime
+    #: Which rows were meant, as the claim says it: another table may get the same name later.
+    claim: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -209,6 +211,12 @@ def remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(partial, ignore_errors=True)
         folder.rename(partial)
+    remove_partial(folder)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what was begun to be written or removed; an archive that is whole stays."""
+    partial = partial_of(folder)
     if partial.exists():
         shutil.rmtree(partial)
 

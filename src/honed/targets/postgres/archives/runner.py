@@ -25,6 +25,7 @@ from honed.targets.postgres.archives.files import (
     partial_of,
     publish,
     remove,
+    remove_partial,
     set_aside,
 )
 from honed.targets.postgres.archives.transfer import (
@@ -38,6 +39,10 @@ ARCHIVE = "archive"
 
 _COUNT = sql.SQL("SELECT count(*) FROM ONLY {} /* honed */")
 _LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+_PUBLICATIONS = (
+    "SELECT string_agg(DISTINCT pubname, ', ') FROM pg_catalog.pg_publication_tables"
+    " WHERE schemaname = %s AND tablename = %s /* honed */"
+)
 _TRUNCATE = sql.SQL("TRUNCATE {}")
 
 
@@ -89,10 +94,12 @@ class Archivist:
         verb, about = _parts(text)
         if verb == "archived":
             folder = self._written(about)
+            if is_there(folder) and not self._is_of_another(about):
+                return StepState.DONE
             # A folder without a manifest was renamed by nobody of ours.
-            is_partial = partial_of(folder).exists() or folder.exists()
-            other = StepState.PARTIAL if is_partial else StepState.ABSENT
-            return StepState.DONE if is_there(folder) else other
+            is_begun = folder.exists() and not is_there(folder)
+            is_partial = is_begun or partial_of(folder).exists()
+            return StepState.PARTIAL if is_partial else StepState.ABSENT
         if verb == "emptied":
             rows = _rows(connection, about)
             if not rows:
@@ -104,7 +111,7 @@ class Archivist:
     def facts(self, text: str) -> dict[str, Json]:
         """Return what the record shall say of an act that has happened; of most: nothing."""
         verb, about = _parts(text)
-        if verb != "export" or not is_there(self._written(about)):
+        if verb != "export" or not is_there(self._written(about)) or self._is_of_another(about):
             return {}
         archive = Archive.open(self._written(about))
         return {
@@ -116,6 +123,18 @@ class Archivist:
 
     def _written(self, about: Mapping[str, Any]) -> Path:
         return (self.scratch or self.root) / str(about["folder"])
+
+    def _is_of_another(self, about: Mapping[str, Any]) -> bool:
+        """Return whether the folder holds what another claim archived, of a table of this name.
+
+        What cannot be read is nobody else's: looking at it again tells that it is damaged.
+        """
+        try:
+            archive = Archive.open(self._written(about))
+        except ArchiveDamaged:
+            return False
+        claim: str = about.get("claim", "")
+        return archive.manifest.claim != claim
 
     def _proven(self, about: Mapping[str, Any]) -> Archive:
         """Return the archive that the step names, after looking at every file again."""
@@ -138,6 +157,7 @@ class Archivist:
             "table": about["table"],
             "parent": tuple(about["parent"]),
             "bound": about["bound"],
+            "claim": about.get("claim", ""),
         }
         manifest = write_archive(
             connection, _table(about), partial, about=names, memory_mb=self.memory_mb
@@ -145,8 +165,11 @@ class Archivist:
         publish(partial, folder, manifest)
 
     def _remove(self, connection: psycopg.Connection[Any], about: Mapping[str, Any]) -> None:
-        """Remove an archive, unless it holds the only copy of its rows."""
+        """Remove an archive, unless it is another's or holds the only copy of its rows."""
         folder = self._written(about)
+        if self._is_of_another(about):
+            remove_partial(folder)
+            return
         if not is_there(folder):
             remove(folder)
             return
@@ -165,6 +188,7 @@ class Archivist:
         archive = self._proven(about)
         with connection.transaction():
             connection.execute(_LOCK.format(_table(about)))
+            _refuse_published(connection, about)
             # Of this very moment, while nobody else can write.
             prove_equal(connection, _table(about), archive)
             connection.execute(_TRUNCATE.format(_table(about)))
@@ -195,6 +219,16 @@ def _parts(text: str) -> tuple[str, Mapping[str, Any]]:
 
 def _table(about: Mapping[str, Any]) -> sql.Identifier:
     return sql.Identifier(about["schema"], about["table"])
+
+
+def _refuse_published(connection: psycopg.Connection[Any], about: Mapping[str, Any]) -> None:
+    """Return if nobody subscribes to the table: they would be told to empty theirs."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(_PUBLICATIONS, (about["schema"], about["table"])).fetchone()
+    if row and row[0]:
+        name = _table(about).as_string(None)
+        msg = f"{name} is published ({row[0]}): subscribers would lose its rows, too"
+        raise StepFailed(msg)
 
 
 def _rows(connection: psycopg.Connection[Any], about: Mapping[str, Any]) -> int:

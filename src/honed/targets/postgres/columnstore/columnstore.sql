@@ -2,6 +2,10 @@
 
 -- list_partitions --
 -- Leaves of range-partitioned tables with what speaks for and against archiving them.
+WITH published AS MATERIALIZED (
+  SELECT to_regclass(format('%%I.%%I', r.schemaname, r.tablename))::oid AS relation_id
+  FROM pg_publication_tables AS r
+)
 SELECT n.nspname AS schema
      , c.relname AS name
      , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
@@ -21,7 +25,10 @@ SELECT n.nspname AS schema
                WHERE k.contype = 'f' AND k.conrelid = c.oid AND r.relkind = 'p')
        AS refers_to_partitions
      , c.relrowsecurity AS hides_rows
-     , EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prrelid = c.oid) AS is_published
+     -- However it is published: by its name, all tables, its schema, or a table that it belongs to.
+     , EXISTS (SELECT FROM pg_partition_ancestors(c.oid) AS a
+               WHERE a.relid::oid IN (SELECT p.relation_id FROM published AS p)) AS is_published
+     , concat_ws('/', c.oid, pg_relation_filenode(c.oid)) AS storage
      , EXISTS (SELECT FROM pg_depend AS d JOIN pg_class AS q ON q.oid = d.objid
                WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                  AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') AND q.relkind = 'S')
@@ -37,11 +44,14 @@ WHERE c.relispartition AND c.relkind = 'r' AND c.relpersistence = 'p'
 ORDER BY 3 /* honed */;
 
 -- list_plain_tables --
--- Which of some tables are there, hold rows themselves and are no partition of another.
+-- Which of some tables are there, hold rows themselves and are no partition of another; and whether
+-- subscribers would be told to empty theirs, too.
 SELECT n.nspname AS schema
      , c.relname AS name
      , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
      , pg_total_relation_size(c.oid) AS size_bytes
+     , EXISTS (SELECT FROM pg_publication_tables AS r
+               WHERE r.schemaname = n.nspname AND r.tablename = c.relname) AS is_published
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked (schema, name)
 JOIN pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name

@@ -45,6 +45,8 @@ class Partition:
     hides_rows: bool
     is_published: bool
     owns_sequence: bool
+    #: Which rows are meant: another table of this name, or this one rewritten, has another.
+    storage: str
 
     @property
     def parent(self) -> tuple[str, str]:
@@ -60,7 +62,7 @@ class Partition:
             "foreign keys refer to it or its table": self.is_referenced,
             "a foreign key of it refers to a partitioned table": self.refers_to_partitions,
             "row security may hide rows of it": self.hides_rows,
-            "a publication names it": self.is_published,
+            "it or its table is published, and subscribers would follow": self.is_published,
             "it owns a sequence": self.owns_sequence,
             f"its access method is {self.method}": self.method != "heap",
         }
@@ -172,6 +174,8 @@ class PlainTable:
     name: str
     qualified_name: str
     size_bytes: int
+    #: A publication has it: subscribers would be told to empty theirs.
+    is_published: bool
 
 
 def plain_tables(

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from honed.core.step import Step
 from honed.targets.postgres.archives.engine import is_installed
+from honed.targets.postgres.archives.files import folder_of
 from honed.targets.postgres.columnstore.partitions import (
     Moment,
     Partition,
@@ -59,7 +60,15 @@ class ParquetArchive:
         """Return why not: what does not survive, or what is not installed."""
         if not is_installed():
             return "DuckDB is not installed here (pip install 'honed[columnar]')"
+        if folder := self._occupied(partition):
+            return f"{folder} holds the archive of another table of this name: move it elsewhere"
         return unarchivable(self._target, partition, self._moment)
+
+    def _occupied(self, partition: Partition) -> str:
+        """Return the folder that its archive would need, where there is something already."""
+        name = folder_of(self._target.name, partition.schema, partition.name)
+        folder = self._target.settings.archives / name
+        return str(folder) if folder.exists() else ""
 
     def steps(self, partition: Partition) -> list[Step]:
         """Return the steps that archive and detach it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
+from honed.core.canonical import digest
 from honed.core.step import Step
 from honed.errors import EvaluatorFailed
 from honed.storage.programs import find_programs, server_account
@@ -80,6 +81,7 @@ def archive_steps(partition: Partition, target: str) -> list[Step]:
         "table": partition.name,
         "parent": list(partition.parent),
         "bound": partition.bound,
+        "claim": digest([partition.qualified_name, partition.bound, partition.storage]),
     }
     export = Step(
         f"copy {partition.qualified_name} to Parquet files and prove that they are equal",
