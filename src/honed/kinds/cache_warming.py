@@ -53,11 +53,11 @@ from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.warming.cache import (
     CachedRelation,
     ServerStart,
+    Warming,
     budget_blocks,
     choose,
     read_relations,
     read_start,
-    warming_step,
     why_not,
 )
 from honed.targets.postgres.warming.trial import WarmingTrial, concerned
@@ -129,11 +129,17 @@ class CacheWarming(Kind[PostgresTarget]):
             )
 
     def apply(self, hypothesis: Hypothesis, target: PostgresTarget) -> list[Step]:
-        """Return the step that reads; there is nothing to undo."""
+        """Return the steps that read; there is nothing to undo."""
         del target
         given = _parameters(hypothesis)
-        relations = [(schema, name) for schema, name in given["chosen"]]
-        return [warming_step(given["schema"], relations, megabytes=given["megabytes"])]
+        warming = Warming(
+            started_at=given["started_at"],
+            young_s=self.young_s,
+            block_bytes=given["block_bytes"],
+            prewarm_schema=given["schema"],
+            buffercache_schema=given["buffercache_schema"],
+        )
+        return warming.steps(given["chosen"])
 
     def trial(self, hypothesis: Hypothesis, target: PostgresTarget) -> Trial:
         """Return the replay of the first calls after a start, warm and cold."""
@@ -198,10 +204,12 @@ def _cold(
             "age_s": start.age_s,
             "why_not": "",
             "schema": start.prewarm_schema,
+            "buffercache_schema": start.buffercache_schema,
+            "block_bytes": start.block_bytes,
             "missing_blocks": missing,
             "cold_accesses": sum(each.accesses for each in cold),
             "chosen_accesses": sum(each.accesses for each in chosen),
-            "chosen": [[each.schema, each.name] for each in chosen],
+            "chosen": [[each.schema, each.name, each.pages, each.missing] for each in chosen],
             "tables": {each.table: [each.table_schema, each.table_name] for each in chosen},
             "blocks": blocks,
             "megabytes": blocks * megabytes,

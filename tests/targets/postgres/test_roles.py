@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from honed.errors import MissingPrivilege
 from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.warming.cache import (
+    ServerStart,
+    Warming,
     read_relations,
     read_start,
-    warming_step,
     why_not,
 )
 
@@ -83,10 +85,42 @@ def test_both_roles_can_do_what_warming_takes(
     start = read_start(observed)
     assert why_not(observed, start) == ""
     assert "orders" in {each.name for each in read_relations(observed, start)}
-    (step,) = warming_step(start.prewarm_schema, [("My App", "item")], megabytes=0).do
     url = make_conninfo(production.url, user=actor_name(name))
     with psycopg.connect(url, autocommit=True) as connection:
-        assert connection.execute(step.encode()).fetchall() == [(1,)]
+        (step,) = warming_of(start).steps([("My App", "item", 1, 1)])
+        connection.execute(step.do[0].encode())
+        assert connection.execute(step.do[1].encode()).fetchall() == [(1,)]
+        # It sees what is in memory, and drives nothing out.
+        (step,) = warming_of(start).steps([("My App", "item", 2**24, 2**24)])[:1]
+        with pytest.raises(psycopg.errors.RaiseException, match="driven out"):
+            connection.execute(step.do[0].encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"started_at": "2020-01-01 00:00+00"}, "started again"), ({"young_s": 0.0}, "too long ago")],
+)
+def test_nothing_is_read_hours_after_it_made_sense(
+    production: Any, name: str, observed: PostgresTarget, change: dict[str, Any], reason: str
+) -> None:
+    warming = replace(warming_of(read_start(observed)), **change)
+    (step,) = warming.steps([("My App", "item", 1, 1)])
+    url = make_conninfo(production.url, user=actor_name(name))
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        pytest.raises(psycopg.errors.RaiseException, match=reason),
+    ):
+        connection.execute(step.do[0].encode())
+
+
+def warming_of(start: ServerStart) -> Warming:
+    return Warming(
+        start.started_at.isoformat(),
+        1e6,
+        start.block_bytes,
+        start.prewarm_schema,
+        start.buffercache_schema,
+    )
 
 
 def test_what_the_observing_role_runs_is_no_workload(

@@ -20,11 +20,11 @@ from honed.targets.postgres.batches.writers import (
 )
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.warming.cache import (
+    Warming,
     budget_blocks,
     choose,
     read_relations,
     read_start,
-    warming_step,
     why_not,
 )
 from honed.testing.postgres import TEST_OPTIONS
@@ -150,9 +150,13 @@ def test_memory_is_cold_after_a_restart_until_it_is_warmed(
     chosen = choose(read_relations(target, start), budget_blocks(target, start))
     (memo,) = (each for each in chosen if each.name == "memo")
     assert memo.held == 0
-    step = warming_step(start.prewarm_schema, [(memo.schema, memo.name)], megabytes=1)
+    warming = Warming(
+        start.started_at.isoformat(), 3600.0, start.block_bytes, "public", start.buffercache_schema
+    )
+    (step,) = warming.steps([(memo.schema, memo.name, memo.pages, memo.missing)])
     with psycopg.connect(server.url("template1"), autocommit=True) as client:
-        client.execute(step.do[0].encode())
+        for statement in step.do:
+            client.execute(statement.encode())
     warm = {each.name: each for each in read_relations(target, start)}
     assert warm["memo"].held == warm["memo"].pages > 0
 

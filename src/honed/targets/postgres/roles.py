@@ -74,6 +74,7 @@ $honed$;
 DO $honed$
 DECLARE
   v_name name;
+  v_schema name;
 BEGIN
   FOR v_name IN
     SELECT e.name FROM pg_available_extensions AS e
@@ -81,8 +82,24 @@ BEGIN
   LOOP
     EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I', v_name);
   END LOOP;
+  -- So that the acting role sees, when it reads, whether it would drive out what is used.
+  SELECT n.nspname INTO v_schema
+  FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+  WHERE e.extname = 'pg_buffercache';
+  IF FOUND THEN
+    EXECUTE format('GRANT SELECT ON %I.pg_buffercache TO %I', v_schema, {actor_literal});
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %I.pg_buffercache_pages() TO %I',
+                   v_schema, {actor_literal});
+  END IF;
 END
 $honed$;
+
+-- 5. Leave this part out unless honed may also change settings for single roles of applications
+--    (work_mem, and settings of the planner that bring a plan back). PostgreSQL takes that for
+--    administering the role: CREATEROLE, and from version 16 on the ADMIN option on each role.
+--    Without it such claims are told, and not made. Put in the roles, and remove the dashes.
+-- ALTER ROLE {actor} CREATEROLE;
+-- GRANT the_application TO {actor} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
 """
 
 

@@ -1,7 +1,8 @@
 """What of a target's relations is in its memory, and what of the rest is worth reading at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import LiteralString
 
@@ -21,7 +22,38 @@ SHARE = 0.5
 #: A relation of which a larger share is in memory has warmed up by itself.
 _WARM_SHARE = 0.5
 
+#: What one step reads: between two steps it is asked whether honed shall stop.
+PIECE_BYTES = 512 * 2**20
+
 _PREWARM = sql.SQL("SELECT {schema}.pg_prewarm({relation}::regclass)")
+# The relation may have become smaller.
+_PREWARM_PART = sql.SQL(
+    "SELECT {schema}.pg_prewarm({relation}::regclass, 'buffer', 'main', {first},"
+    " least({last}::bigint, t.pages - 1)) FROM (SELECT pg_catalog.pg_relation_size("
+    "{relation}::regclass) / current_setting('block_size')::bigint AS pages) AS t"
+    " WHERE t.pages > {first}"
+)
+# A step may be carried out hours after it was claimed, when it would drive out what is used now.
+# Whether the acting role may see what is in memory is for whoever made it to say.
+_STILL_COLD = sql.SQL("""\
+DECLARE
+  v_unused bigint;
+BEGIN
+  IF pg_postmaster_start_time() <> {started_at}::timestamptz THEN
+    RAISE 'the server was started again: its memory is to be looked at again';
+  END IF;
+  IF clock_timestamp() - pg_postmaster_start_time() > {young_s} * interval '1 second' THEN
+    RAISE 'the server was started too long ago: its memory has warmed up by itself';
+  END IF;
+  BEGIN
+    SELECT count(*) INTO v_unused FROM {schema}.pg_buffercache AS b WHERE b.relfilenode IS NULL;
+  EXCEPTION WHEN insufficient_privilege THEN
+    RETURN;
+  END;
+  IF v_unused < {blocks} THEN
+    RAISE 'only % buffers hold nothing: what is in the others would be driven out', v_unused;
+  END IF;
+END""")
 _FUNCTION = "{schema}.pg_prewarm(regclass, text, text, bigint, bigint)"
 
 
@@ -135,26 +167,89 @@ def budget_blocks(target: PostgresTarget, start: ServerStart) -> int:
     return min(int(row["unused"]), int(SHARE * start.buffers))
 
 
-def warming_step(schema: str, relations: Sequence[tuple[str, str]], *, megabytes: float) -> Step:
-    """Return the step that reads ``relations``, given by schema and name; there is no undo.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Pages of one relation that one step reads."""
 
-    Args:
-        schema: where the extension pg_prewarm is.
+    schema: str
+    name: str
+    first: int
+    #: None: to its end.
+    last: int | None
+    #: How many of them are not in memory.
+    missing: int
 
-        relations: what is read, in that order.
+    def statement(self, schema: str) -> str:
+        """Return what reads it by the extension in ``schema``."""
+        relation = sql.Literal(sql.Identifier(self.schema, self.name).as_string(None))
+        is_whole = self.first == 0 and self.last is None
+        text = _PREWARM if is_whole else _PREWARM_PART
+        return text.format(
+            schema=sql.Identifier(schema),
+            relation=relation,
+            first=sql.Literal(self.first),
+            last=sql.Literal(self.last),
+        ).as_string(None)
 
-        megabytes: how much that is, for the description.
-    """
-    return Step(
-        f"read {len(relations)} tables and indexes ({megabytes:.0f} MB) into the server's memory",
-        do=tuple(
-            _PREWARM.format(
-                schema=sql.Identifier(schema),
-                relation=sql.Literal(sql.Identifier(*each).as_string(None)),
-            ).as_string(None)
-            for each in relations
-        ),
-    )
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """The steps that warm a server's memory after one start of it, and after no other."""
+
+    started_at: str
+    #: Seconds after the start from which on nothing is read any more.
+    young_s: float
+    block_bytes: int
+    prewarm_schema: str
+    buffercache_schema: str
+
+    def steps(self, relations: Sequence[tuple[str, str, int, int]]) -> list[Step]:
+        """Return the steps that read ``relations``, in that order; there is no undo.
+
+        Args:
+            relations: schema, name, pages, and how many of them are not in memory.
+        """
+        return [self._step(piece) for piece in pieces(relations, PIECE_BYTES // self.block_bytes)]
+
+    def _step(self, parts: Sequence[Part]) -> Step:
+        blocks = sum(each.missing for each in parts)
+        names = ", ".join(f"{each.schema}.{each.name}" for each in parts[:3])
+        more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""  # noqa: PLR2004 - as above
+        guard = _STILL_COLD.format(
+            started_at=sql.Literal(self.started_at),
+            young_s=sql.Literal(self.young_s),
+            schema=sql.Identifier(self.buffercache_schema),
+            blocks=sql.Literal(blocks),
+        ).as_string(None)
+        return Step(
+            f"read {blocks * self.block_bytes / 2**20:.0f} MB of {names}{more} into the server's"
+            " memory, while that is still empty",
+            do=(
+                sql.SQL("DO {}").format(sql.Literal(guard)).as_string(None),
+                *(each.statement(self.prewarm_schema) for each in parts),
+            ),
+        )
+
+
+def pieces(relations: Sequence[tuple[str, str, int, int]], blocks: int) -> Iterator[list[Part]]:
+    """Yield what one step reads, about ``blocks`` pages each; a large relation is cut."""
+    piece: list[Part] = []
+    for schema, name, pages, missing in relations:
+        for first in range(0, pages, blocks):
+            last = None if first + blocks >= pages else first + blocks - 1
+            share = min(blocks, pages - first) / pages
+            part = Part(schema, name, first, last, math.ceil(missing * share))
+            if piece and sum(each.missing for each in piece) + part.missing > blocks:
+                yield piece
+                piece = []
+            piece.append(part)
+    if piece:
+        yield piece
+
+
+def unguarded(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without what asks whether the server is the one that is meant."""
+    return [replace(step, do=step.do[1:]) for step in steps]
 
 
 def _actor(target: PostgresTarget) -> str:

@@ -13,6 +13,7 @@ from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.replay import ReplayStatement
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.texts import StatementText
+from honed.targets.postgres.warming.cache import unguarded
 from honed.targets.postgres.workload import Workload, WorkloadStatement
 
 #: What one number is. One more than the blocks, because nothing read has no logarithm.
@@ -104,12 +105,14 @@ class WarmingTrial:
             EvaluatorFailed: a step failed.
             DiskFull: there is no room for the clone.
         """
+        # The private server was started at another time.
+        reading = unguarded(steps)
         with self.lab.clone("warmed") as clone:
-            clone.carry_out(steps)
+            clone.carry_out(reading)
             cold = _Arm(clone, (), self.statements)
             yield Arms(
                 baseline=cold,
-                candidate=_Arm(clone, tuple(steps), self.statements),
+                candidate=_Arm(clone, tuple(reading), self.statements),
                 control=cold,
                 facts={"blocks_warmed": self.blocks, "server_version": clone.shadow.version},
             )
