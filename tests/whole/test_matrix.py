@@ -211,7 +211,7 @@ def test_a_change_that_is_sent_to_a_standby_fails_and_says_why(
 
 def test_a_standby_that_is_away_counts_while_its_slot_is_there(primary: Server) -> None:
     read_use = load_queries("honed.targets.postgres.indexes", "cleanup.sql")["read_index_use"]
-    with psycopg.connect(primary.url(_NAME), autocommit=True) as connection:
+    with psycopg.connect(primary.url(), autocommit=True) as connection:
 
         def standbys() -> int:
             rows = connection.execute(read_use, {}, prepare=False)
