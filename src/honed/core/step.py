@@ -37,6 +37,9 @@ class Step:
             empty for an act that may simply be run twice (ANALYZE).
 
         in_transaction: whether ``do`` runs as one transaction; CREATE INDEX CONCURRENTLY cannot.
+
+        undo_in_transaction: whether ``undo`` does; None: as ``do``. An undo that locks out readers
+            or writers must: outside of a transaction it would wait for its locks without a limit.
     """
 
     description: str
@@ -45,10 +48,11 @@ class Step:
     inspect: str = ""
     runner: str = "sql"
     in_transaction: bool = True
+    undo_in_transaction: bool | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """Return the step as plain JSON."""
-        return {
+        """Return the step as plain JSON, which an approval names by its digest."""
+        value: dict[str, Json] = {
             "description": self.description,
             "runner": self.runner,
             "do": list(self.do),
@@ -56,6 +60,10 @@ class Step:
             "inspect": self.inspect,
             "in_transaction": self.in_transaction,
         }
+        if self.undo_in_transaction is not None:
+            # Left out elsewhere: what was approved before keeps its digest.
+            value["undo_in_transaction"] = self.undo_in_transaction
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Step":
@@ -67,17 +75,20 @@ class Step:
             undo=tuple(value["undo"]),
             inspect=value["inspect"],
             in_transaction=value["in_transaction"],
+            undo_in_transaction=value.get("undo_in_transaction"),
         )
 
     def inverse(self) -> "Step":
         """Return the step that takes this one back."""
+        undo = self.undo_in_transaction
         return Step(
             description=f"undo: {self.description}",
             runner=self.runner,
             do=self.undo,
             undo=self.do,
             inspect="",
-            in_transaction=self.in_transaction,
+            in_transaction=self.in_transaction if undo is None else undo,
+            undo_in_transaction=None if undo is None else self.in_transaction,
         )
 
 

@@ -123,6 +123,8 @@ def _detach_steps(partition: Partition) -> list[Step]:
             ),
             inspect=_text(_IS_DETACHED.format(**names)),
             in_transaction=False,
+            # FINALIZE and ATTACH lock out: they give up after a while, and try again.
+            undo_in_transaction=True,
         ),
     ]
 
