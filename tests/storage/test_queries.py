@@ -10,6 +10,8 @@ import pytest
 import honed
 from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
+from honed.targets.postgres.batches.writers import Writer, register_sql
+from honed.targets.postgres.phantom import _CASTS
 from honed.targets.postgres.shadow import _CREATE_MARKER
 
 SOURCE = Path(honed.__file__).parent
@@ -26,9 +28,20 @@ UNSETTABLE_CLOCK = re.compile(
 )
 
 #: What the code puts into a query because it differs from target to target.
-PLACEHOLDERS = {"{schema}": "public", "{stats_since}": "NULL::timestamptz"}
+PLACEHOLDERS = {
+    "{schema}": "public",
+    "{buffercache}": "public",
+    "{table}": "pg_class",
+    "{stats_since}": "NULL::timestamptz",
+}
 #: What a target, or the lab's copy of one, has before its queries run.
-TARGET = ("CREATE EXTENSION pg_stat_statements", _CREATE_MARKER)
+TARGET = (
+    "CREATE EXTENSION pg_stat_statements",
+    "CREATE EXTENSION pg_buffercache",
+    _CREATE_MARKER,
+    *(load_queries("honed.targets.postgres", "phantom.sql")[name] for name in _CASTS),
+    register_sql(Writer("any", "pg_class", 1, 1, 1), actor="nobody"),
+)
 
 
 def package_of(path: Path) -> str:
