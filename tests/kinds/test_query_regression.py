@@ -6,6 +6,7 @@ from typing import Any, ClassVar, LiteralString
 import pytest
 
 from honed.core.hypothesis import Hypothesis
+from honed.core.step import StepState
 from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import Verdict
 from honed.experiments.trial import run_trial
@@ -109,6 +110,19 @@ RETURNING improvement_id
 _AGE = """
 UPDATE honed.improvement
 SET applied_at = honed.now() - make_interval(days => %(days)s)
+WHERE target_id = %(target_id)s AND state = 'kept'
+RETURNING improvement_id
+"""
+_TRIED_LONG_AGO = """
+UPDATE honed.improvement
+SET tried_at = honed.now() - interval '8 days'
+WHERE target_id = %(target_id)s AND state = 'inconclusive'
+RETURNING improvement_id
+"""
+_RENAME = """
+UPDATE honed.improvement
+SET hypothesis = jsonb_set(hypothesis, '{parameters, pins}', replace(
+      (hypothesis -> 'parameters' -> 'pins')::text, %(before)s, %(after)s)::jsonb)
 WHERE target_id = %(target_id)s AND state = 'kept'
 RETURNING improvement_id
 """
@@ -218,6 +232,40 @@ class TestPins:
         self.keep(world, self.without(world), "refuted")
         assert self.status(world) == "active"
         assert self.due(world) == []
+
+    def test_a_trial_that_told_nothing_is_repeated_after_a_week(self, world: PostgresWorld) -> None:
+        world.target.recall(_AGE, {"days": 31})
+        self.keep(world, self.without(world), "inconclusive")
+        assert self.due(world) == []
+        world.target.recall(_TRIED_LONG_AGO, {})
+        assert self.due(world) == ["it has expired"]
+
+    def test_what_somebody_changed_meanwhile_is_left_alone(self, world: PostgresWorld) -> None:
+        world.target.recall(_AGE, {"days": 8})
+        claim = self.without(world)
+        steps = self.kind.apply(claim, world.target)
+        assert {world.inspect(step) for step in steps} == {StepState.ABSENT}
+        world.carry_out(steps)
+        try:
+            assert {world.inspect(step) for step in steps} == {StepState.DONE}
+            assert self.due(world) == []
+        finally:
+            world.carry_out(self.kind.rollback(steps))
+        assert {world.inspect(step) for step in steps} == {StepState.ABSENT}
+
+    @pytest.mark.parametrize(("days", "claims"), [(8, 0), (31, 1)])
+    def test_a_pin_whose_statement_is_gone_goes_once_it_has_expired(
+        self, world: PostgresWorld, days: int, claims: int
+    ) -> None:
+        (row,) = world.target.recall(_STATUS, {})
+        world.target.recall(_AGE, {"days": days})
+        world.target.recall(_RENAME, {"before": row["statement_id"], "after": "gone"})
+        try:
+            found = list(self.kind.propose(list(self.kind.look(world.target)), world.target))
+            assert len(found) == claims
+            assert all(each.parameters["statements"] == [row["statement_id"]] for each in found)
+        finally:
+            world.target.recall(_RENAME, {"before": "gone", "after": row["statement_id"]})
 
     def test_a_pin_that_was_taken_back_is_over(self, world: PostgresWorld) -> None:
         world.target.recall(_AGE, {"days": 8})

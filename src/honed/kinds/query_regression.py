@@ -10,8 +10,10 @@ before (PostgreSQL 18), and last one setting of the planner for the role that ru
 What does not bring the plan back there is not proposed. Each pin says for whom it holds, what takes
 it back and when it expires (`plan_pin_days`); `honed.plan_pins` lists them. Every week, and as soon
 as columns or indexes of its tables change, it tries without the pin, and takes it back where the
-planner does as well by itself. Where the server has pg_hint_plan or pg_stash_advice, the record of
-a claim tells; honed does not use them yet.
+planner does as well by itself. One that has expired also goes where nobody runs its statements any
+more, if no other becomes slower; one that somebody changed meanwhile is left alone. Where the
+server has pg_hint_plan or pg_stash_advice, the record of a claim tells; honed does not use them
+yet.
 
 ## Why it helps
 
@@ -23,10 +25,10 @@ good, and the way back is seldom more than one command. But nobody is there at n
 
 The undo drops the statistics object, resets the column or the setting, or gives the numbers back. A
 plain ANALYZE has no undo: it brings what the next autovacuum would have brought. Given numbers hold
-until the next ANALYZE. A setting is for one role in one database, and only where none of its other
-statements becomes slower; connections that are open keep the old value. Statistics may change plans
-of other statements; the trial replays them all. Lists of common values are not saved: they are
-values of production's rows.
+until the next ANALYZE, and are not tried without. A setting is for one role in one database, and
+only where none of its other statements becomes slower; connections that are open keep the old
+value. Statistics may change plans of other statements; the trial replays them all. Lists of common
+values are not saved: they are values of production's rows.
 
 ## How it is measured
 
@@ -82,7 +84,7 @@ class QueryRegression(Kind[PostgresTarget]):
                 type=PLAN_PIN_DUE,
                 subject=_unpinned(due),
                 title=f"the plan pin of improvement {due.improvement_id} is to be tried without:"
-                f" {due.why}",
+                f" {due.why}{_for_a_person(due, target)}",
                 evidence={
                     "improvement_id": due.improvement_id,
                     "why": due.why,
@@ -178,13 +180,33 @@ def _unpinned(due: DuePin) -> str:
     return f"without the pin of improvement {due.improvement_id}"
 
 
+def _for_a_person(due: DuePin, target: PostgresTarget) -> str:
+    """Return what a person can do where there is nothing to try an expired pin with."""
+    if not due.is_expired or target.workload().replayable:
+        return ""
+    return (
+        "; no statement can be replayed to try it, so that it is left to a person:"
+        f" `honed improvement rollback {due.improvement_id}` takes it back"
+    )
+
+
 def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hypothesis]:
-    """Yield the claim that a pin is not needed, if its statements can still be replayed."""
-    statements = [each.statement_id for each in due.pins]
+    """Yield the claim that a pin is not needed, if it can be tried.
+
+    Once it has expired it may also go where nobody runs its statements any more: the others that
+    can be replayed guard.
+    """
+    pinned = {each.statement_id for each in due.pins}
     replayable = {each.statement_id: each for each in target.workload().replayable}
-    if not replayable.keys() & set(statements):
+    measured = {*pinned, *due.parameters["base_s"]}
+    base_s = {
+        name: each.mean_ms / 1000
+        for name, each in replayable.items()
+        if name in measured or each.mean_ms >= _MEASURABLE_MS
+    }
+    statements = sorted(pinned & base_s.keys()) or sorted(base_s if due.is_expired else ())
+    if not statements:
         return
-    measured = {*statements, *due.parameters["base_s"]}
     session, overrides = sessions(target, due)
     yield Hypothesis(
         kind=QueryRegression.name,
@@ -200,11 +222,7 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
             "steps": [step.to_json() for step in due.steps],
             "session": session,
             "overrides": overrides,
-            "base_s": {
-                name: each.mean_ms / 1000
-                for name, each in replayable.items()
-                if name in measured or each.mean_ms >= _MEASURABLE_MS
-            },
+            "base_s": base_s,
             "cut_s": due.parameters["cut_s"],
             "notes": {"why": due.why},
         },

@@ -53,6 +53,8 @@ select
     when u.taken_back then 'taken back'
     when i.state in ('applying', 'failed') then i.state
     when p.pin -> 'undo' = '[]' then 'nothing to take back'
+    -- To give back the numbers of the bad time would be no way back.
+    when p.pin ->> 'mechanism' = 'saved_statistics' then 'until the next ANALYZE'
     when honed.now() >= c.expires_at then 'expired'
     when i.state = 'watching' then 'watching'
     else 'active'

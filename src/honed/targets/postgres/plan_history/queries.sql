@@ -111,12 +111,18 @@ ORDER BY r.reading_id DESC;
 
 -- list_pins --
 -- The pins that are on the target and can be taken back, with what made them, and since when nobody
--- has tried without.
+-- has tried without. A trial that told nothing is repeated no sooner than the others.
 SELECT i.improvement_id, i.hypothesis, i.steps
      , honed.now() - min(coalesce(p.checked_at, p.pinned_at)) AS unchecked
      , bool_or(p.status = 'expired') AS is_expired
 FROM honed.plan_pins AS p
 JOIN honed.improvement AS i ON i.improvement_id = p.improvement_id
 WHERE i.target_id = %(target_id)s AND i.state = 'kept' AND p.status IN ('active', 'expired')
+  AND NOT EXISTS (SELECT FROM honed.improvement AS o
+                  WHERE o.target_id = i.target_id
+                    AND o.kind = i.kind
+                    AND o.hypothesis -> 'parameters' -> 'takes_back' = to_jsonb(i.improvement_id)
+                    AND o.state = 'inconclusive'
+                    AND o.tried_at > honed.now() - %(after)s::interval)
 GROUP BY i.improvement_id
 ORDER BY i.improvement_id;

@@ -1,7 +1,10 @@
-"""Unpinning: which pins are to be tried without, and what that takes."""
+"""Unpinning: which pins are to be tried without, and what that takes.
+
+Weeks after a pin somebody may have changed what it set: then it has ended, and is left alone.
+"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +15,8 @@ from honed.targets.postgres.plan_pins.pin import PlanPin, definitions
 from honed.targets.postgres.session_settings.scope import QUERIES as SETTINGS
 from honed.targets.postgres.session_settings.scope import read_scopes
 from honed.targets.postgres.target import PostgresTarget
+
+_IS_OVER = "SELECT CASE WHEN ({}) = 'done' THEN 'absent' ELSE 'done' END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,12 @@ class DuePin:
 
 
 def due_pins(target: PostgresTarget, *, after: timedelta) -> Iterator[DuePin]:
-    """Yield the pins that were not tried without for so long, or whose tables have changed."""
-    rows = target.recall(QUERIES["list_pins"], {})
+    """Yield the pins that were not tried without for so long, or whose tables have changed.
+
+    One that the target does not show any more is over, whoever ended it. One whose last trial
+    without it was inconclusive is due again after the same time.
+    """
+    rows = target.recall(QUERIES["list_pins"], {"after": after})
     catalog = target.catalog() if rows else None
     for row in rows:
         assert catalog is not None  # noqa: S101 - there are rows
@@ -44,11 +53,12 @@ def due_pins(target: PostgresTarget, *, after: timedelta) -> Iterator[DuePin]:
             why = "columns or indexes of its tables have changed"
         elif row["unchecked"] >= after:
             why = f"nobody has tried without it for {row['unchecked'].days} days"
-        if why:
+        steps = _standing(target, steps_from_json(row["steps"])) if why else []
+        if steps:
             yield DuePin(
                 improvement_id=row["improvement_id"],
                 pins=tuple(PlanPin.from_json(each) for each in parameters["pins"]),
-                steps=taking_back(steps_from_json(row["steps"])),
+                steps=taking_back(steps),
                 parameters=parameters,
                 why=why,
                 is_expired=row["is_expired"],
@@ -56,8 +66,25 @@ def due_pins(target: PostgresTarget, *, after: timedelta) -> Iterator[DuePin]:
 
 
 def taking_back(steps: list[Step]) -> tuple[Step, ...]:
-    """Return what takes a pin back; what leaves nothing behind needs nothing."""
-    return tuple(step.inverse() for step in reversed(steps) if step.undo)
+    """Return what takes a pin back; what leaves nothing behind needs nothing.
+
+    Each is asked for first, and left alone if what the pin set is not there: between the claim and
+    the step somebody may have set something else.
+    """
+    return tuple(
+        replace(step.inverse(), inspect=_IS_OVER.format(step.inspect) if step.inspect else "")
+        for step in reversed(steps)
+        if step.undo
+    )
+
+
+def _standing(target: PostgresTarget, steps: list[Step]) -> list[Step]:
+    """Return those of a pin's steps whose work the target still shows, and can be taken back."""
+    return [
+        step
+        for step in steps
+        if step.undo and (not step.inspect or "done" in {*target.query(step.inspect)[0].values()})
+    ]
 
 
 def sessions(target: PostgresTarget, due: DuePin) -> tuple[dict[str, Json], dict[str, Json]]:
