@@ -166,6 +166,9 @@ class TestOld(KindContract):
         ill_world.carry_out(inverses(checks))
         assert ill_world.target.fingerprint() == proposed.before
 
+    def test_nobody_queues_behind_an_undo_that_waits(self, proposed: Proposed) -> None:
+        assert all(step.inverse().in_transaction for step in proposed.steps)
+
     def test_without_a_retention_nothing_is_old(self, make_world: MakeWorld) -> None:
         world = make_world(replace(self.ill, settings={}))
         assert list(Partitioning().look(world.target)) == []
@@ -178,6 +181,10 @@ class TestOld(KindContract):
         assert list(Partitioning().propose([finding], world.target)) == []
 
 
+#: Of the range of item_old: while that is detached, the default partition takes it.
+LATE = "INSERT INTO item VALUES (-5000, 'late', 1)"
+
+
 class TestOldWithDefault(KindContract):
     kind = Partitioning()
     ill = WorldPlan((*OLD, DEFAULT), COUNTING, settings=RETENTION)
@@ -187,6 +194,19 @@ class TestOldWithDefault(KindContract):
         COUNTING,
         settings=RETENTION,
     )
+
+    def test_rows_that_came_late_go_back_with_the_undo(
+        self, ill_world: PostgresWorld, proposed: Proposed
+    ) -> None:
+        where = "SELECT tableoid::regclass::text AS name FROM item WHERE item_id = -5000"
+        ill_world.carry_out(proposed.steps)
+        with ill_world.database.connect(autocommit=True) as connection:
+            connection.execute(LATE)
+            assert connection.execute(where).fetchall() == [{"name": "item_rest"}]
+            ill_world.carry_out(inverses(proposed.steps))
+            assert connection.execute(where).fetchall() == [{"name": "item_old"}]
+            connection.execute("DELETE FROM item WHERE item_id = -5000")
+        assert ill_world.target.fingerprint() == proposed.before
 
 
 SMALL = {"partition_min_mb": 1}
@@ -274,6 +294,18 @@ class TestConversion(KindContract):
         assert done == [[there, absent, absent], [there, there, absent], [there, there, there]]
         # A swap that fails within leaves nothing of itself behind: it is one transaction.
         assert all(step.in_transaction for step in asked)
+
+    @pytest.mark.parametrize("is_undo", [False, True], ids=["do", "undo"])
+    def test_who_holds_what_it_refers_to_is_not_locked_out_of_it(
+        self, ill_world: PostgresWorld, proposed: Proposed, *, is_undo: bool
+    ) -> None:
+        *before, swap, _ = proposed.steps
+        ill_world.carry_out([*before, swap] if is_undo else before)
+        step = swap.inverse() if is_undo else swap
+        try:
+            assert_no_deadlock(ill_world, step, "UPDATE shop SET shop_id = 1", "SELECT FROM event")
+        finally:
+            ill_world.carry_out(inverses([*before, swap] if is_undo else before))
 
     def test_nobody_waits_while_the_old_rows_are_attached(
         self, ill_world: PostgresWorld, proposed: Proposed
@@ -495,6 +527,13 @@ class TestUndoOfCreation:
         world.carry_out([step.inverse()])
         assert world.inspect(step) is StepState.ABSENT
 
+    def test_who_is_about_to_read_it_is_not_locked_out(self, world: PostgresWorld) -> None:
+        step, *_ = steps_of(world)
+        world.carry_out([step])
+        begun = "LOCK TABLE ONLY item IN ACCESS SHARE MODE"
+        assert_no_deadlock(world, step.inverse(), begun, "SELECT FROM item_p2")
+        world.carry_out([step.inverse()])
+
     def test_owner_grants_and_options_are_those_of_the_newest(self, world: PostgresWorld) -> None:
         with world.database.connect(autocommit=True) as connection:
             for statement in ROLES:
@@ -539,6 +578,30 @@ NO_ROLES = (
     "DROP OWNED BY honed_item_owner, honed_item_reader, honed_item_actor",
     "DROP ROLE honed_item_owner, honed_item_reader, honed_item_actor",
 )
+
+
+def assert_no_deadlock(
+    world: PostgresWorld, step: Step, first: LiteralString, then: LiteralString
+) -> None:
+    """Assert that who has run ``first`` can go on with ``then`` while ``step`` waits for it."""
+    connect = world.database.connect
+    with connect() as application, connect() as acting:
+        application.execute(first)
+        application.execute("SET LOCAL lock_timeout = 100")
+        acting.execute("SET LOCAL lock_timeout = 100")
+        waiting = False
+        for text in step.do:
+            try:
+                with acting.transaction():
+                    acting.execute(text.encode())
+            except psycopg.errors.LockNotAvailable:
+                # It would wait here, with the locks of what came before.
+                waiting = True
+                break
+        assert waiting
+        application.execute(then)
+        application.rollback()
+        acting.rollback()
 
 
 def steps_of(world: PostgresWorld) -> list[Step]:

@@ -37,14 +37,17 @@ drops the partition only if it is empty, else it fails: no row is ever dropped.
 Statements that count or list everything no longer see what is detached; that is its purpose. A
 check with the partition's bounds is made and looked through first, so that the undo attaches it
 again without reading it. It is detached CONCURRENTLY, while readers and writers go on; where the
-table has a default partition the server cannot, and locks the table for a moment.
+table has a default partition the server cannot, and locks the table for a moment. Late rows that
+this one took meanwhile go back into their partition with the undo, which locks it for as long as
+that takes, lets its triggers see them go, and refuses to look through more than 1 GB.
 
 Converting begins with a check that no row lies beyond the boundary, looked through while readers
 and writers go on. One transaction then exchanges the names, which locks the table for a moment; a
 boundary that is a day away or less stops it. A default partition takes what no other does, so no
 row is refused that was taken before. The undo puts the old table back, exactly as it was, with all
-rows that came since; it locks the table for as long as copying these takes. Autovacuum does not
-ANALYZE a partitioned table as a whole, and `COPY table TO` needs a SELECT in its place.
+rows that came since; it locks the table, and those that its foreign keys refer to, for as long as
+copying these takes. Autovacuum does not ANALYZE a partitioned table as a whole, and `COPY table TO`
+needs a SELECT in its place.
 
 All of it changes the schema, so a person approves each change.
 

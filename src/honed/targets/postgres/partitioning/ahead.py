@@ -7,6 +7,7 @@ from datetime import timedelta
 from psycopg import sql
 
 from honed.core.step import Step
+from honed.targets.postgres.partitioning.locks import BRIEFLY
 from honed.targets.postgres.partitioning.ranges import Position, Range, Width, following, name_for
 from honed.targets.postgres.partitioning.tables import (
     QUERIES,
@@ -57,6 +58,8 @@ END""")
 ATTACH = sql.SQL(
     "ALTER TABLE {table} ATTACH PARTITION {new} FOR VALUES FROM ({lower}) TO ({upper})"
 )
+# As who reads the table does: first the whole, then its partitions. DROP needs the whole too.
+_LOCK = sql.SQL("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
 _KEEP_ROWS = sql.SQL("""
 BEGIN
     LOCK TABLE {new} IN ACCESS EXCLUSIVE MODE;
@@ -212,11 +215,12 @@ def creation_step(table: PartitionedTable, like: Partition, each: Range, name: s
         do.append(_FULL_IDENTITY.format(**names))
     do += [block(COPY_GRANTS.format(**literals)), ATTACH.format(**names)]
     keep_rows = block(_KEEP_ROWS.format(new=new, literal=sql.Literal(name)))
+    undo = (be_owner, _LOCK.format(**names), BRIEFLY, keep_rows, _DROP.format(new=new))
     return Step(
         f"make the partition {name} of {table.qualified_name}, from "
         f"{table.key.write(each.lower)} to {table.key.write(each.upper)}",
         do=tuple(each.as_string(None) for each in do),
-        undo=tuple(each.as_string(None) for each in (be_owner, keep_rows, _DROP.format(new=new))),
+        undo=tuple(each.as_string(None) for each in undo),
         inspect=_INSPECT.format(**literals).as_string(None),
     )
 

@@ -50,7 +50,7 @@ class Conversion:
             sql.Identifier(self.schema, self.name),
             sql.Identifier(self.schema, self.before),
         )
-        check = self.name[: _MAX_NAME_BYTES // 2] + _CHECK
+        check = _cut_name(self.name, _CHECK)
         return {
             "table": table,
             "plain": sql.Identifier(self.name),

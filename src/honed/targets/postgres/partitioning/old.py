@@ -18,6 +18,8 @@ from honed.targets.postgres.target import PostgresTarget
 _MOST_PARTITIONS = 12
 #: A larger default partition is not scanned: nobody could read or write it meanwhile.
 _MOST_DEFAULT_BYTES = 64 * 1024 * 1024
+#: It may have grown since, and the undo looks through it all the same, but not beyond this.
+_MOST_GROWN_BYTES = 1024 * 1024 * 1024
 
 _CUTOFF = (
     "SELECT to_char(localtimestamp - CAST(%(retention)s AS interval), 'YYYY-MM-DD HH24:MI:SS')"
@@ -45,6 +47,29 @@ BEGIN
                AND inhparent = to_regclass({table_name}) AND inhdetachpending) THEN
         ALTER TABLE {table} DETACH PARTITION {part} FINALIZE;
     END IF;
+END""")
+# Late rows of its range have come into the default partition; it cannot be attached beside them.
+# The columns are asked for when it runs: somebody may have added some since.
+_MOVE_LATE = sql.SQL("""
+DECLARE
+    rest regclass := nullif(partdefid, 0)::regclass FROM pg_partitioned_table
+        WHERE partrelid = {table_name}::regclass;
+    columns text := string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = {part_name}::regclass AND attnum > 0 AND NOT attisdropped
+          AND attgenerated = '';
+BEGIN
+    IF rest IS NULL THEN
+        RETURN;
+    END IF;
+    IF pg_relation_size(rest) > {most} THEN
+        RAISE EXCEPTION 'the default partition % is so large that looking through it locks out'
+            , rest;
+    END IF;
+    LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rest);
+    EXECUTE format('WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s)'
+                   ' OVERRIDING SYSTEM VALUE SELECT %s FROM moved', rest, {condition_text}, columns
+                 , {part_name}::regclass, columns, columns);
 END""")
 _IS_DETACHED = sql.SQL(
     "SELECT CASE (SELECT inhdetachpending FROM pg_inherits"
@@ -144,6 +169,8 @@ def _steps_of(table: PartitionedTable, part: Partition) -> list[Step]:
         "check": sql.Identifier(check),
         "table": table.identifier,
         "condition": quoted(part.condition),
+        "condition_text": sql.Literal(part.condition),
+        "most": sql.Literal(_MOST_GROWN_BYTES),
         "bound": quoted(part.bound),
         "part_name": sql.Literal(part.identifier.as_string(None)),
         "table_name": sql.Literal(table.identifier.as_string(None)),
@@ -166,9 +193,15 @@ def _steps_of(table: PartitionedTable, part: Partition) -> list[Step]:
         Step(
             f"detach {part.name} from {table.qualified_name}; it stays as a table of its own",
             do=(_text(detach, names),),
-            undo=(block(_FINISH.format(**names)).as_string(None), _text(_ATTACH, names)),
+            undo=(
+                block(_FINISH.format(**names)).as_string(None),
+                block(_MOVE_LATE.format(**names)).as_string(None),
+                _text(_ATTACH, names),
+            ),
             inspect=_text(_IS_DETACHED, names),
             in_transaction=not is_concurrent,
+            # FINALIZE and ATTACH lock out: they give up after a while, and try again.
+            undo_in_transaction=True,
         ),
     ]
 

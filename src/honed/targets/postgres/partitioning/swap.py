@@ -8,6 +8,7 @@ from psycopg import sql
 from honed.core.step import Step
 from honed.targets.postgres.partitioning.ahead import BE_OWNER, COPY_GRANTS, block, storage
 from honed.targets.postgres.partitioning.conversion import Conversion
+from honed.targets.postgres.partitioning.locks import BRIEFLY, LOCK_REFERENCED
 from honed.targets.postgres.partitioning.ranges import Range
 from honed.targets.postgres.production import quoted
 
@@ -163,6 +164,7 @@ def _reached(plan: Conversion) -> sql.Composable:
 def _swap(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
     create = [
         BE_OWNER.format(table=names["table_name"]),
+        *_locks(plan, names, "SHARE ROW EXCLUSIVE"),
         _RENAME.format(**names),
         *(_renamed(plan, old, new) for old, new in plan.indexes),
         _CREATE.format(**names),
@@ -193,7 +195,8 @@ def _swap(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
 def _swap_back(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
     statements = [
         BE_OWNER.format(table=names["table_name"]),
-        _LOCK.format(**names),
+        # Dropping a foreign key locks readers out of what it refers to.
+        *_locks(plan, names, "ACCESS EXCLUSIVE"),
         _DETACH.format(**names),
         # Else it would refuse what comes back.
         _DROP_CHECK.format(table=names["before"], check=names["check"]),
@@ -204,6 +207,16 @@ def _swap_back(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[st
         _RENAME_BACK.format(**names),
     ]
     return [_text(each) for each in statements]
+
+
+def _locks(
+    plan: Conversion, names: Mapping[str, sql.Composable], mode: str
+) -> list[sql.Composable]:
+    """Return what locks the table, and before it those that its foreign keys refer to."""
+    lock = _LOCK.format(**names)
+    if not plan.foreign_keys:
+        return [lock]
+    return [block(LOCK_REFERENCED.format(**names, mode=quoted(mode))), BRIEFLY, lock]
 
 
 def aging(plan: Conversion) -> list[str]:
