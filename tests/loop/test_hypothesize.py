@@ -18,6 +18,7 @@ from honed.loop.hypothesize import MAX_CLAIM_BYTES
 from honed.testing.pets import (
     BETTER,
     FALSE,
+    IMPOSSIBLE,
     INDEX_OWNER,
     STATISTICS,
     Claim,
@@ -252,6 +253,21 @@ def test_refuted_claim_may_be_made_again_after_a_while(pet_shop: PetShop) -> Non
         conn.execute("UPDATE honed.improvement SET completed_at = completed_at - interval '8 days'")
     pet_shop.turn(DRY)
     assert len(pet_shop.improvements()) == 2
+
+
+def test_claim_whose_steps_failed_is_tried_again_after_a_growing_pause(pet_shop: PetShop) -> None:
+    pet_shop.kind.claims = (replace(BETTER, steps=(INDEX_OWNER, IMPOSSIBLE)),)
+    freely = Options(dry_run=False, require_approval=False)
+    for hours, count in ((0, 1), (0.9, 1), (0.2, 2), (1.1, 2)):
+        with pet_shop.store.transaction() as conn:
+            conn.execute(
+                "UPDATE honed.improvement SET completed_at"
+                " = completed_at - make_interval(secs => %(s)s)",
+                {"s": hours * 3600},
+            )
+        pet_shop.turn(freely)
+        assert len(pet_shop.improvements()) == count
+        assert {each.state for each in pet_shop.improvements()} == {State.ROLLED_BACK}
 
 
 def test_what_is_done_once_only_is_not_done_again_after_it_was_kept(pet_shop: PetShop) -> None:

@@ -12,7 +12,7 @@ from honed.core.finding import Finding
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.core.target import Target
-from honed.core.verdict import RESTING, State
+from honed.core.verdict import RESTING, Outcome, State
 from honed.improvement.record import Improvement, Proposal, improvements, json_text, latest
 from honed.improvement.transition import Changes, Move, propose, transition
 from honed.jobs.delivery import JobContext
@@ -26,6 +26,7 @@ from honed.loop.events import Decided, Event, Failed, LeftOut, PluginFailed, Pro
 from honed.loop.messages import Act, Hypothesize, Learn
 from honed.loop.parts import AnyKind, Parts, check_switch
 from honed.loop.two_servers.adopt import Standing, make_way, record_adoption, standing
+from honed.loop.undo import on_target
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -41,6 +42,8 @@ MAX_CLAIM_BYTES = MAX_ENVELOPE_BYTES // 3
 #: After this time a refuted claim may be tried again although nothing about the target's schema
 #: changed: its data and its load have. A person's no counts so long whatever changed.
 FORGET_AFTER = timedelta(days=7)
+#: A claim whose steps failed is tried again after this time, then after twice as long, and so on.
+RETRY_AFTER = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -241,13 +244,46 @@ class Desk:
             return ""
         if last.state is State.REJECTED:
             return f"{name} was rejected, which counts for {FORGET_AFTER.days} days"
-        is_settled = last.state in _SETTLED or self._was_enough(last)
-        if is_settled and last.target_fingerprint == self.fingerprint:
+        if last.target_fingerprint != self.fingerprint:
+            return ""
+        if self._has_failed(last):
+            return self._paused_as(last)
+        if last.state in _SETTLED or self._was_enough(last):
             return f"{name} was {last.state.value}, and the target has not changed since"
         return ""
 
+    def _has_failed(self, last: Improvement) -> bool:
+        """Return whether it was begun and never came to be, with nothing left of it."""
+        if last.applying_at is None or last.applied_at is not None:
+            return False
+        if last.state is State.ROLLED_BACK:
+            # A person who took it back half-way said no to it.
+            return last.outcome is Outcome.FAILED
+        left = {each.improvement_id for each in on_target(self.conn, self.cycle.target_id)}
+        return last.state is State.FAILED and last.improvement_id not in left
+
+    def _paused_as(self, last: Improvement) -> str:
+        """Return until when a claim rests whose steps failed; empty: it may be tried again.
+
+        A lock that was taken for a moment must not silence a claim that cannot wait.
+        """
+        tries = [
+            each
+            for each in improvements(
+                self.conn, target_id=last.target_id, states=[State.ROLLED_BACK, State.FAILED]
+            )
+            if (each.kind, each.subject) == (last.kind, last.subject)
+            and each.applied_at is None
+            and not self._is_old(each)
+        ]
+        pause = RETRY_AFTER * 2 ** (len(tries) - 1)
+        (row,) = self.conn.execute(_QUERIES["now"])
+        if last.completed_at is None or row["now"] - last.completed_at > pause:
+            return ""
+        return f"improvement {last.improvement_id} failed, and is tried again {pause} later"
+
     def _was_enough(self, last: Improvement) -> bool:
-        # A dry run proves it as well as the last one did; steps that failed would fail again.
+        # A dry run proves it as well as the last one did; what is left of a failure is in the way.
         is_dry = last.state is State.DRY_RUN and not may_change(self.conn, self.cycle)
         return is_dry or (last.state is State.FAILED and last.applying_at is not None)
 
