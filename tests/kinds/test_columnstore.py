@@ -19,6 +19,8 @@ from honed.kinds.columnstore import (
 )
 from honed.storage.programs import find_programs
 from honed.targets.postgres.archives.files import folder_of, list_archives
+from honed.targets.postgres.columnstore.partitions import read_moment, read_partitions
+from honed.targets.postgres.columnstore.providers import choose_provider, untried_method
 from honed.testing.contract import KindContract, Proposed, wanted
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -212,6 +214,47 @@ class TestColumnStore(KindContract):
         finally:
             target._settings = settings
             ill_world.carry_out(self.kind.rollback(proposed.steps))
+
+    def test_what_the_private_server_cannot_try_is_told_and_parquet_taken(
+        self, ill_world: PostgresWorld
+    ) -> None:
+        target = ill_world.target
+        moment = replace(read_moment(target), has_columnar=True, columnar_extension="citus")
+        assert choose_provider(target, moment).name == "parquet"
+        assert "lacks citus" in untried_method(target, moment)
+        for extension in ("", "pg_prewarm"):
+            known = replace(moment, columnar_extension=extension)
+            assert (choose_provider(target, known).name, untried_method(target, known)) == (
+                "method",
+                "",
+            )
+        (partition,) = read_partitions(target)
+        method = choose_provider(target, replace(moment, columnar_extension=""))
+        assert method.obstacle(partition) == ""
+        assert "too long" in method.obstacle(replace(partition, size_bytes=10**11))
+        assert "publish" in method.obstacle(replace(partition, is_published=True))
+
+    def test_what_is_copied_in_part_stays_and_the_rest_is_tried(
+        self, make_world: MakeWorld
+    ) -> None:
+        large: LiteralString = (
+            "CREATE TABLE other AS SELECT repeat('x', 900) FROM generate_series(1, 20000)"
+        )
+        plan = replace(
+            self.ill,
+            setup=(*MEASUREMENTS, large),
+            settings={**self.ill.settings, "copy_limit_mb": 20},
+        )
+        world = aged(make_world(plan))
+        (claim,) = self.kind.propose(wanted(self.kind, world), world.target)
+        trial = self.kind.trial(claim, world.target)
+        with trial.open(self.kind.apply(claim, world.target)) as arms:
+            assert arms.candidate.run("row") < arms.baseline.run("row")
+        sampled = replace(plan, settings={**self.ill.settings, "copy_limit_mb": 2})
+        world = aged(make_world(sampled))
+        (finding,) = self.kind.look(world.target)
+        assert finding.type == COLD_PARTITION_STAYS
+        assert "copy_limit_mb" in finding.title
 
     def test_a_server_that_keeps_columns_keeps_the_partition(self, make_world: MakeWorld) -> None:
         # No columnar extension is here: the heap under its name shows what is done, not its gain.

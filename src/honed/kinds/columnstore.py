@@ -9,9 +9,10 @@ and detached; the table itself stays. Once the archive has been looked at
 again and `archive_wait_days` have passed, a second claim proposes to drop that table. What is
 archived answers `honed archive query`. Values that do not survive are never approximated: a
 partition with a column of arrays, ranges, intervals, enums or a type of one's own, or with an
-infinite date, stays, and a finding says why. Where the server has an access method `columnar`
-(citus columnar, hydra), partitions are rewritten by it instead and stay readable; that was not
-run against either of them here.
+infinite date, stays, and a finding says why; so does one that subscribers follow, or that is copied
+only in part (`copy_limit_mb`). Where the server has an access method `columnar` (citus columnar,
+hydra), partitions of up to 10 GB are rewritten by it instead and stay readable, if honed's private
+server has it too (`postgres_bin`); that was not run against either of them here.
 
 ## Why it helps
 
@@ -59,12 +60,13 @@ from honed.targets.postgres.archives.files import (
 from honed.targets.postgres.archives.record import missing_archives
 from honed.targets.postgres.columnstore.partitions import (
     Partition,
+    PlainTable,
     plain_tables,
     read_moment,
     read_partitions,
     sparing_examples,
 )
-from honed.targets.postgres.columnstore.providers import choose_provider
+from honed.targets.postgres.columnstore.providers import choose_provider, untried_method
 from honed.targets.postgres.columnstore.steps import drop_steps, read_definition
 from honed.targets.postgres.columnstore.trial import archive_trial
 from honed.targets.postgres.columnstore.use import note_use
@@ -76,6 +78,7 @@ ARCHIVED_PARTITION = FindingType("archived_partition")
 #: Only told, to whoever reads findings.
 COLD_PARTITION_STAYS = FindingType("cold_partition_stays")
 DAMAGED_ARCHIVE = FindingType("damaged_archive")
+UNTRIED_METHOD = FindingType("untried_access_method")
 
 #: Claims of one cycle: a person decides on each.
 _MOST_CLAIMS = 3
@@ -150,7 +153,11 @@ def _cold(target: PostgresTarget) -> Iterator[Finding]:
     if not large:
         return
     use = note_use(target, [each.qualified_name for each in large])
-    provider = choose_provider(target, read_moment(target))
+    moment = read_moment(target)
+    provider = choose_provider(target, moment)
+    if reason := untried_method(target, moment):
+        title = f"the server's access method columnar is not used: {reason}"
+        yield Finding(UNTRIED_METHOD, "columnar", title)
     for partition in large:
         if partition.qualified_name in use and use[partition.qualified_name].is_cold(
             settings.archive_after_days
@@ -188,6 +195,7 @@ def _archived(target: PostgresTarget) -> Iterator[Finding]:
         yield Finding(DAMAGED_ARCHIVE, name, trouble)
     archives = _archives(target)
     wait = timedelta(days=target.settings.archive_wait_days)
+    sampled = target.lab.shares() if archives else {}
     for key, table in plain_tables(target, archives).items():
         archive, name = archives[key], table.qualified_name
         is_replaced = str(archive.folder.relative_to(root)) in missing
@@ -198,8 +206,7 @@ def _archived(target: PostgresTarget) -> Iterator[Finding]:
         except ArchiveDamaged as error:
             yield Finding(DAMAGED_ARCHIVE, name, f"the archive of {name}: {error}")
             continue
-        if table.is_published:
-            reason = "it is published, and subscribers would lose its rows, too"
+        if reason := _why_it_stays(table, sampled):
             title = f"{name} is archived and detached, but stays: {reason}"
             yield Finding(COLD_PARTITION_STAYS, name, title, {"obstacle": reason})
             continue
@@ -215,6 +222,14 @@ def _archived(target: PostgresTarget) -> Iterator[Finding]:
                 "archive_sha256": archive.sha256,
             },
         )
+
+
+def _why_it_stays(table: PlainTable, sampled: Mapping[str, float]) -> str:
+    if table.is_published:
+        return "it is published, and subscribers would lose its rows, too"
+    if table.qualified_name in sampled:
+        return "only a sample of it is copied (copy_limit_mb), so that dropping cannot be tried"
+    return ""
 
 
 def _archives(target: PostgresTarget) -> dict[tuple[str, str], Archive]:

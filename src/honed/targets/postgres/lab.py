@@ -13,7 +13,7 @@ from honed.targets.postgres.carry import carry_statistics
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.copy import Copied, Copying
 from honed.targets.postgres.phantom import Phantom
-from honed.targets.postgres.production import Activity, Production, Snapshot
+from honed.targets.postgres.production import Activity, Production, Snapshot, shares
 from honed.targets.postgres.shadow import COPYING, Shadow
 
 #: A table of which a larger share was written since the copying is no longer what it was ...
@@ -134,6 +134,27 @@ class Lab:
             # If the server is gone, the next start drops it.
             with contextlib.suppress(EvaluatorFailed):
                 self._shadow.drop(name)
+
+    def shares(self) -> Mapping[str, float]:
+        """Return which share of its rows a copy of now would hold of each table that it samples.
+
+        Nothing is copied for it.
+
+        Raises:
+            TargetUnavailable: production does not answer.
+        """
+        with self._production.snapshot() as snapshot:
+            return shares(snapshot.relations(), self._limit_bytes)
+
+    def has_extension(self, name: str) -> bool:
+        """Return whether the shadow server could create an extension.
+
+        Raises:
+            ServerFailed: it does not start, even on an empty directory.
+            EvaluatorFailed: it went away.
+        """
+        self._shadow.start()
+        return bool(self._shadow.rows("find_extension", name=name))
 
     def copied(self) -> Copied:
         """Return what the copy is; copy first if there is none.

@@ -281,3 +281,7 @@ SELECT pg_advisory_lock_shared(1);
 -- unshare_copy --
 -- The clone is made.
 SELECT pg_advisory_unlock_shared(1);
+
+-- find_extension --
+-- An extension that could be created here.
+SELECT a.name FROM pg_available_extensions AS a WHERE a.name = %(name)s;

@@ -71,10 +71,16 @@ WHERE t.isleaf AND pn.nspname = %(schema)s AND part.relname = %(name)s
 ORDER BY 1, 2 /* honed */;
 
 -- read_moment --
--- How the target encodes text and writes dates, and whether it can keep tables in columns.
+-- How the target encodes text and writes dates, whether it can keep tables in columns, and which
+-- extension that takes.
 SELECT current_setting('server_encoding') AS encoding
      , current_setting('DateStyle') LIKE 'ISO%%' AS writes_iso_dates
      , EXISTS (SELECT FROM pg_am WHERE amname = 'columnar' AND amtype = 't') AS has_columnar
+     , coalesce((SELECT e.extname FROM pg_am AS a
+                 JOIN pg_depend AS d ON d.classid = 'pg_am'::regclass AND d.objid = a.oid
+                   AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                 JOIN pg_extension AS e ON e.oid = d.refobjid
+                 WHERE a.amname = 'columnar'), '') AS columnar_extension
      , current_setting('server_version_num')::integer AS server_version /* honed */;
 
 -- list_statistics --

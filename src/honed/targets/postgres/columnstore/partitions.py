@@ -78,6 +78,8 @@ class Moment:
     writes_iso_dates: bool
     #: Whether it has an access method ``columnar``.
     has_columnar: bool
+    #: The extension that it belongs to; empty: to none.
+    columnar_extension: str
     server_version: int
 
 

@@ -27,6 +27,10 @@ _CUT_S = 5.0
 #: Statements that guard: those that cost production most.
 _MOST_GUARDS = 20
 
+_IS_SAMPLED = (
+    "SELECT FROM unnest(%(sampled)s::text[]) AS s (name)"
+    " WHERE to_regclass(s.name) = to_regclass(%(table)s)"
+)
 _SIZE = (
     "SELECT pg_total_relation_size(to_regclass(%(table)s)) AS size_bytes, count(*) AS n FROM ONLY "
 )
@@ -91,10 +95,10 @@ class ArchiveTrial:
 
     def _sizes(self, steps: Sequence[Step]) -> tuple[float, float, dict[str, Json]]:
         """Return the bytes of a row before and after, and what was seen on the way."""
-        if self.lab.copied().sampled:
-            msg = f"only samples are copied: the bytes of {self.table} cannot be compared"
-            raise EvaluatorFailed(msg)
         with self.lab.clone("archived") as clone:
+            if clone.query(_IS_SAMPLED, {"table": self.table, "sampled": list(clone.sampled)}):
+                msg = f"only a sample of {self.table} is copied: its bytes cannot be compared"
+                raise EvaluatorFailed(msg)
             size_bytes, rows = _size(clone, self.table)
             if not rows:
                 msg = f"{self.table} is empty"
