@@ -1,6 +1,6 @@
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, LiteralString
 
 import pytest
@@ -10,8 +10,10 @@ from honed.core.step import StepState
 from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import Verdict
 from honed.experiments.trial import run_trial
-from honed.kinds.query_regression import PLAN_PIN_DUE, QueryRegression
+from honed.kinds.query_regression import PLAN_PIN_DUE, PLAN_PIN_HINDERED, QueryRegression
 from honed.targets.postgres.plan_pins.trial import UnpinTrial
+from honed.targets.postgres.session_settings.scope import read_scopes
+from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import KindContract, Proposed, cost
 from honed.testing.simulated import Noise, SimulatedTrial
 from honed.testing.worlds import CORRELATED_COLUMNS, MakeWorld, PostgresWorld, WorldPlan
@@ -118,6 +120,16 @@ UPDATE honed.improvement
 SET tried_at = honed.now() - interval '8 days'
 WHERE target_id = %(target_id)s AND state = 'inconclusive'
 RETURNING improvement_id
+"""
+_REGRESS = """
+INSERT INTO honed.finding (target_id, type, subject, title)
+VALUES (%(target_id)s, 'regression', %(statement_id)s, 'slower')
+ON CONFLICT DO NOTHING
+RETURNING finding_id
+"""
+_RECOVER = """
+DELETE FROM honed.finding WHERE target_id = %(target_id)s AND type = 'regression'
+RETURNING finding_id
 """
 _RENAME = """
 UPDATE honed.improvement
@@ -272,6 +284,30 @@ class TestPins:
         self.keep(world, self.without(world), "watching")
         assert self.status(world) == "taken back"
         assert self.due(world) == []
+
+    def test_what_keeps_a_setting_from_a_role_is_told(self, world: PostgresWorld) -> None:
+        with world.database.connect(autocommit=True) as connection:
+            connection.execute("CREATE ROLE pin_app")
+            connection.execute("CREATE ROLE pin_actor LOGIN")
+            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO pin_app")
+            connection.execute("SET ROLE pin_app")
+            connection.execute("SELECT count(*) FROM reading")
+            connection.execute("RESET ROLE")
+        record = replace(world.target.record, act_url="postgresql://pin_actor@localhost/world")
+        target = PostgresTarget(record, world.target.store, world.target.settings)
+        try:
+            assert list(self.kind.look(target)) == []
+            (scope,) = [each for each in read_scopes(target) if each.role == "pin_app"]
+            for statement_id in scope.statement_ids or ():
+                target.recall(_REGRESS, {"statement_id": statement_id})
+            (finding,) = self.kind.look(target)
+            assert finding.type == PLAN_PIN_HINDERED
+            assert "pin_actor has no ADMIN option on pin_app" in finding.title
+        finally:
+            target.recall(_RECOVER, {})
+            with world.database.connect(autocommit=True) as connection:
+                connection.execute("DROP OWNED BY pin_app")
+                connection.execute("DROP ROLE pin_app, pin_actor")
 
     def test_nothing_is_claimed_of_a_pin_that_is_not_there(self, world: PostgresWorld) -> None:
         world.target.recall(_AGE, {"days": 8})

@@ -54,11 +54,13 @@ from honed.targets.postgres.plan_pins.pin import PlanPin
 from honed.targets.postgres.plan_pins.search import Found, find_pins
 from honed.targets.postgres.plan_pins.shapes import relations
 from honed.targets.postgres.plan_pins.trial import TOLERATED, UnpinTrial, pin_trial
-from honed.targets.postgres.plan_pins.unpinning import DuePin, due_pins, sessions
+from honed.targets.postgres.plan_pins.unpinning import DuePin, due_pins, hindered_roles, sessions
 from honed.targets.postgres.target import PostgresTarget
 
 #: A pin should be tried without.
 PLAN_PIN_DUE = FindingType("plan_pin_due")
+#: Only told: which privilege is missing.
+PLAN_PIN_HINDERED = FindingType("plan_pin_hindered")
 
 _UNPIN_PRIORITY = 3
 #: Shorter statements that a pin does not concern are not measured without it.
@@ -78,7 +80,15 @@ class QueryRegression(Kind[PostgresTarget]):
     revalidate_after: ClassVar[timedelta] = timedelta(days=7)
 
     def look(self, target: PostgresTarget) -> Iterator[Finding]:
-        """Yield one finding for each pin that should be tried without."""
+        """Yield one finding for each pin to be tried without, and for what keeps pins away."""
+        for label, reason in hindered_roles(target).items():
+            yield Finding(
+                type=PLAN_PIN_HINDERED,
+                subject=label,
+                title=f"a statement of {label} has become slower, and no setting can bring its plan"
+                f" back: {reason} (`honed target add --sql` prints what it takes)",
+                evidence={"why_not": reason},
+            )
         for due in due_pins(target, after=self.revalidate_after):
             yield Finding(
                 type=PLAN_PIN_DUE,

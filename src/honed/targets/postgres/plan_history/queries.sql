@@ -109,6 +109,13 @@ WHERE r.target_id = %(target_id)s
   AND r.ended_at >= honed.now() - %(lookback)s::interval
 ORDER BY r.reading_id DESC;
 
+-- list_regressed --
+-- Statements that were slower than their own history when they were looked at last.
+SELECT f.subject AS statement_id
+FROM honed.finding AS f
+WHERE f.target_id = %(target_id)s AND f.type = 'regression' AND f.closed_at IS NULL
+ORDER BY f.finding_id;
+
 -- list_pins --
 -- The pins that are on the target and can be taken back, with what made them, and since when nobody
 -- has tried without. A trial that told nothing is repeated no sooner than the others.

@@ -87,6 +87,19 @@ def _standing(target: PostgresTarget, steps: list[Step]) -> list[Step]:
     ]
 
 
+def hindered_roles(target: PostgresTarget) -> dict[str, str]:
+    """Return why roles that run a slower statement can be given no setting, by the scope's label.
+
+    A setting is the widest pin: without that privilege the search ends before it.
+    """
+    regressed = {row["statement_id"] for row in target.recall(QUERIES["list_regressed"], {})}
+    return {
+        scope.label: scope.why_not
+        for scope in (read_scopes(target) if regressed else ())
+        if scope.role and scope.why_not and any(map(scope.runs, regressed))
+    }
+
+
 def sessions(target: PostgresTarget, due: DuePin) -> tuple[dict[str, Json], dict[str, Json]]:
     """Return what sessions of a pinned role would have without the pin, and what they have now.
 
