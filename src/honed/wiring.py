@@ -118,7 +118,7 @@ class App:
         with ExitStack() as leaving:
             leaving.callback(self.store.close)
             for target in self._opened.values():
-                leaving.callback(target.lab.close)
+                leaving.callback(target.close)
             self.checkpoint()
 
     def target(self, name: str | int) -> PostgresTarget:

@@ -81,20 +81,29 @@ def reading(url: str, settings: Settings, *, search_path: str = "") -> Iterator[
         MissingExtension: the server does not load a library that the statement needs.
         EvaluatorFailed: a statement is wrong; the message is the server's.
     """
-    with target_errors(), _dial(url) as connection:
-        connection.read_only = True
-        # After the first query of a transaction its mode can no longer be changed, not even by
-        # a statement that asks for it.
-        connection.execute(
-            CATALOG_QUERIES["set_limits"],
-            {
-                "statement_timeout": f"{round(settings.statement_timeout_s * 1000)}ms",
-                "lock_timeout": f"{round(settings.lock_timeout_s * 1000)}ms",
-                "search_path": search_path,
-            },
-        )
+    with target_errors(), dial(url) as connection, only_reading(connection, settings, search_path):
         yield connection
-        connection.rollback()
+
+
+@contextmanager
+def only_reading(connection: Connection, settings: Settings, search_path: str) -> Iterator[None]:
+    """Give a connection one transaction that can only read, with the time limits; roll it back.
+
+    Nothing of it is left on the connection: the limits are rolled back too.
+    """
+    connection.read_only = True
+    # After the first query of a transaction its mode can no longer be changed, not even by a
+    # statement that asks for it.
+    connection.execute(
+        CATALOG_QUERIES["set_limits"],
+        {
+            "statement_timeout": f"{round(settings.statement_timeout_s * 1000)}ms",
+            "lock_timeout": f"{round(settings.lock_timeout_s * 1000)}ms",
+            "search_path": search_path,
+        },
+    )
+    yield
+    connection.rollback()
 
 
 def run(
@@ -162,12 +171,19 @@ def _hint(error: psycopg.Error) -> str:
     return next((hint for words, hint in _HINTS.items() if words.search(said)), "")
 
 
-def _dial(url: str) -> Connection:
+def dial(url: str) -> Connection:
+    """Return a new connection to a target, without any limit yet.
+
+    Raises:
+        TargetUnavailable: this is not a URL of PostgreSQL.
+    """
     try:
         where = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         msg = "this is not a URL of PostgreSQL"
         raise TargetUnavailable(msg) from None
     where.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    # What stays open must notice a target whose machine is gone as soon as a new one would.
+    where.setdefault("tcp_user_timeout", 1000 * CONNECT_TIMEOUT_S)
     where["application_name"] = "honed"
     return psycopg.connect(**where, row_factory=dict_row)  # type: ignore[arg-type]  # values of libpq's options

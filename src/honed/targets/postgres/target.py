@@ -12,6 +12,7 @@ from honed.storage.db import Connection, Database
 from honed.targets.postgres.catalog import Catalog, read_catalog, read_shape
 from honed.targets.postgres.connection import reading, run
 from honed.targets.postgres.environment import environment_of
+from honed.targets.postgres.kept import KeptConnection
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.observe import observe
 from honed.targets.postgres.plans import explain
@@ -27,7 +28,8 @@ from honed.targets.registry import TargetRecord, connection_url
 class PostgresTarget:
     """A PostgreSQL database as a target; implements ``honed.core.target.Target``.
 
-    Holds no connection: each method opens one, read only and with time limits, and closes it.
+    Each method opens a connection, read only and with time limits, and closes it; only the one of
+    ``sample`` and ``glance`` stays open for the next time, until ``close``.
     Every method that reads the target may raise ``TargetUnavailable`` (it does not answer),
     ``MissingPrivilege``, ``MissingExtension`` or ``StatementCut`` (a time limit).
 
@@ -60,6 +62,7 @@ class PostgresTarget:
         self._interval = interval
         # Shared with the copies that ``during`` makes, whoever asks for it first.
         self._labs: list[Lab] = []
+        self._kept = KeptConnection()
 
     @property
     def target_id(self) -> int:
@@ -106,6 +109,17 @@ class PostgresTarget:
             )
             self._labs.append(lab)
         return self._labs[0]
+
+    def close(self) -> None:
+        """Stop the lab, and close the connection that was kept; copies of this target share both.
+
+        A look that is taken afterwards opens a connection for itself.
+        """
+        try:
+            self._kept.close()
+        finally:
+            # One that was not asked for here stops what a process that died has left.
+            self.lab.close()
 
     @property
     def server_version(self) -> int:
@@ -236,7 +250,7 @@ class PostgresTarget:
         """
         with self._store.transaction() as store:
             recorder = Recorder(store, self.target_id)
-            with self._reading() as connection:
+            with self._often_reading() as connection:
                 snapshot = read_snapshot(connection, recorder.known)
             recorder.save(snapshot)
 
@@ -246,7 +260,7 @@ class PostgresTarget:
         Raises:
             UnknownTarget: the target was removed.
         """
-        with self._reading() as connection:
+        with self._often_reading() as connection:
             seen = read_seen(connection, read_server(connection).own_role)
         with self._store.transaction() as store:
             Recorder(store, self.target_id).save_seen(seen)
@@ -283,7 +297,7 @@ class PostgresTarget:
 
     def _like(self, settings: Settings, interval: Interval | None) -> Self:
         other = type(self)(self._record, self._store, settings, interval=interval)
-        other._labs = self._labs  # noqa: SLF001 - another of our own class
+        other._labs, other._kept = self._labs, self._kept  # noqa: SLF001 - another of our own class
         return other
 
     @contextmanager
@@ -291,4 +305,11 @@ class PostgresTarget:
         search_path = self._record.options.get("search_path", "")
         url = connection_url(self._record)
         with reading(url, self._settings, search_path=str(search_path)) as connection:
+            yield connection
+
+    @contextmanager
+    def _often_reading(self) -> Iterator[Connection]:
+        search_path = str(self._record.options.get("search_path", ""))
+        url = connection_url(self._record)
+        with self._kept.reading(url, self._settings, search_path=search_path) as connection:
             yield connection
