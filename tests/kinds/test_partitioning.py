@@ -1,5 +1,6 @@
 import subprocess
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 import psycopg
@@ -7,6 +8,7 @@ import pytest
 
 from honed.core.step import Step, StepState, inverses
 from honed.kinds.partitioning import Partitioning
+from honed.targets.postgres.partitioning.growing import find_growing
 from honed.testing.contract import KindContract, Proposed, wanted
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -295,6 +297,14 @@ class TestConversion(KindContract):
         # A swap that fails within leaves nothing of itself behind: it is one transaction.
         assert all(step.in_transaction for step in asked)
 
+    def test_the_boundary_is_so_far_that_a_person_can_end_the_promise(
+        self, ill_world: PostgresWorld
+    ) -> None:
+        (growing,) = find_growing(ill_world.target)
+        assert isinstance(growing.cut, datetime)
+        assert isinstance(growing.reached, datetime)
+        assert growing.cut - growing.reached >= timedelta(days=30)
+
     @pytest.mark.parametrize("is_undo", [False, True], ids=["do", "undo"])
     def test_who_holds_what_it_refers_to_is_not_locked_out_of_it(
         self, ill_world: PostgresWorld, proposed: Proposed, *, is_undo: bool
@@ -496,7 +506,7 @@ class TestRefused:
 #: Rows for a new partition, for the default one, and for the first.
 LATER = """
     INSERT INTO event (at, what, amount, shop_id)
-    VALUES (now() + interval '30 days', 'later', 1, 1), (now() + interval '9 years', 'odd', 1, 1),
+    VALUES (now() + interval '40 days', 'later', 1, 1), (now() + interval '9 years', 'odd', 1, 1),
            (now() - interval '9 years', 'late', 1, 1)
 """
 

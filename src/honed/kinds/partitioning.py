@@ -13,7 +13,7 @@ retention that honed guesses, and it drops nothing: a detached partition stays a
 
 **Growing.** A table of at least `partition_min_mb` into which rows are nearly only inserted, in the
 order of a column by which statements ask, is proposed for partitioning by that column. It becomes
-the first partition of a new table of its name, whose next partitions begin a week or more later.
+the first partition of a new table of its name, whose next partitions begin a month or more later.
 
 What cannot be done safely is reported with every reason, and nothing is proposed: for a growing
 table these are unique indexes without the column, foreign keys that refer to it, views, functions,
@@ -42,12 +42,13 @@ this one took meanwhile go back into their partition with the undo, which locks 
 that takes, lets its triggers see them go, and refuses to look through more than 1 GB.
 
 Converting begins with a check that no row lies beyond the boundary, looked through while readers
-and writers go on. One transaction then exchanges the names, which locks the table for a moment; a
-boundary that is a day away or less stops it. A default partition takes what no other does, so no
-row is refused that was taken before. The undo puts the old table back, exactly as it was, with all
-rows that came since; it locks the table, and those that its foreign keys refer to, for as long as
-copying these takes. Autovacuum does not ANALYZE a partitioned table as a whole, and `COPY table TO`
-needs a SELECT in its place.
+and writers go on. From then on the table refuses rows beyond it: it is 30 days away, and `honed
+doctor` names the check if honed is stopped before the next step. One transaction then exchanges the
+names, which locks the table for a moment; a boundary that is a day away or less stops it. A default
+partition takes what no other does, so no row is refused that was taken before. The undo puts the
+old table back, exactly as it was, with all rows that came since; it locks the table, and those that
+its foreign keys refer to, for as long as copying these takes. Autovacuum does not ANALYZE a
+partitioned table as a whole, and `COPY table TO` needs a SELECT in its place.
 
 All of it changes the schema, so a person approves each change.
 

@@ -61,6 +61,24 @@ def test_a_target_that_cannot_be_changed_as_its_url_says_fails(
     assert "prints the SQL that creates both roles" in found["target acts"]["fix"]
 
 
+def test_rows_that_a_conversion_left_half_way_would_refuse_are_told(
+    cli: CommandLine, empty_database: Callable[[], str]
+) -> None:
+    url = empty_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pg_stat_statements")
+        conn.execute('CREATE TABLE "Event" (day int, CHECK (day < 9))')
+        conn.execute('ALTER TABLE "Event" ADD CONSTRAINT "Event_honed_cut" CHECK (day < 7)')
+    cli.text("target", "add", "shop", "--url", url)
+    (check,) = (check for name, check in checks(cli).items() if name.startswith("promise"))
+    assert check["status"] == "warn"
+    assert 'public."Event" takes only rows of CHECK ((day < 7))' in check["seen"]
+    remedy = check["fix"].rpartition("else: ")[2]
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(remedy.encode())
+    assert not any(name.startswith("promise") for name in checks(cli))
+
+
 def test_what_is_missing_is_named_with_what_to_do(
     cli: CommandLine, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -284,6 +285,7 @@ def _targets(store: Store, settings: Settings) -> Iterator[Check]:
     yield _passwords(records)
     for record in records:
         yield _guarded(f"target {record.name}", _target, record, store, settings)
+        yield from _promises(record, store, settings)
 
 
 def _passwords(records: Sequence[TargetRecord]) -> Check:
@@ -314,6 +316,19 @@ def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
         fix = f"`honed target add {record.name} --sql` prints the SQL for one that only reads"
         return Check(name, Status.WARN, f"{seen} and changed; {access.warning}", fix)
     return Check(name, Status.OK, f"{seen} and changed")
+
+
+def _promises(record: TargetRecord, store: Store, settings: Settings) -> Iterator[Check]:
+    """Yield what a conversion that is not complete makes a target refuse one day."""
+    from honed.targets.postgres.partitioning.promises import find_promises
+    from honed.targets.postgres.target import PostgresTarget
+
+    # That a target does not answer was said already.
+    with suppress(HonedError):
+        for each in find_promises(PostgresTarget(record, store.owner, settings)):
+            seen = f"until it is partitioned, {each.relation} takes only rows of {each.definition}"
+            fix = f"start honed, which goes on with it, or roll it back; else: {each.remedy}"
+            yield Check(f"promise {record.name} {each.name}", Status.WARN, seen, fix)
 
 
 def _guarded(name: str, look: Callable[..., Check], *about: object) -> Check:

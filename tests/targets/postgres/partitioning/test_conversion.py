@@ -8,7 +8,11 @@ import pytest
 
 from honed.core.step import Step, StepState, inverses
 from honed.targets.postgres.partitioning.ahead import find_endings
-from honed.targets.postgres.partitioning.conversion import plan_conversion
+from honed.targets.postgres.partitioning.conversion import (
+    CHECK,
+    Conversion,
+    plan_conversion,
+)
 from honed.targets.postgres.partitioning.growing import Growing, find_growing, past_ranges
 from honed.targets.postgres.partitioning.ranges import Key, Width
 from honed.targets.postgres.partitioning.swap import conversion_steps
@@ -86,6 +90,26 @@ class TestNumbers:
 
 def day(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def test_the_promise_has_the_name_that_the_server_gives_it() -> None:
+    letters = "д" * 31
+    plan = Conversion(
+        schema="public",
+        name=letters,
+        key=Key("at", "date", "UTC"),
+        cut=day("2026-05-01"),
+        before="",
+        rest="",
+        new=(),
+        past=(),
+        indexes=(),
+        foreign_keys=(),
+        sequences=(),
+        options=(),
+        columns=(),
+    )
+    assert plan.names["check_name"].as_string(None) == f"'{letters[:26]}{CHECK}'"
 
 
 GROWING = Growing(

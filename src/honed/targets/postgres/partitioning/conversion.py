@@ -14,7 +14,9 @@ from honed.targets.postgres.target import PostgresTarget
 
 #: PostgreSQL cuts longer names (NAMEDATALEN - 1 bytes).
 _MAX_NAME_BYTES = 63
-_BEFORE, _REST, _CHECK = "_before", "_rest", "_honed_cut"
+_BEFORE, _REST = "_before", "_rest"
+#: Ends the name of the check that no row lies beyond the boundary.
+CHECK = "_honed_cut"
 #: New partitions are not more than so many.
 _MOST_PARTITIONS = 24
 
@@ -50,7 +52,7 @@ class Conversion:
             sql.Identifier(self.schema, self.name),
             sql.Identifier(self.schema, self.before),
         )
-        check = _cut_name(self.name, _CHECK)
+        check = _cut_name(self.name, CHECK)
         return {
             "table": table,
             "plain": sql.Identifier(self.name),

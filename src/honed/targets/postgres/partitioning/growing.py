@@ -23,8 +23,11 @@ _LEAST_CORRELATION = 0.9
 _LEAST_INSERTED = 0.95
 #: Rows later than this must not be there: the first partition would refuse more of them.
 _LATEST = timedelta(days=1)
-#: The first new partition begins no sooner than this: a person has to approve, and be waited for.
+#: New partitions reach so much further than the table has come.
 LEAD = timedelta(days=7)
+#: The first of them begins no sooner than this. From the promise on the table refuses rows beyond;
+#: whatever stops honed half-way, there must be time for a person to end that.
+_CUT_LEAD = timedelta(days=30)
 #: The history of a table is to fill about so many partitions ...
 _PARTITIONS = 16
 #: ... of one of these widths, the widest first of which there are enough.
@@ -206,7 +209,7 @@ def _cut(reached: Position, width: Width, weekly: int) -> Position:
         soon = reached + min(max(weekly, distance // 2), 2 * distance)
         return (soon // distance + 1) * distance
     begin = _MONDAY if not width.months else _MONDAY.replace(year=reached.year - 1)
-    soonest = reached + LEAD
+    soonest = reached + _CUT_LEAD
     if isinstance(width.distance, timedelta) and width.distance:
         begin = _MONDAY + (soonest - _MONDAY) // width.distance * width.distance
     return next(each.upper for each in following(begin, width) if each.upper > soonest)  # type: ignore[operator]  # times

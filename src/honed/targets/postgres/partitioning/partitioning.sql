@@ -74,6 +74,17 @@ FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s /* honed */;
 
+-- list_promises --
+-- Checks by which tables refuse rows from the boundary of a conversion on that is not complete.
+SELECT format('%%I.%%I', n.nspname, c.relname) AS relation
+     , quote_ident(k.conname) AS name
+     , pg_get_constraintdef(k.oid) AS definition
+FROM pg_constraint AS k
+JOIN pg_class AS c ON c.oid = k.conrelid AND c.relkind = 'r' AND NOT c.relispartition
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE k.contype = 'c' AND right(k.conname, length(%(tail)s::text)) = %(tail)s::text
+ORDER BY 1, 2 /* honed */;
+
 -- list_growing --
 -- Large tables with a column of time or whole numbers in whose order their rows lie.
 SELECT n.nspname AS schema

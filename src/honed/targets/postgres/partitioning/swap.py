@@ -12,7 +12,9 @@ from honed.targets.postgres.partitioning.locks import BRIEFLY, LOCK_REFERENCED
 from honed.targets.postgres.partitioning.ranges import Range
 from honed.targets.postgres.production import quoted
 
-#: The check refuses rows beyond the cut as soon as it is there; so long before it none is made.
+#: The check refuses rows beyond the cut as soon as it is there; so long before it none is made ...
+_MARGIN_OF_PROMISE = timedelta(days=14)
+#: ... and no table is exchanged.
 _MARGIN = timedelta(days=1)
 
 _TOO_LATE = sql.SQL("""
@@ -115,11 +117,16 @@ _AGE_ANALYZE = sql.SQL("VACUUM (ANALYZE) {table}")
 def conversion_steps(plan: Conversion) -> list[Step]:
     """Return the steps that convert a table: each can be asked for, and none is left half-done."""
     names, relation = plan.names, plan.relation
-    in_time = _text(block(_TOO_LATE.format(**names, reached=_reached(plan))))
+    early, in_time = (
+        _text(block(_TOO_LATE.format(**names, reached=_reached(plan, margin))))
+        for margin in (_MARGIN_OF_PROMISE, _MARGIN)
+    )
+    cut = plan.key.write(plan.cut)
     return [
         Step(
-            f"promise that no row of {relation} lies at {plan.key.write(plan.cut)} or beyond",
-            do=(in_time, _text(_ADD_CHECK.format(**names))),
+            f"promise that no row of {relation} lies at {cut} or beyond; until it is partitioned,"
+            " or this is taken back, it refuses such rows",
+            do=(early, _text(_ADD_CHECK.format(**names))),
             undo=(_text(_DROP_CHECK.format(**names)),),
             inspect=_text(_HAS_CHECK.format(**names)),
         ),
@@ -142,22 +149,22 @@ def conversion_steps(plan: Conversion) -> list[Step]:
     ]
 
 
-def _reached(plan: Conversion) -> sql.Composable:
+def _reached(plan: Conversion, margin: timedelta) -> sql.Composable:
     names = plan.names
     if isinstance(plan.cut, int):
         (new, _), *_ = plan.new
         distance = new.upper - new.lower  # type: ignore[operator]  # both of one key
         assert isinstance(distance, int)  # noqa: S101 - of numbers
-        margin = sql.Literal(plan.cut - max(1, distance // 10))
-        return sql.SQL("(SELECT max({column}) FROM {table}) >= {margin}").format(
-            **names, margin=margin
+        nearly = sql.Literal(plan.cut - max(1, distance // 10))
+        return sql.SQL("(SELECT max({column}) FROM {table}) >= {nearly}").format(
+            **names, nearly=nearly
         )
     clock = "now()" if plan.key.type == "timestamp with time zone" else "localtimestamp"
     return sql.SQL("{clock} > CAST({cut} AS {type}) - CAST({margin} AS interval)").format(
         clock=quoted(clock),
         cut=names["cut"],
         type=quoted(plan.key.type),
-        margin=sql.Literal(str(_MARGIN)),
+        margin=sql.Literal(str(margin)),
     )
 
 
