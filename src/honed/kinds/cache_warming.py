@@ -24,10 +24,11 @@ the order of the file, each is read once, and before anybody asks.
 
 ## Risk and rollback
 
-Reading takes disk bandwidth from others for as long as it takes. There is no undo and none is
-needed: nothing is changed, and what nobody asks for leaves memory by itself. It is done once for
-each start: if the pages are driven out again, memory is too small, and reading again would not
-help.
+Reading takes disk bandwidth from others for as long as it takes, 512 MB at a time. There is no undo
+and none is needed: nothing is changed, and what nobody asks for leaves memory by itself. Before
+each part the server is asked: if it was started again, runs for an hour, or its memory has filled
+meanwhile (which the acting role must be allowed to see), nothing is read. It is done once for each
+start: if the pages are driven out again, memory is too small, and reading again would not help.
 
 ## How it is measured
 
