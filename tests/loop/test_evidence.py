@@ -275,7 +275,7 @@ def _is_taken_back(logs: Any, drifts: Any) -> bool:
     ]
     for end in range(4, NEEDED + 1):
         said = weigh(pairs[:end], None, alpha=ALPHA)
-        ruling = rule(said, end, Watched((), end, NEEDED), needed=NEEDED, costs_to_keep=False)
+        ruling = rule(said, end, Watched((), end, NEEDED), needed=NEEDED, tolerated=1e-9)
         if ruling.course is not Course.GO_ON:
             return ruling.course is Course.ROLL_BACK
     return False

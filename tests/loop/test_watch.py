@@ -98,7 +98,7 @@ def test_more_pages_take_back_at_once_what_is_not_faster() -> None:
         ("", -0.1, True, Course.ROLL_BACK, -0.1),
         ("", -0.1, False, Course.KEEP, -0.1),
         ("", 0.1, True, Course.ROLL_BACK, 0.1),
-        ("", 0.1, False, Course.ROLL_BACK, 0.1),
+        ("", 0.1, False, Course.KEEP, 0.1),
     ],
 )
 def test_what_does_no_harm_is_watched_to_the_end_and_kept_for_a_gain(  # noqa: PLR0917 - one case each
@@ -132,20 +132,19 @@ def test_pages_are_the_effect_only_where_they_alone_decided() -> None:
 
 
 @pytest.mark.parametrize("effect", [-0.1, 0.1])
-def test_what_pays_later_is_taken_back_for_harm_alone(effect: float) -> None:
+def test_what_costs_nothing_to_keep_is_taken_back_for_harm_alone(effect: float) -> None:
     said = evidence(Verdict.INCONCLUSIVE, effect)
-    ruling = rule(said, NEEDED, seen(NEEDED), needed=NEEDED, pays_later=True)
+    ruling = rule(said, NEEDED, seen(NEEDED), needed=NEEDED, costs_to_keep=False)
     assert (ruling.course, ruling.decided_by) == (Course.KEEP, "")
-    harm = rule(evidence(Verdict.WORSE, 0.2), NEEDED, seen(NEEDED), needed=NEEDED, pays_later=True)
+    worse = evidence(Verdict.WORSE, 0.2)
+    harm = rule(worse, NEEDED, seen(NEEDED), needed=NEEDED, costs_to_keep=False)
     assert harm.course is Course.ROLL_BACK
 
 
-def test_what_costs_something_and_what_pays_later_is_told_by_each_kind() -> None:
+def test_what_costs_something_is_told_by_each_kind() -> None:
     kinds = installed_kinds()
     must_gain = {name for name, kind in kinds.items() if kind.costs_to_keep}
     assert must_gain == {"batch_size", "configuration", "index_optimization", "query_regression"}
-    later = {name for name, kind in kinds.items() if kind.pays_later}
-    assert later == {"columnstore", "partitioning"}
 
 
 def test_what_improves_by_itself_shows_harm_and_no_gain() -> None:

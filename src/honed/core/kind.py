@@ -37,11 +37,9 @@ class Kind(ABC, Generic[TargetT]):
     is_once: ClassVar[bool] = False
 
     #: Whether what it applies costs something as long as it stays, as an index does each writer:
-    #: then it is kept only where production shows a gain, and else where it shows no harm.
+    #: then it is kept only where production shows a gain. Anything else is kept unless production
+    #: shows harm: it may pay only later, as a partition for next month does.
     costs_to_keep: ClassVar[bool] = True
-    #: Whether what it applies pays only after the watch, as a partition for next month does: then
-    #: it is kept unless production shows harm.
-    pays_later: ClassVar[bool] = False
     #: Whether ``measure`` tells times, which drift with everything else on the target: then the
     #: drift of what the change does not touch is taken out of them. Counts do not drift with it.
     measures_time: ClassVar[bool] = True

@@ -99,9 +99,8 @@ class ColumnStore(Kind[PostgresTarget]):
     sort: ClassVar[str] = "postgres"
     risk: ClassVar[Risk] = Risk(level=5, danger=Danger.DELETION)
     wants: ClassVar[frozenset[FindingType]] = frozenset({COLD_PARTITION, ARCHIVED_PARTITION})
-    costs_to_keep: ClassVar[bool] = False
     #: What is archived was asked for by nobody, so that no statement becomes faster without it.
-    pays_later: ClassVar[bool] = True
+    costs_to_keep: ClassVar[bool] = False
 
     def look(self, target: PostgresTarget) -> Iterator[Finding]:
         """Yield cold partitions, those that must stay, and archived tables that may go."""

@@ -119,7 +119,6 @@ class Partitioning(Kind[PostgresTarget]):
     #: Partitions made ahead are empty, and a converted table begins as one partition: on its first
     #: day none of it makes a statement faster, and taking it back would bring the trouble nearer.
     costs_to_keep: ClassVar[bool] = False
-    pays_later: ClassVar[bool] = True
     risk: ClassVar[Risk] = Risk(level=RISK_LEVEL, danger=Danger.SCHEMA)
     wants: ClassVar[frozenset[FindingType]] = frozenset(
         {PARTITIONS_END, PARTITIONS_OUTDATED, UNPARTITIONED_GROWTH}

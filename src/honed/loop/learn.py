@@ -113,7 +113,6 @@ def watch(work: Work, message: Learn) -> None:
             needed=settings.watch_intervals,
             is_late=_is_late(conn, improvement, settings),
             costs_to_keep=work.kind().costs_to_keep,
-            pays_later=work.kind().pays_later,
             improves_by_itself=work.kind().improves_by_itself,
             tolerated=_tolerated(conn, work.improvement_id),
         )
@@ -130,7 +129,6 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
     needed: int,
     is_late: bool = False,
     costs_to_keep: bool = True,
-    pays_later: bool = False,
     improves_by_itself: bool = False,
     tolerated: float = 0.0,
 ) -> Ruling:
@@ -151,9 +149,7 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
 
         is_late: whether the watch ends now with what there is.
 
-        costs_to_keep: whether it must show a gain.
-
-        pays_later: whether only harm takes it back.
+        costs_to_keep: whether it must show a gain; else only harm takes it back.
 
         improves_by_itself: whether production would be better without it too, so that no gain is
             its doing.
@@ -172,8 +168,8 @@ def rule(  # noqa: PLR0913 - a ruling rests on that many things, all but three b
         return Ruling(Course.GO_ON, effect=time.effect)
     if improves_by_itself:
         return Ruling(Course.KEEP, "no harm is shown, and what improves by itself shows no gain")
-    must_gain = costs_to_keep and not tolerated and not pays_later
-    most = math.inf if pays_later else math.log1p(tolerated)
+    must_gain = costs_to_keep and not tolerated
+    most = math.log1p(tolerated) if costs_to_keep else math.inf
     return _rule_at_the_end(evidence, seen, must_gain=must_gain, most=most)
 
 
