@@ -281,11 +281,13 @@ def _is_taken_back(logs: Any, drifts: Any) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", [-0.3, 0.3])
 def test_a_gain_of_a_fifth_is_kept_whatever_drifts(drift: float) -> None:
     assert taken_back(drift, math.log(0.8), with_control=True) <= 0.02
 
 
+@pytest.mark.slow
 def test_without_a_control_drift_takes_good_changes_back_and_hides_bad_ones() -> None:
     assert taken_back(0.6, math.log(0.8), with_control=False) > 0.5
     assert taken_back(0.6, math.log(0.8), with_control=True) <= 0.02
