@@ -238,15 +238,25 @@ def test_errors_have_words_and_hints(make_target: Callable[..., PostgresTarget])
     assert error.value.hint
 
 
-def test_no_connection_stays_open(production: Any, target: PostgresTarget) -> None:
+def test_one_connection_stays_open_until_the_target_is_closed(
+    production: Any, target: PostgresTarget
+) -> None:
+    def connections() -> int:
+        rows = production.run(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'honed'"
+            " AND datname = current_database()"
+        )
+        return len(rows)
+
     target.sample()
     target.workload()
     target.catalog()
     # A backend ends a moment after its client went.
-    while production.run(
-        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'honed'"
-        " AND datname = current_database()"
-    ):
+    while connections() > 1:
+        pass
+    assert connections() == 1
+    target.close()
+    while connections():
         pass
 
 
