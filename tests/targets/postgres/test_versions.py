@@ -93,7 +93,7 @@ def test_everything_can_be_read(
 def _clients(target: PostgresTarget) -> list[dict[str, Any]]:
     return target.query(
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
-        " AND datname = current_database() AND pid <> pg_backend_pid()"
+        " AND datname = current_database() AND application_name <> 'honed'"
     )
 
 
