@@ -28,6 +28,9 @@ _READINGS = 9
 _PATIENCE_S = 180.0
 #: The kinds that play; each of the others would take some of the minutes that it lasts.
 _KINDS = ("index_optimization", "statistics")
+#: Times as much that an INSERT may cost with the new indexes: the shop writes little, and reads all
+#: day.
+_WRITE_BUDGET = 12.0
 #: Changes that the cycle may apply.
 _MAX_CHANGES = 5
 
@@ -79,6 +82,7 @@ def settings_of(script: Script) -> Settings:
         glance_interval_s=0.3,
         watch_intervals=8,
         trial_budget_s=script.trial_budget_s,
+        write_budget=_WRITE_BUDGET,
         seed=script.seed,
         checkpoint_file=script.folder / "honed" / "checkpoints",
     )

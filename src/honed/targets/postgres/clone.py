@@ -167,6 +167,11 @@ class Clone(ShadowDatabase):
         """Return the bytes of every index, by name; on a sampled table as in production."""
         return {row["name"]: row["size_bytes"] for row in self._index_rows()}
 
+    def tables_of(self, names: Collection[str]) -> frozenset[tuple[str, str]]:
+        """Return schema and name of the tables that the indexes ``names`` are on."""
+        rows = (row for row in self._index_rows() if row["name"] in set(names))
+        return frozenset((row["table_schema"], row["table_name"]) for row in rows)
+
     def size_bytes(self, name: str) -> int:
         """Return the bytes of index ``name``; on a sampled table as it would be in production.
 

@@ -174,6 +174,8 @@ SELECT c.oid::bigint AS oid
      , c.relname AS name
      , format('%%I.%%I', n.nspname, c.relname) AS qualified_name
      , format('%%I.%%I', tn.nspname, t.relname) AS of_table
+     , tn.nspname AS table_schema
+     , t.relname AS table_name
      , pg_relation_size(c.oid) AS size_bytes
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
@@ -196,6 +198,20 @@ SELECT a.attname AS name
    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
  GROUP BY a.attname, a.attnum
  ORDER BY a.attnum;
+
+-- list_opaque_names --
+-- What in a plan may stand for a function that runs statements of its own: its name, the operators
+-- that call it, and the types that it makes of others.
+WITH opaque AS (
+    SELECT p.oid, p.proname
+      FROM pg_proc p
+      JOIN pg_language l ON l.oid = p.prolang
+     WHERE l.lanname NOT IN ('internal', 'c')
+       AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+)
+SELECT p.proname::text AS name FROM opaque p
+UNION SELECT o.oprname::text FROM pg_operator o JOIN opaque p ON p.oid = o.oprcode
+UNION SELECT format_type(c.casttarget, NULL) FROM pg_cast c JOIN opaque p ON p.oid = c.castfunc;
 
 -- set_visibility --
 -- To planner and writers an index that is not live is none. Sessions learn it by the table's change.

@@ -140,6 +140,15 @@ class MeteredSession:
                     self._connection.execute(_SET, {"name": name, "value": value})
         self._used = dict(settings)
 
+    def plan(self, statement: str) -> None:
+        """Plan ``statement`` without running it: the session then knows what its tables have now.
+
+        Raises:
+            EvaluatorFailed: it cannot be planned.
+        """
+        with self._clone.shadow.errors("planning"):
+            self._connection.execute(b"EXPLAIN " + statement.encode())
+
     def run(self, statement: str, *, cut_s: float | None = None, reads: bool = False) -> Run:
         """Run ``statement`` once.
 

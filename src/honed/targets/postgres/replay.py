@@ -16,7 +16,7 @@ from honed.targets.postgres.answers import Answers
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.metering import MeteredSession
-from honed.targets.postgres.plans import plan_key
+from honed.targets.postgres.unchanged import Unchanged, find_unchanged
 from honed.targets.postgres.workload import WorkloadStatement
 from honed.targets.postgres.worlds import OneDatabase, OwnDatabases, Side, Worlds
 
@@ -32,6 +32,7 @@ _MOST_REPEATS = 15
 #: From this cost on a unit whose plan is the same with and without the change is run once only: in
 #: shorter ones the time shows that planning takes with more indexes.
 _SETTLED_FROM_S = 0.03
+_NOTHING = Unchanged()
 #: Below what the clock can tell; also keeps logarithms finite.
 _LEAST_COST_S = 1e-6
 _CREATES_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s", re.IGNORECASE)
@@ -251,7 +252,7 @@ class ReplayTrial:
             with closing(worlds):
                 arms = open_arms(worlds, self.statements, cut=self.cut)
                 names = [unit.name for unit in self.design.units]
-                facts |= warm(arms, names, unchanged=self._unchanged(worlds, candidate))
+                facts |= warm(arms, names, unchanged=self._unchanged(worlds, candidate, built))
                 facts["metric_is_cpu"] = worlds.enter(Side.BASELINE).is_cpu
                 facts["worlds"] = type(worlds).__name__
                 yield Arms(
@@ -266,19 +267,10 @@ class ReplayTrial:
         clone.run(*self.prepare)
         return clone
 
-    def _unchanged(self, worlds: Worlds, clone: Clone) -> frozenset[str]:
-        """Return the units whose plans the change leaves as they are, where that can be told."""
+    def _unchanged(self, worlds: Worlds, clone: Clone, built: Collection[str]) -> Unchanged:
         if not isinstance(worlds, OneDatabase):
-            return frozenset()  # what the planner believes differs, and sizes memory by it
-        keys: dict[Side, dict[str, list[str]]] = {}
-        for side in (Side.BASELINE, Side.CANDIDATE):
-            worlds.enter(side)
-            keys[side] = {
-                each.name: [plan_key(clone.explain(example)) for example in each.examples]
-                for each in self.statements
-            }
-        before, after = keys[Side.BASELINE], keys[Side.CANDIDATE]
-        return frozenset(name for name in before if before[name] == after[name])
+            return Unchanged()  # what the planner believes differs, and sizes memory by it
+        return find_unchanged(clone, {each.name: each.examples for each in self.statements}, built)
 
     def _build(
         self, candidate: Clone, steps: Sequence[Step]
@@ -329,21 +321,20 @@ def open_arms(
 
 
 def warm(
-    arms: Mapping[Side, ReplayArm], units: Iterable[str], *, unchanged: Collection[str] = ()
+    arms: Mapping[Side, ReplayArm], units: Iterable[str], *, unchanged: Unchanged = _NOTHING
 ) -> dict[str, Json]:
-    """Run every unit once with and without the change, and return what that showed.
+    """Run every unit with and without the change, and return what that showed.
 
     Pages are read, what is cut is found, and no statement returns other rows afterwards: in these
     worlds nothing changes any more. A unit that does the same in both is run in one only, and where
-    it takes so long that planning it does not count, its cost is settled: a plan that is the same
-    costs the same.
+    planning it is the same too or does not count, its cost is settled.
 
     Args:
         arms: of ``open_arms``.
 
         units: what the trial runs.
 
-        unchanged: those of which every example has the same plan in both worlds.
+        unchanged: those that do the same in both worlds.
 
     Raises:
         EvaluatorFailed: a statement failed, or the change changes what it returns.
@@ -351,12 +342,14 @@ def warm(
     """
     baseline, candidate = arms[Side.BASELINE], arms[Side.CANDIDATE]
     names = list(units)
-    for name in names:
+    changed = [name for name in names if name not in unchanged.same_plan]
+    for name in changed:
         baseline.warm(name)
-    for name in names:
-        if name not in unchanged:
-            candidate.warm(name)
-        elif (cost_s := baseline.run(name)) >= _SETTLED_FROM_S:
+    for name in changed:
+        candidate.warm(name)
+    for name in set(names) - set(changed):
+        cost_s = baseline.run(name)
+        if name in unchanged.untouched or cost_s >= _SETTLED_FROM_S:
             for arm in arms.values():
                 arm.settled[name] = cost_s
     return {**baseline.answers.facts(), "same_plan": sorted(baseline.settled)}

@@ -6,11 +6,11 @@ from statistics import median
 from honed.storage.queries import load_queries
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.candidates import Shapes
-from honed.targets.postgres.indexes.elimination import Budget
 from honed.targets.postgres.indexes.folding import FoldedLaboratory
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
 from honed.targets.postgres.indexes.partitions import read_trees
+from honed.targets.postgres.indexes.prices import Budget
 from honed.targets.postgres.indexes.pricing import budget_left_bytes, prices_of
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search

@@ -22,7 +22,7 @@ _MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
 #: A new session is slow at first: what is shorter than this is measured again when all are warm.
 _WARM_BELOW_S = 0.005
 #: Runs of each side of a comparison, of which the median counts: of long statements, of short.
-_COMPARED_RUNS = (3, 5)
+_COMPARED_RUNS = (2, 3)
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
@@ -119,8 +119,11 @@ class Bench:
         #: Every different plan of each query with the sets that gave it, as far as they are known.
         self._asked: defaultdict[Query, list[tuple[frozenset[str], Planned]]] = defaultdict(list)
         self._measured: dict[tuple[Query, str], _Measured] = {}
-        self._inserts: dict[tuple[tuple[str, str], frozenset[str]], float | None] = {}
-        self._compared: dict[tuple[Query, str], tuple[float, float]] = {}
+        #: Microseconds of one row inserted into a table with some of the candidates on it.
+        self._inserts: defaultdict[tuple[str, str], dict[frozenset[str], float | None]]
+        self._inserts = defaultdict(dict)
+        #: Of each plan the CPU seconds of runs without candidates and with it, in turns.
+        self._turns: defaultdict[tuple[Query, str], list[tuple[float, float]]] = defaultdict(list)
 
     @property
     def is_late(self) -> bool:
@@ -216,14 +219,16 @@ class Bench:
             table: schema and name; of ``names`` only those on it matter.
         """
         own = frozenset(name for name in names if self.table(name) == table)
-        costs = []
+        known = self._inserts[table]
         for visible in (frozenset[str](), own):
-            if (table, visible) not in self._inserts:
-                self._laboratory.show(visible)
-                self._inserts[table, visible] = self._laboratory.insert_us(*table)
-            costs.append(self._inserts[table, visible])
-        before_us, after_us = costs
+            if visible not in known:
+                known[visible] = self._insert_us(table, visible)
+        before_us, after_us = known[frozenset()], known[own]
         return after_us / before_us if before_us and after_us else 1.0
+
+    def _insert_us(self, table: tuple[str, str], visible: frozenset[str]) -> float | None:
+        self._laboratory.show(visible)
+        return self._laboratory.insert_us(*table)
 
     def table(self, name: str) -> tuple[str, str]:
         """Return schema and name of the table that candidate ``name`` is on."""
@@ -355,27 +360,32 @@ class Bench:
         counts from now on, also for ``seconds``. Where there is no time, what is known is returned;
         a query that was cut is not cut again.
         """
-        key = query, planned.key
         if planned.key == self.plan(query, ()).key:
             return self.base_s(query), self.base_s(query)
-        if key not in self._compared:
-            if self.is_late:
-                return self.base_s(query), self.seconds(query, planned)
-            self._compared[key] = before_s, after_s = self._run_in_turns(query, planned)
-            self._keep(query, planned, _Measured(self.base_s(query) * after_s / before_s))
-        return self._compared[key]
+        turns = self._turns[query, planned.key]
+        if not turns and self.is_late:
+            return self.base_s(query), self.seconds(query, planned)
+        if not turns:
+            self.doubt(query, planned)
+        before_s, after_s = zip(*turns, strict=True)
+        return median(before_s), median(after_s)
 
-    def _run_in_turns(self, query: Query, planned: Planned) -> tuple[float, float]:
-        base = self.plan(query, ())
+    def is_compared(self, query: Query, planned: Planned) -> bool:
+        """Return whether ``compare`` would run nothing."""
+        is_base = planned.key == self.plan(query, ()).key
+        return is_base or bool(self._turns.get((query, planned.key)))
+
+    def doubt(self, query: Query, planned: Planned) -> None:
+        """Run ``query`` without candidates and with this plan some more times, for ``compare``."""
+        base, turns = self.plan(query, ()), self._turns[query, planned.key]
         few, many = _COMPARED_RUNS
-        runs = few if self.base_s(query) > _TWICE_BELOW_S else many
-        before, after = [], []
-        for _ in range(runs):
+        for _ in range(few if self.base_s(query) > _TWICE_BELOW_S else many):
             self._laboratory.show(base.visible)
-            before.append(self.cut_s if self.was_cut(query) else self._run_s(query, self.cut_s))
+            before_s = self.cut_s if self.was_cut(query) else self._run_s(query, self.cut_s)
             self._laboratory.show(planned.visible)
-            after.append(self._run_s(query, self.cut_s))
-        return median(before), median(after)
+            turns.append((before_s, self._run_s(query, self.cut_s)))
+        before_s, after_s = self.compare(query, planned)
+        self._keep(query, planned, _Measured(self.base_s(query) * after_s / before_s))
 
     def _measure_base(self, query: Query, planned: Planned, until: float) -> None:
         if query.production_s > _SURELY_CUT * self.cut_s:
@@ -383,7 +393,8 @@ class Bench:
         elif query.production_s and self.is_past(until):
             known_s = min(self.cut_s, query.production_s)
             self._keep(query, planned, _Measured(known_s, is_run=False))
-        else:
+        elif _TWICE_BELOW_S < self._measure(query, planned, self.cut_s) < self.cut_s:
+            # The first run of all reads pages and sets hint bits, at the expense of the baseline.
             self._measure(query, planned, self.cut_s)
 
     def _keep(self, query: Query, planned: Planned, measured: _Measured) -> None:

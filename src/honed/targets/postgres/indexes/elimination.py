@@ -1,12 +1,12 @@
 """Elimination: which of many candidates are worth their price together."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Self
 
 from honed.targets.postgres.indexes.bench import Bench
-from honed.targets.postgres.indexes.definition import IndexDefinition
+from honed.targets.postgres.indexes.prices import Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 
 #: A statement may cost this much more before its slowness counts, as a factor: noise of one run.
@@ -15,64 +15,12 @@ TOLERATED = 1.05
 #: statement look twice as fast or slow for many runs in a row.
 _RESOLUTION_S = 2e-4
 #: What a statement that is slower costs the objective beside the slowness itself, by its excess.
-_SLOWER_PRICE = 5.0
+_SLOWER_PRICE = 20.0
 #: A statement that is slower by this factor without an index makes it worth any price.
 _DEAR = 2.0
 #: Elimination goes on uphill, through sets that are worse than the best by so many times what one
 #: index must bring: two steps may lead where one does not.
 _UPHILL = 1.5
-#: Bytes become dearer by this factor, at most so often, until what is chosen fits the budget.
-_RAISE, _RAISES = 1.4, 12
-#: Share of the time after which even choosing among what is known is not begun anew.
-_MUCH_TOO_LATE = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What an index must bring, in the objective's unit: the mean logarithm of cost ratios.
-
-    The sum is a judgement, not a measurement: a set that reads a little faster but costs every
-    writer and the disk is no improvement.
-    """
-
-    #: For being there: one more thing to plan with, to vacuum and to understand.
-    each: float = 0.02
-    #: For each byte.
-    per_byte: float = 0.0
-    #: For the writes to its table: added CPU as a share of the workload's.
-    writes: Callable[[IndexDefinition], float] = field(default=lambda _: 0.0)
-    #: All of it times this.
-    scale: float = 1.0
-
-    def of(self, definition: IndexDefinition, size_bytes: int) -> float:
-        """Return the price of one index."""
-        return self.scale * (self.each + self.per_byte * size_bytes + self.writes(definition))
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What new indexes may take and cost at most."""
-
-    size_bytes: int
-    #: How many times as much as without them an INSERT into a table may cost that is written to.
-    write_times: float = math.inf
-
-
-def fit(
-    bench: Bench, universe: frozenset[str], prices: Prices, *, budget_bytes: int
-) -> tuple[frozenset[str], Prices]:
-    """Return candidates of ``universe`` that fit into ``budget_bytes``, and the prices for it.
-
-    Where too much would be chosen, bytes become dearer and the choice begins anew: indexes with
-    fewer bytes then win over wide ones that would have driven them out.
-    """
-    chosen = reduce_set(bench, universe, prices)
-    for _ in range(_RAISES):
-        if total_bytes(bench, chosen) <= budget_bytes or bench.is_past(_MUCH_TOO_LATE):
-            break
-        prices = replace(prices, per_byte=_RAISE * prices.per_byte)
-        chosen = reduce_set(bench, universe, prices)
-    return within(bench, chosen, prices, budget_bytes), prices
 
 
 def reduce_set(bench: Bench, universe: frozenset[str], prices: Prices) -> frozenset[str]:
@@ -92,26 +40,10 @@ def reduce_set(bench: Bench, universe: frozenset[str], prices: Prices) -> frozen
     return best
 
 
-def within(
-    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
-) -> frozenset[str]:
-    """Return ``chosen`` without the indexes that bring least for their bytes, until they fit."""
-    while total_bytes(bench, chosen) > budget_bytes:
-        worth = worths(bench, chosen, prices)
-        density = {name: worth[name] / max(1, bench.size_bytes(name)) for name in chosen}
-        chosen -= {min(chosen, key=lambda name: (density[name], name))}
-    return chosen
-
-
 def worths(bench: Bench, chosen: frozenset[str], prices: Prices) -> dict[str, float]:
     """Return how much worse the objective is without each of ``chosen``; 0: no plan uses it."""
     state = _Elimination.of(bench, chosen, prices)
     return {name: state.worth.get(name, 0.0) for name in chosen}
-
-
-def total_bytes(bench: Bench, names: Iterable[str]) -> int:
-    """Return the bytes of the candidates ``names``."""
-    return sum(bench.size_bytes(name) for name in names)
 
 
 def objective(bench: Bench, chosen: frozenset[str], prices: Prices) -> float:

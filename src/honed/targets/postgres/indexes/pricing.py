@@ -9,8 +9,8 @@ from sqlglot.errors import SqlglotError
 
 from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.indexes.definition import NAME_PREFIX, IndexDefinition
-from honed.targets.postgres.indexes.elimination import Prices
 from honed.targets.postgres.indexes.partitions import leaf_definitions, read_trees
+from honed.targets.postgres.indexes.prices import Prices
 from honed.targets.postgres.workload import Workload
 
 #: What an index must bring beside its other prices: to the mean; at most, if only one of many

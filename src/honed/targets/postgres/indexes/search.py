@@ -9,6 +9,7 @@ from itertools import chain
 from honed.core.canonical import Json
 from honed.targets.postgres.indexes.access import Access, read_accesses
 from honed.targets.postgres.indexes.bench import Bench
+from honed.targets.postgres.indexes.budget import fit, written_tables
 from honed.targets.postgres.indexes.candidates import (
     Shapes,
     base_candidates,
@@ -17,9 +18,10 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.elimination import Budget, Prices, fit, reduce_set
+from honed.targets.postgres.indexes.elimination import reduce_set
+from honed.targets.postgres.indexes.prices import Budget, Prices
 from honed.targets.postgres.indexes.query import Query
-from honed.targets.postgres.indexes.selection import connected, select, written
+from honed.targets.postgres.indexes.selection import connected, select
 
 #: Shares of the search's time after which no more statements are run without candidates, no more
 #: candidates are thought of, and none is built.
@@ -190,8 +192,8 @@ class Workshop:
         bench, used = self._imagined, self._used()
         rank: dict[str, int] = {}
         for place, share in enumerate(_BUDGETS):
-            limit_bytes = round(share * budget_bytes)
-            fitting, prices = fit(bench, used, self._prices, budget_bytes=limit_bytes)
+            limit = Budget(round(share * budget_bytes))
+            fitting, prices = fit(bench, used, self._prices, limit)
             core = fitting | reduce_set(bench, used, replace(prices, scale=_LENIENT))
             rank = {**dict.fromkeys(core, place), **rank}
         definitions = [bench.definition(name) for name in used]
@@ -289,7 +291,7 @@ def _reasons(queries: Mapping[Query, str]) -> dict[str, Json]:
 
 def _insert_times(bench: Bench, chosen: frozenset[str], prices: Prices) -> dict[str, Json]:
     """Return how many times as much an INSERT into each written table costs with ``chosen``."""
-    tables = sorted({bench.table(name) for name in written(bench, chosen, prices)})
+    tables = written_tables(bench, chosen, prices)
     return {".".join(table): round(bench.insert_times(chosen, table), 2) for table in tables}
 
 

@@ -3,29 +3,20 @@
 from collections.abc import Collection
 
 from honed.targets.postgres.indexes.bench import Bench
-from honed.targets.postgres.indexes.elimination import (
-    TOLERATED,
-    Budget,
-    Prices,
-    fit,
-    objective,
-    price_of,
-    ratio,
-    reduce_set,
-    total_bytes,
-    value,
-    within,
-    worths,
-)
+from honed.targets.postgres.indexes.budget import fit, has_room, payable, within
+from honed.targets.postgres.indexes.elimination import objective, price_of, reduce_set, value
+from honed.targets.postgres.indexes.prices import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
+from honed.targets.postgres.indexes.repair import without_harm
 
+#: Choices, each by what was measured of the one before.
+_ROUNDS = 3
 #: Rounds in which left-out candidates are looked at again, and in which chosen ones are exchanged.
 _FILLS, _EXCHANGES = 2, 2
 #: An exchange must bring this share of what one more index must.
 _WORTH_EXCHANGING = 0.25
-#: Changes that are tried to spare statements that a set harms; and the share of the time that they
-#: may take however late they begin.
-_REPAIRS, _REPAIRING = 6, 0.2
+#: The share of the time that repairs may take however late they begin.
+_REPAIRING = 0.3
 
 
 def select(
@@ -33,9 +24,9 @@ def select(
 ) -> frozenset[str]:
     """Return the candidates of ``universe`` that are worth their price together.
 
-    Backward elimination on measured plans, then single indexes are exchanged for others, the
-    chosen ones are measured again, and what would harm a statement is repaired. The result is a
-    local optimum, not the best set.
+    Backward elimination on measured plans, then single indexes are exchanged for others. What is
+    chosen is measured again, and chosen anew by what that shows; what would harm a statement in the
+    end is repaired. The result is a local optimum, not the best set.
 
     Args:
         bench: where they are measured.
@@ -46,22 +37,23 @@ def select(
 
         budget: what all of them may take and cost.
     """
-    budget_bytes = budget.size_bytes
-    chosen, _ = fit(bench, universe, prices, budget_bytes=budget_bytes)
-    chosen = _fill(bench, chosen, prices, budget_bytes)
-    chosen = exchange(bench, chosen, prices, budget_bytes)
-    chosen = _payable(bench, chosen, prices, budget.write_times)
-    _confirm(bench, chosen)
+    for _ in range(_ROUNDS):
+        chosen, _ = fit(bench, universe, prices, budget)
+        chosen = _fill(bench, chosen, prices, budget)
+        chosen = exchange(bench, chosen, prices, budget)
+        chosen = payable(bench, chosen, prices, budget)
+        if not _confirm(bench, chosen) or bench.is_late:
+            break
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
-    return within(bench, _without_harm(bench, chosen, prices), prices, budget_bytes)
+    return within(bench, without_harm(bench, chosen, prices, budget), prices, budget)
 
 
 def _fill(
     bench: Bench,
     chosen: frozenset[str],
     prices: Prices,
-    budget_bytes: int,
+    budget: Budget,
     *,
     besides: Collection[str] = (),
 ) -> frozenset[str]:
@@ -75,8 +67,9 @@ def _fill(
         cost = {name: price_of(bench, name, prices) for name in left}
         hopes = {name: _gain(bench, chosen, name, measure=False) for name in left}
         for name in sorted(left, key=lambda each: (-hopes[each] / cost[each], each)):
-            fits = total_bytes(bench, chosen | {name}) <= budget_bytes
-            if not fits or hopes[name] <= cost[name] or bench.is_late:
+            if hopes[name] <= cost[name] or bench.is_late:
+                continue
+            if not has_room(bench, chosen | {name}, budget):
                 continue
             if _gain(bench, chosen, name, measure=True) > cost[name]:
                 chosen |= {name}
@@ -87,7 +80,7 @@ def _fill(
 
 
 def exchange(
-    bench: Bench, chosen: frozenset[str], prices: Prices, budget_bytes: int
+    bench: Bench, chosen: frozenset[str], prices: Prices, budget: Budget
 ) -> frozenset[str]:
     """Return ``chosen``, better by what finds room once one index of it is gone.
 
@@ -101,30 +94,13 @@ def exchange(
         for name in sorted(chosen, key=lambda each: (-bench.size_bytes(each), each)):
             if name not in chosen or bench.is_late:
                 continue
-            rest = _fill(bench, chosen - {name}, prices, budget_bytes, besides={name})
+            rest = _fill(bench, chosen - {name}, prices, budget, besides={name})
             found = objective(bench, rest, prices)
             if found < lowest - enough:
                 chosen, lowest = rest, found
         if chosen == before:
             break
     return chosen
-
-
-def _payable(
-    bench: Bench, chosen: frozenset[str], prices: Prices, write_times: float
-) -> frozenset[str]:
-    """Return ``chosen`` without what brings least, until no written table's inserts cost more."""
-    for table in sorted({bench.table(name) for name in written(bench, chosen, prices)}):
-        while bench.insert_times(chosen, table) > write_times:
-            worth = worths(bench, chosen, prices)
-            own = (name for name in chosen if bench.table(name) == table)
-            chosen -= {min(own, key=lambda name: (worth[name], name))}
-    return chosen
-
-
-def written(bench: Bench, chosen: frozenset[str], prices: Prices) -> frozenset[str]:
-    """Return those of ``chosen`` whose table production writes to."""
-    return frozenset(name for name in chosen if prices.writes(bench.definition(name)) > 0)
 
 
 def _gain(bench: Bench, chosen: frozenset[str], name: str, *, measure: bool) -> float:
@@ -142,13 +118,17 @@ def _gain(bench: Bench, chosen: frozenset[str], name: str, *, measure: bool) -> 
     return gain
 
 
-def _confirm(bench: Bench, chosen: Collection[str]) -> None:
-    """Measure again what ``chosen`` changes: one run chose the plans, and the luckiest would win.
+def _confirm(bench: Bench, chosen: Collection[str]) -> bool:
+    """Measure again what ``chosen`` changes; return whether anything of it was new.
 
-    Queries that keep their plan are not run: the same plan costs the same.
+    One run chose the plans, and of many the luckiest would win. Queries that keep their plan are
+    not run: the same plan costs the same.
     """
-    for query in bench.queries:
-        bench.compare(query, bench.plan(query, chosen))
+    plans = [(query, bench.plan(query, chosen)) for query in bench.queries]
+    known = [bench.is_compared(*each) for each in plans]
+    for each in plans:
+        bench.compare(*each)
+    return not all(known)
 
 
 def connected(bench: Bench, chosen: frozenset[str]) -> list[frozenset[str]]:
@@ -187,30 +167,3 @@ def _joined(groups: list[frozenset[str]], names: frozenset[str]) -> list[frozens
     touched = [group for group in groups if group & names]
     alone = [group for group in groups if not group & names]
     return [*alone, frozenset().union(*touched)] if touched else groups
-
-
-def _without_harm(bench: Bench, chosen: frozenset[str], prices: Prices) -> frozenset[str]:
-    """Return ``chosen``, changed so that it makes no statement slower than is tolerated.
-
-    One index more or less gives the harmed statement another plan; the change that costs the
-    objective least is made. Where repairs harm others in turn, indexes only go.
-    """
-    for repair in range(_REPAIRS + len(chosen)):
-        harmed = [query for query in bench.queries if _is_harmed(bench, query, chosen)]
-        if not harmed:
-            break
-        query = harmed[0]
-        ways = [chosen - {name} for name in bench.plan(query, chosen).used & chosen]
-        if repair < _REPAIRS and not bench.is_late:
-            ways += [chosen | {name} for name in bench.built - chosen]
-        ways.sort(key=lambda way: (objective(bench, way, prices), sorted(way)))
-        chosen = next((way for way in ways if not _is_harmed(bench, query, way)), ways[0])
-    return chosen
-
-
-def _is_harmed(bench: Bench, query: Query, chosen: frozenset[str]) -> bool:
-    planned = bench.plan(query, chosen)
-    if not bench.is_measured(query, planned) or not planned.used & chosen:
-        return False
-    before_s, after_s = bench.compare(query, planned)
-    return ratio(after_s, before_s) > TOLERATED

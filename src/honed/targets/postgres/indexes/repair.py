@@ -1,0 +1,82 @@
+"""Repair: no statement pays for the others."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+
+from honed.targets.postgres.indexes.bench import Bench
+from honed.targets.postgres.indexes.budget import best, has_room
+from honed.targets.postgres.indexes.elimination import TOLERATED, ratio
+from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.query import Planned, Query
+
+#: Changes that are tried to spare statements that a set harms, before indexes only go.
+_REPAIRS = 6
+#: A statement that is slower by more than this factor in one run is harmed; by less, it is measured
+#: again.
+_CLEARLY = 1.2
+
+
+def without_harm(
+    bench: Bench, chosen: frozenset[str], prices: Prices, budget: Budget
+) -> frozenset[str]:
+    """Return ``chosen``, changed so that it makes no statement slower than is tolerated.
+
+    One index more, less or instead of another gives the harmed statement another plan; of the
+    changes that spare it the one that costs the objective least is made. Where repairs harm others
+    in turn, indexes only go.
+    """
+    for repair in range(_REPAIRS + len(chosen)):
+        harmed = next((each for each in _statements(bench) if _is_harmed(bench, each, chosen)), ())
+        if not harmed:
+            break
+        now = _plans(bench, harmed, chosen)
+        ways = [chosen - {name} for name in chosen]
+        if repair < _REPAIRS and not bench.is_late:
+            ways += [way for way in _other(bench, chosen) if has_room(bench, way, budget)]
+        ways = [way for way in ways if _plans(bench, harmed, way) != now]
+        sparing = [way for way in ways if not _is_harmed(bench, harmed, way)]
+        chosen = best(bench, sparing or ways, prices)
+    return chosen
+
+
+def _other(bench: Bench, chosen: frozenset[str]) -> Iterator[frozenset[str]]:
+    """Yield ``chosen`` with one index more, also instead of one of them."""
+    for name in bench.built - chosen:
+        yield chosen | {name}
+        yield from (chosen - {other} | {name} for other in chosen)
+
+
+def _statements(bench: Bench) -> Iterable[list[Query]]:
+    """Return the queries that are examples of one statement together."""
+    examples: defaultdict[str, list[Query]] = defaultdict(list)
+    for query in bench.queries:
+        examples[query.statement_id].append(query)
+    return examples.values()
+
+
+def _plans(bench: Bench, queries: Iterable[Query], chosen: frozenset[str]) -> list[str]:
+    return [bench.plan(query, chosen).key for query in queries]
+
+
+def _is_harmed(bench: Bench, queries: Collection[Query], chosen: frozenset[str]) -> bool:
+    """Return whether ``chosen`` makes the statement slower whose examples are ``queries``.
+
+    It is judged as its trial will judge it: by the mean of its examples. Without time to run it,
+    nothing is held against it.
+    """
+    plans = [(query, bench.plan(query, chosen)) for query in queries]
+    if not any(planned.used & chosen for _, planned in plans):
+        return False
+    if sum(bench.seconds(*each) for each in plans) > _CLEARLY * sum(map(bench.base_s, queries)):
+        return True
+    if bench.is_late and not all(bench.is_measured(*each) for each in plans):
+        return False
+    if TOLERATED < _times(bench, plans) < _CLEARLY and not bench.is_late:
+        for query, planned in plans:
+            bench.doubt(query, planned)
+    return _times(bench, plans) > TOLERATED
+
+
+def _times(bench: Bench, plans: Iterable[tuple[Query, Planned]]) -> float:
+    before_s, after_s = zip(*(bench.compare(*each) for each in plans), strict=True)
+    return ratio(sum(after_s), sum(before_s))
