@@ -45,7 +45,8 @@ class Clone(ShadowDatabase):
         self.sampled = dict(sampled)
         #: Numbers of the candidates that ``add`` built, by name.
         self._candidates: dict[str, int] = {}
-        self._shown: set[str] = set()
+        #: Names of the added candidates that exist for planner and writers.
+        self._shown: frozenset[str] = frozenset()
         self._hidden: set[str] = set()
         if sizes:
             grow(shadow.server.data_dir, self.session(), sizes)
@@ -115,13 +116,18 @@ class Clone(ShadowDatabase):
             seconds = {name: value for done in running for name, value in done.result().items()}
         return self._take_in(seconds)
 
+    @property
+    def visibility(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The candidates that exist, and production's indexes that do not, for the planner."""
+        return self._shown, frozenset(self._hidden)
+
     def show(self, names: Collection[str]) -> None:
         """Make exactly ``names`` of the added candidates exist, for planner and writers.
 
         Indexes that production has exist, except those of the last ``hide``. A hidden index does
         not learn of rows written meanwhile: write only what is rolled back.
         """
-        wanted = {name for name in names if name in self._candidates}
+        wanted = frozenset(name for name in names if name in self._candidates)
         self._flip({self._candidates[name] for name in self._shown - wanted}, is_visible=False)
         self._flip({self._candidates[name] for name in wanted - self._shown}, is_visible=True)
         self._shown = wanted

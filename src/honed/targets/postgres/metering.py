@@ -100,6 +100,9 @@ class MeteredSession:
         self._connection = clone.shadow.connect(clone.database, user=READER, settings=settings)
         self._meter = CpuMeter(self._connection.info.backend_pid)
         self._used: dict[str, str] = {}
+        self._seen = clone.visibility
+        #: Statements that were planned since indexes came or went; None: none ever did.
+        self._planned: set[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -140,15 +143,6 @@ class MeteredSession:
                     self._connection.execute(_SET, {"name": name, "value": value})
         self._used = dict(settings)
 
-    def plan(self, statement: str) -> None:
-        """Plan ``statement`` without running it: the session then knows what its tables have now.
-
-        Raises:
-            EvaluatorFailed: it cannot be planned.
-        """
-        with self._clone.shadow.errors("planning"):
-            self._connection.execute(b"EXPLAIN " + statement.encode())
-
     def run(self, statement: str, *, cut_s: float | None = None, reads: bool = False) -> Run:
         """Run ``statement`` once.
 
@@ -165,6 +159,7 @@ class MeteredSession:
         """
         limit_s = min(cut_s or self.cut_s, self.cut_s)
         with self._clone.shadow.errors("replaying"):
+            self._learn(statement)
             self._connection.execute("BEGIN READ ONLY")
             started = self._meter.read_s()
             declare = b"DECLARE honed NO SCROLL CURSOR FOR " + statement.encode()
@@ -176,6 +171,18 @@ class MeteredSession:
         if answer is None or cost_s >= limit_s:
             return Run(cost_s=limit_s, rows=0, is_cut=True)
         return Run(cost_s, answer.rows, is_cut=False, answer=answer if reads else None)
+
+    def _learn(self, statement: str) -> None:
+        """Plan ``statement`` if indexes came or went since it was planned the last time.
+
+        The session reads the catalog again then, which costs a statement of a few milliseconds as
+        much as its work.
+        """
+        if self._clone.visibility != self._seen:
+            self._seen, self._planned = self._clone.visibility, set()
+        if self._planned is not None and statement not in self._planned:
+            self._connection.execute(b"EXPLAIN " + statement.encode())
+            self._planned.add(statement)
 
     def _move(self, end: float) -> Answer | None:
         """Move past the last row, and return how many there were; None: it was cut."""

@@ -42,9 +42,6 @@ class CloneLaboratory:
     def __init__(self, clone: Clone, session: MeteredSession) -> None:
         self._clone = clone
         self._session = session
-        self._shown: frozenset[str] = frozenset()
-        #: Whether the session has not planned anything since indexes came or went.
-        self._is_stale = True
 
     def add(self, candidates: Collection[IndexDefinition]) -> Mapping[str, Built]:
         """Build ``candidates`` unseen by the planner; one that cannot be built is left out."""
@@ -55,8 +52,6 @@ class CloneLaboratory:
     def show(self, names: Collection[str]) -> None:
         """Make exactly ``names`` of the added candidates visible to the planner."""
         self._clone.show(names)
-        self._is_stale |= self._shown != frozenset(names)
-        self._shown = frozenset(names)
 
     def explain(self, sql: str) -> Mapping[str, Json]:
         """Return the plan of ``sql``.
@@ -70,15 +65,9 @@ class CloneLaboratory:
     def cpu_s(self, sql: str, cut_s: float) -> float:
         """Run ``sql`` once and return its CPU seconds, ``cut_s`` where it was cut.
 
-        What a session must read of the catalog again once indexes have come or gone is not counted:
-        it costs a statement of a few milliseconds as much as its work.
-
         Raises:
             EvaluatorFailed: it failed.
         """
-        if self._is_stale:
-            self._session.plan(sql)
-            self._is_stale = False
         return self._session.run(sql, cut_s=cut_s).cost_s
 
     def insert_us(self, schema: str, table: str) -> float | None:
