@@ -67,10 +67,10 @@ def _is_harmed(bench: Bench, queries: Collection[Query], chosen: frozenset[str])
     plans = [(query, bench.plan(query, chosen)) for query in queries]
     if not any(planned.used & chosen for _, planned in plans):
         return False
-    if sum(bench.seconds(*each) for each in plans) > _CLEARLY * sum(map(bench.base_s, queries)):
-        return True
     if bench.is_late and not all(bench.is_measured(*each) for each in plans):
         return False
+    if sum(bench.seconds(*each) for each in plans) > _CLEARLY * sum(map(bench.base_s, queries)):
+        return True
     if TOLERATED < _times(bench, plans) < _CLEARLY and not bench.is_late:
         for query, planned in plans:
             bench.doubt(query, planned)

@@ -13,6 +13,8 @@ from honed.targets.postgres.indexes.repair import without_harm
 _ROUNDS = 3
 #: Rounds in which left-out candidates are looked at again, and in which chosen ones are exchanged.
 _FILLS, _EXCHANGES = 2, 2
+#: Share of the time after which nothing is exchanged: what is chosen must be measured again.
+_EXCHANGE_UNTIL = 0.65
 #: An exchange must bring this share of what one more index must.
 _WORTH_EXCHANGING = 0.25
 #: The share of the time that repairs may take however late they begin.
@@ -92,7 +94,7 @@ def exchange(
     for _ in range(_EXCHANGES):
         before = chosen
         for name in sorted(chosen, key=lambda each: (-bench.size_bytes(each), each)):
-            if name not in chosen or bench.is_late:
+            if name not in chosen or bench.is_past(_EXCHANGE_UNTIL):
                 continue
             rest = _fill(bench, chosen - {name}, prices, budget, besides={name})
             found = objective(bench, rest, prices)
