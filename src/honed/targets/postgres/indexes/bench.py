@@ -116,6 +116,7 @@ class Bench:
         #: Candidates on the tables of each query.
         self._relevant: defaultdict[Query, frozenset[str]] = defaultdict(frozenset)
         self._plans: dict[tuple[Query, frozenset[str]], Planned] = {}
+        self._infers = True
         #: Every different plan of each query with the sets that gave it, as far as they are known.
         self._asked: defaultdict[Query, list[tuple[frozenset[str], Planned]]] = defaultdict(list)
         self._measured: dict[tuple[Query, str], _Measured] = {}
@@ -243,11 +244,26 @@ class Bench:
         relevant = self._relevant[query].intersection(visible)
         if (query, relevant) not in self._plans:
             self._plans[query, relevant] = (
-                self._inferred(query, relevant)
+                (self._infers and self._inferred(query, relevant))
                 or self._guessed(query, relevant)
                 or self._asked_for(query, relevant)
             )
         return self._plans[query, relevant]
+
+    def ask_for_each_plan(self) -> None:
+        """Infer no plan any more from that of a larger set, and forget those that were inferred.
+
+        The planner drops a path that is within a hundredth of another one, so that what is left of
+        many ways is not always what is cheapest of a few of them. That is near enough for looking
+        around, not for saying what a set does to a statement.
+        """
+        self._infers = False
+        asked = {(query, visible) for query, known in self._asked.items() for visible, _ in known}
+        self._plans = {
+            (query, visible): planned
+            for (query, visible), planned in self._plans.items()
+            if not visible or (query, visible) in asked
+        }
 
     def _asked_for(self, query: Query, visible: frozenset[str]) -> Planned:
         try:

@@ -46,6 +46,8 @@ def select(
         chosen = payable(bench, chosen, prices, budget)
         if not _confirm(bench, chosen) or bench.is_late:
             break
+    bench.ask_for_each_plan()
+    _confirm(bench, chosen)
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
     return within(bench, without_harm(bench, chosen, prices, budget), prices, budget)
