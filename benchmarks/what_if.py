@@ -37,7 +37,7 @@ from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.candidates import Shapes
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.imagination import Imagination
-from honed.targets.postgres.indexes.prices import Prices
+from honed.targets.postgres.indexes.pricing import Prices
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import Workshop
 from honed.targets.postgres.indexes.shapes import read_shapes

@@ -200,18 +200,27 @@ SELECT a.attname AS name
  ORDER BY a.attnum;
 
 -- list_opaque_names --
--- What in a plan may stand for a function that runs statements of its own: its name, the operators
--- that call it, and the types that it makes of others.
-WITH opaque AS (
-    SELECT p.oid, p.proname
+-- What in a plan may stand for a function that runs statements of its own: its name, aggregates and
+-- operators that call it, and the types that it makes of others. Functions in C may run some too;
+-- of what calls them, only they themselves are named, because types such as citext are made of them.
+WITH own AS (
+    SELECT p.oid, p.proname, l.lanname NOT IN ('internal', 'c') AS is_text
       FROM pg_proc p
       JOIN pg_language l ON l.oid = p.prolang
-     WHERE l.lanname NOT IN ('internal', 'c')
-       AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+     WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        OR p.proname ~ '_to_xml' OR p.proname IN ('ts_stat', 'ts_rewrite')
 )
-SELECT p.proname::text AS name FROM opaque p
-UNION SELECT o.oprname::text FROM pg_operator o JOIN opaque p ON p.oid = o.oprcode
-UNION SELECT format_type(c.casttarget, NULL) FROM pg_cast c JOIN opaque p ON p.oid = c.castfunc;
+SELECT o.proname::text AS name FROM own o
+UNION
+SELECT p.proname::text
+  FROM pg_aggregate a
+  JOIN pg_proc p ON p.oid = a.aggfnoid
+  JOIN own o ON o.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn)
+UNION
+SELECT p.oprname::text FROM pg_operator p JOIN own o ON o.oid = p.oprcode WHERE o.is_text
+UNION
+SELECT format_type(c.casttarget, NULL) FROM pg_cast c JOIN own o ON o.oid = c.castfunc
+ WHERE o.is_text;
 
 -- set_visibility --
 -- To planner and writers an index that is not live is none. Sessions learn it by the table's change.

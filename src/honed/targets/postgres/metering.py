@@ -159,7 +159,8 @@ class MeteredSession:
         """
         limit_s = min(cut_s or self.cut_s, self.cut_s)
         with self._clone.shadow.errors("replaying"):
-            self._learn(statement)
+            if not self._learn(statement):
+                return Run(cost_s=limit_s, rows=0, is_cut=True)
             self._connection.execute("BEGIN READ ONLY")
             started = self._meter.read_s()
             declare = b"DECLARE honed NO SCROLL CURSOR FOR " + statement.encode()
@@ -172,17 +173,22 @@ class MeteredSession:
             return Run(cost_s=limit_s, rows=0, is_cut=True)
         return Run(cost_s, answer.rows, is_cut=False, answer=answer if reads else None)
 
-    def _learn(self, statement: str) -> None:
+    def _learn(self, statement: str) -> bool:
         """Plan ``statement`` if indexes came or went since it was planned the last time.
 
         The session reads the catalog again then, which costs a statement of a few milliseconds as
-        much as its work.
+        much as its work. Return whether it can be planned in time.
         """
         if self._clone.visibility != self._seen:
             self._seen, self._planned = self._clone.visibility, set()
-        if self._planned is not None and statement not in self._planned:
-            self._connection.execute(b"EXPLAIN " + statement.encode())
-            self._planned.add(statement)
+        if self._planned is None or statement in self._planned:
+            return True
+        self._connection.execute("BEGIN READ ONLY")
+        end = self._meter.read_s() + self.cut_s
+        is_planned = self._finish(b"EXPLAIN " + statement.encode(), end) is not None
+        self._roll_back()
+        self._planned.add(statement)
+        return is_planned
 
     def _move(self, end: float) -> Answer | None:
         """Move past the last row, and return how many there were; None: it was cut."""

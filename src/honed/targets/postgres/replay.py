@@ -347,7 +347,7 @@ def warm(
         baseline.warm(name)
     for name in changed:
         candidate.warm(name)
-    for name in set(names) - set(changed):
+    for name in (each for each in names if each in unchanged.same_plan):
         cost_s = baseline.run(name)
         if name in unchanged.untouched or cost_s >= _SETTLED_FROM_S:
             for arm in arms.values():

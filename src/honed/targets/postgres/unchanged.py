@@ -75,7 +75,7 @@ def _plans(clone: Clone, examples: Collection[str]) -> list[_Plan]:
                 for node in nodes(plan)
                 if "Relation Name" in node
             ),
-            json.dumps(plan),
+            json.dumps(plan, ensure_ascii=False),
         )
         for plan in plans
     ]

@@ -11,7 +11,7 @@ from honed.errors import EvaluatorFailed
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.budget import fit
 from honed.targets.postgres.indexes.definition import IndexDefinition, Key
-from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.selection import connected, exchange, select
 from honed.targets.postgres.whatif import Built

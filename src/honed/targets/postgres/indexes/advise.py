@@ -10,8 +10,7 @@ from honed.targets.postgres.indexes.folding import FoldedLaboratory
 from honed.targets.postgres.indexes.imagination import Imagination
 from honed.targets.postgres.indexes.laboratory import CloneLaboratory
 from honed.targets.postgres.indexes.partitions import read_trees
-from honed.targets.postgres.indexes.prices import Budget
-from honed.targets.postgres.indexes.pricing import budget_left_bytes, prices_of
+from honed.targets.postgres.indexes.pricing import Budget, budget_left_bytes, prices_of
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.search import SearchResult, search
 from honed.targets.postgres.indexes.shapes import read_shapes

@@ -382,7 +382,7 @@ class Bench:
         if not turns and self.is_late:
             return self.base_s(query), self.seconds(query, planned)
         if not turns:
-            self.doubt(query, planned)
+            self._take_turns(query, planned)
         before_s, after_s = zip(*turns, strict=True)
         return median(before_s), median(after_s)
 
@@ -392,7 +392,13 @@ class Bench:
         return is_base or bool(self._turns.get((query, planned.key)))
 
     def doubt(self, query: Query, planned: Planned) -> None:
-        """Run ``query`` without candidates and with this plan some more times, for ``compare``."""
+        """Let ``compare`` rest on twice as many runs, once for each plan, while there is time."""
+        turns = self._turns.get((query, planned.key), [])
+        if not self.is_late and 0 < len(turns) <= max(_COMPARED_RUNS):
+            self._take_turns(query, planned)
+
+    def _take_turns(self, query: Query, planned: Planned) -> None:
+        """Run ``query`` without candidates and with this plan some times, in turns."""
         base, turns = self.plan(query, ()), self._turns[query, planned.key]
         few, many = _COMPARED_RUNS
         for _ in range(few if self.base_s(query) > _TWICE_BELOW_S else many):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.elimination import objective, reduce_set, worths
-from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.pricing import Budget, Prices
 
 #: Bytes become dearer by this factor, at most so often, until what is chosen fits the budget.
 _RAISE, _RAISES = 1.4, 12

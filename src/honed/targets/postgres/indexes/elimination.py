@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from honed.targets.postgres.indexes.bench import Bench
-from honed.targets.postgres.indexes.prices import Prices
+from honed.targets.postgres.indexes.pricing import Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 
 #: A statement may cost this much more before its slowness counts, as a factor: noise of one run.

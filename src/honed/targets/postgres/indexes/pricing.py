@@ -1,7 +1,9 @@
 """Pricing: what an index costs a target that nobody sees who only looks at reads."""
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import sqlglot
 from sqlglot import exp
@@ -10,7 +12,6 @@ from sqlglot.errors import SqlglotError
 from honed.targets.postgres.catalog import Catalog
 from honed.targets.postgres.indexes.definition import NAME_PREFIX, IndexDefinition
 from honed.targets.postgres.indexes.partitions import leaf_definitions, read_trees
-from honed.targets.postgres.indexes.prices import Prices
 from honed.targets.postgres.workload import Workload
 
 #: What an index must bring beside its other prices: to the mean; at most, if only one of many
@@ -25,6 +26,37 @@ _DATA_SHARE = 1 / 3
 #: indexes on TPC-H's lineitem: an insert took 43 us instead of 3 us.
 _ENTRY_US = 5.0
 _MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What an index must bring, in the objective's unit: the mean logarithm of cost ratios.
+
+    The sum is a judgement, not a measurement: a set that reads a little faster but costs every
+    writer and the disk is no improvement.
+    """
+
+    #: For being there: one more thing to plan with, to vacuum and to understand.
+    each: float = 0.02
+    #: For each byte.
+    per_byte: float = 0.0
+    #: For the writes to its table: added CPU as a share of the workload's.
+    writes: Callable[[IndexDefinition], float] = field(default=lambda _: 0.0)
+    #: All of it times this.
+    scale: float = 1.0
+
+    def of(self, definition: IndexDefinition, size_bytes: int) -> float:
+        """Return the price of one index."""
+        return self.scale * (self.each + self.per_byte * size_bytes + self.writes(definition))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What new indexes may take and cost at most."""
+
+    size_bytes: int
+    #: How many times as much as without them an INSERT into a table may cost that is written to.
+    write_times: float = math.inf
 
 
 def budget_left_bytes(catalog: Catalog, storage_budget_mb: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.budget import best, has_room
 from honed.targets.postgres.indexes.elimination import TOLERATED, ratio
-from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 
 #: Changes that are tried to spare statements that a set harms, before indexes only go.
@@ -69,11 +69,12 @@ def _is_harmed(bench: Bench, queries: Collection[Query], chosen: frozenset[str])
         return False
     if bench.is_late and not all(bench.is_measured(*each) for each in plans):
         return False
-    if sum(bench.seconds(*each) for each in plans) > _CLEARLY * sum(map(bench.base_s, queries)):
+    once_s = sum(bench.seconds(*each) for each in plans)
+    if ratio(once_s, sum(bench.base_s(query) for query in queries)) > _CLEARLY:
         return True
-    if TOLERATED < _times(bench, plans) < _CLEARLY and not bench.is_late:
-        for query, planned in plans:
-            bench.doubt(query, planned)
+    if TOLERATED < _times(bench, plans) < _CLEARLY:
+        for each in plans:
+            bench.doubt(*each)
     return _times(bench, plans) > TOLERATED
 
 

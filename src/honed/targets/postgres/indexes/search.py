@@ -19,7 +19,7 @@ from honed.targets.postgres.indexes.candidates import (
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.elimination import reduce_set
-from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.selection import connected, select
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.budget import fit, has_room, payable, within
 from honed.targets.postgres.indexes.elimination import objective, price_of, reduce_set, value
-from honed.targets.postgres.indexes.prices import Budget, Prices
+from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 from honed.targets.postgres.indexes.repair import without_harm
 
@@ -50,7 +50,9 @@ def select(
     _confirm(bench, chosen)
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
-    return within(bench, without_harm(bench, chosen, prices, budget), prices, budget)
+    chosen = within(bench, without_harm(bench, chosen, prices, budget), prices, budget)
+    # A repair may have added an index; the limits hold whatever it costs the objective.
+    return payable(bench, chosen, prices, budget)
 
 
 def _fill(
