@@ -27,6 +27,9 @@ _COMPARED_RUNS = (2, 3)
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
 _DOUBTFUL = 1.03
+#: A baseline that looks slower than a run by no more than this is repeated once: its first run read
+#: pages and set hint bits at its own expense. Beyond, one turn of a comparison is enough.
+_CLEAR = 0.5
 #: A statement whose calls take so many times the cut in production is not run without candidates.
 _SURELY_CUT = 3.0
 #: Share of the time after which a laboratory that cannot run statements is no longer asked for
@@ -120,6 +123,8 @@ class Bench:
         #: Every different plan of each query with the sets that gave it, as far as they are known.
         self._asked: defaultdict[Query, list[tuple[frozenset[str], Planned]]] = defaultdict(list)
         self._measured: dict[tuple[Query, str], _Measured] = {}
+        #: Queries whose baseline was measured again.
+        self._settled: set[Query] = set()
         #: Microseconds of one row inserted into a table with some of the candidates on it.
         self._inserts: defaultdict[tuple[str, str], dict[frozenset[str], float | None]]
         self._inserts = defaultdict(dict)
@@ -251,7 +256,7 @@ class Bench:
         return self._plans[query, relevant]
 
     def ask_for_each_plan(self) -> None:
-        """Infer no plan any more from that of a larger set, and forget those that were inferred.
+        """Infer no plan any more from that of another set, and forget those that were inferred.
 
         The planner drops a path that is within a hundredth of another one, so that what is left of
         many ways is not always what is cheapest of a few of them. That is near enough for looking
@@ -289,7 +294,7 @@ class Bench:
 
     def _guessed(self, query: Query, visible: frozenset[str]) -> Planned | None:
         """Return the cheapest known plan that ``visible`` allows, where it is too late to ask."""
-        if self._can_run or not self.is_past(_PLAN_UNTIL):
+        if self._can_run or not self._infers or not self.is_past(_PLAN_UNTIL):
             return None
         self.guessed += 1
         base = self._plans[query, frozenset()]
@@ -331,6 +336,8 @@ class Bench:
         seconds = self._measure(query, planned, cut_s)
         if _DOUBTFUL * base_s < seconds < cut_s:
             seconds = self._measure(query, planned, cut_s)
+        elif _CLEAR * base_s < seconds < base_s:
+            self._measure_base_again(query)
         return seconds
 
     def guess_s(self, query: Query, planned: Planned, than: Planned | None = None) -> float:
@@ -400,8 +407,7 @@ class Bench:
     def _take_turns(self, query: Query, planned: Planned) -> None:
         """Run ``query`` without candidates and with this plan some times, in turns."""
         base, turns = self.plan(query, ()), self._turns[query, planned.key]
-        few, many = _COMPARED_RUNS
-        for _ in range(few if self.base_s(query) > _TWICE_BELOW_S else many):
+        for _ in range(self._turns_of(query, planned)):
             self._laboratory.show(base.visible)
             before_s = self.cut_s if self.was_cut(query) else self._run_s(query, self.cut_s)
             self._laboratory.show(planned.visible)
@@ -409,15 +415,30 @@ class Bench:
         before_s, after_s = self.compare(query, planned)
         self._keep(query, planned, _Measured(self.base_s(query) * after_s / before_s))
 
+    def _turns_of(self, query: Query, planned: Planned) -> int:
+        """Return how many turns tell whether ``planned`` is better."""
+        if self.is_measured(query, planned) and self.seconds(query, planned) < _CLEAR * self.base_s(
+            query
+        ):
+            return 1
+        few, many = _COMPARED_RUNS
+        return few if self.base_s(query) > _TWICE_BELOW_S else many
+
     def _measure_base(self, query: Query, planned: Planned, until: float) -> None:
         if query.production_s > _SURELY_CUT * self.cut_s:
             self._keep(query, planned, _Measured(self.cut_s))
         elif query.production_s and self.is_past(until):
             known_s = min(self.cut_s, query.production_s)
             self._keep(query, planned, _Measured(known_s, is_run=False))
-        elif _TWICE_BELOW_S < self._measure(query, planned, self.cut_s) < self.cut_s:
-            # The first run of all reads pages and sets hint bits, at the expense of the baseline.
+        else:
             self._measure(query, planned, self.cut_s)
+
+    def _measure_base_again(self, query: Query) -> None:
+        base = self.plan(query, ())
+        is_short = self.base_s(query) < _TWICE_BELOW_S
+        if query not in self._settled and self.is_measured(query, base) and not is_short:
+            self._settled.add(query)
+            self._measure(query, base, self.cut_s)
 
     def _keep(self, query: Query, planned: Planned, measured: _Measured) -> None:
         self._measured[query, planned.key] = measured

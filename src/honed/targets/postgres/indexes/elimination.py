@@ -46,10 +46,15 @@ def worths(bench: Bench, chosen: frozenset[str], prices: Prices) -> dict[str, fl
     return {name: state.worth.get(name, 0.0) for name in chosen}
 
 
-def objective(bench: Bench, chosen: frozenset[str], prices: Prices) -> float:
-    """Return the mean logarithm of cost ratios under ``chosen`` plus its prices; less is better."""
+def objective(
+    bench: Bench, chosen: frozenset[str], prices: Prices, *, measure: bool = True
+) -> float:
+    """Return the mean logarithm of cost ratios under ``chosen`` plus its prices; less is better.
+
+    Without ``measure`` nothing is run: what was not run before is guessed.
+    """
     plans = {query: bench.plan(query, chosen) for query in bench.queries}
-    return _total(bench, plans, chosen, prices)
+    return _total(bench, plans, chosen, prices, measure=measure)
 
 
 def value(bench: Bench, query: Query, seconds: float) -> float:
@@ -69,10 +74,16 @@ def price_of(bench: Bench, name: str, prices: Prices) -> float:
 
 
 def _total(
-    bench: Bench, plans: dict[Query, Planned], used: frozenset[str], prices: Prices
+    bench: Bench,
+    plans: dict[Query, Planned],
+    used: frozenset[str],
+    prices: Prices,
+    *,
+    measure: bool = True,
 ) -> float:
+    seconds = bench.seconds if measure else bench.guess_s
     return sum(price_of(bench, name, prices) for name in used) + sum(
-        value(bench, query, bench.seconds(query, planned)) for query, planned in plans.items()
+        value(bench, query, seconds(query, planned)) for query, planned in plans.items()
     )
 
 

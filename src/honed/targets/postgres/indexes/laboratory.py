@@ -13,6 +13,9 @@ from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.whatif import Built
 from honed.targets.postgres.write_cost import write_cost
 
+#: Rows that are written to see what a row costs: enough to tell one index from two.
+_WRITTEN_ROWS = 1000
+
 
 def analyze_expressions(
     clone: Clone, laboratory: Laboratory, new: Sequence[IndexDefinition]
@@ -76,7 +79,9 @@ class CloneLaboratory:
         None: the table has no rows, or they cannot be written again.
         """
         try:
-            cost = write_cost(self._clone, sql.Identifier(schema, table).as_string())
+            cost = write_cost(
+                self._clone, sql.Identifier(schema, table).as_string(), rows=_WRITTEN_ROWS
+            )
         except EvaluatorFailed:
             return None
         return cost.insert_us if cost else None

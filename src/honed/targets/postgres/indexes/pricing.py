@@ -96,10 +96,17 @@ class _WritePrice:
         }
         self._trees = read_trees(catalog)
         self._total_us = 1000.0 * sum(each.total_ms for each in workload.statements)
+        self._known: dict[IndexDefinition, float] = {}
 
     def __call__(self, definition: IndexDefinition) -> float:
         if not self._total_us:
             return 0.0
+        if definition not in self._known:
+            self._known[definition] = self._entries(definition) * _ENTRY_US / self._total_us
+        return self._known[definition]
+
+    def _entries(self, definition: IndexDefinition) -> float:
+        """Return how many entries the workload's writes would have made in the index."""
         touches, entries = self._touches(definition), 0.0
         for part in leaf_definitions(definition, self._trees):
             mix = self._writes.get(self._names.get((part.schema, part.table), ""))
@@ -107,7 +114,7 @@ class _WritePrice:
                 # A statement may name the partition itself.
                 is_hot = not (touches or self._touches(part))
                 entries += mix.inserted + mix.updated - (mix.hot_updated if is_hot else 0.0)
-        return entries * _ENTRY_US / self._total_us
+        return entries
 
     def _touches(self, definition: IndexDefinition) -> bool:
         """Return whether an update sets a column of the index: it then needs a new entry."""

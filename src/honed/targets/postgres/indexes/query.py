@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One executable example of one statement."""
+    """One executable example of one statement; equal to itself only."""
 
     #: The statement's id.
     statement_id: str

@@ -1,29 +1,47 @@
 """Repair: no statement pays for the others."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.budget import best, has_room
-from honed.targets.postgres.indexes.elimination import TOLERATED, ratio
+from honed.targets.postgres.indexes.elimination import TOLERATED, objective, ratio
 from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 
 #: Changes that are tried to spare statements that a set harms, before indexes only go.
 _REPAIRS = 6
+#: Of the changes that spare a statement so many are measured, the most promising.
+_COMPARED = 3
 #: A statement that is slower by more than this factor in one run is harmed; by less, it is measured
 #: again.
 _CLEARLY = 1.2
 
 
 def without_harm(
-    bench: Bench, chosen: frozenset[str], prices: Prices, budget: Budget
+    bench: Bench,
+    chosen: frozenset[str],
+    prices: Prices,
+    budget: Budget,
+    build_for: Callable[[Collection[Query], frozenset[str]], None],
 ) -> frozenset[str]:
     """Return ``chosen``, changed so that it makes no statement slower than is tolerated.
 
     One index more, less or instead of another gives the harmed statement another plan; of the
     changes that spare it the one that costs the objective least is made. Where repairs harm others
     in turn, indexes only go.
+
+    Args:
+        bench: where they are measured.
+
+        chosen: candidates.
+
+        prices: what each must bring.
+
+        budget: what all of them may take and cost.
+
+        build_for: builds more candidates for some queries beside a set.
     """
     for repair in range(_REPAIRS + len(chosen)):
         harmed = next((each for each in _statements(bench) if _is_harmed(bench, each, chosen)), ())
@@ -32,18 +50,23 @@ def without_harm(
         now = _plans(bench, harmed, chosen)
         ways = [chosen - {name} for name in chosen]
         if repair < _REPAIRS and not bench.is_late:
-            ways += [way for way in _other(bench, chosen) if has_room(bench, way, budget)]
+            build_for(harmed, chosen)
+            ways += [way for way in _other(bench, harmed, chosen) if has_room(bench, way, budget)]
         ways = [way for way in ways if _plans(bench, harmed, way) != now]
-        sparing = [way for way in ways if not _is_harmed(bench, harmed, way)]
-        chosen = best(bench, sparing or ways, prices)
+        ways.sort(key=lambda way: (objective(bench, way, prices, measure=False), sorted(way)))
+        sparing = (way for way in ways if not _is_harmed(bench, harmed, way))
+        chosen = best(bench, list(islice(sparing, _COMPARED)) or ways, prices)
     return chosen
 
 
-def _other(bench: Bench, chosen: frozenset[str]) -> Iterator[frozenset[str]]:
-    """Yield ``chosen`` with one index more, also instead of one of them."""
-    for name in bench.built - chosen:
-        yield chosen | {name}
-        yield from (chosen - {other} | {name} for other in chosen)
+def _other(
+    bench: Bench, harmed: Collection[Query], chosen: frozenset[str]
+) -> Iterator[frozenset[str]]:
+    """Yield ``chosen`` with one index more that ``harmed`` would use, also instead of another."""
+    for name in sorted(bench.built - chosen):
+        if any(name in bench.plan(query, chosen | {name}).used for query in harmed):
+            yield chosen | {name}
+            yield from (chosen - {other} | {name} for other in chosen)
 
 
 def _statements(bench: Bench) -> Iterable[list[Query]]:

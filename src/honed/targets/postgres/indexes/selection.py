@@ -1,6 +1,6 @@
 """Selection: the one set of candidates that is worth its price for the whole workload."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from honed.targets.postgres.indexes.bench import Bench
 from honed.targets.postgres.indexes.budget import fit, has_room, payable, within
@@ -22,9 +22,13 @@ _REPAIRING = 0.3
 
 
 def select(
-    bench: Bench, universe: frozenset[str], prices: Prices, budget: Budget
+    bench: Bench,
+    prices: Prices,
+    budget: Budget,
+    *,
+    build_for: Callable[[Collection[Query], frozenset[str]], None] = lambda _, __: None,
 ) -> frozenset[str]:
-    """Return the candidates of ``universe`` that are worth their price together.
+    """Return the built candidates that are worth their price together.
 
     Backward elimination on measured plans, then single indexes are exchanged for others. What is
     chosen is measured again, and chosen anew by what that shows; what would harm a statement in the
@@ -33,14 +37,14 @@ def select(
     Args:
         bench: where they are measured.
 
-        universe: candidates that are built.
-
         prices: what each must bring.
 
         budget: what all of them may take and cost.
+
+        build_for: builds more candidates, for statements that a set harms.
     """
     for _ in range(_ROUNDS):
-        chosen, _ = fit(bench, universe, prices, budget)
+        chosen, _ = fit(bench, bench.built, prices, budget)
         chosen = _fill(bench, chosen, prices, budget)
         chosen = exchange(bench, chosen, prices, budget)
         chosen = payable(bench, chosen, prices, budget)
@@ -50,7 +54,7 @@ def select(
     _confirm(bench, chosen)
     chosen = reduce_set(bench, chosen, prices)
     bench.give(_REPAIRING)
-    chosen = within(bench, without_harm(bench, chosen, prices, budget), prices, budget)
+    chosen = within(bench, without_harm(bench, chosen, prices, budget, build_for), prices, budget)
     # A repair may have added an index; the limits hold whatever it costs the objective.
     return payable(bench, chosen, prices, budget)
 
