@@ -48,7 +48,7 @@ class Script:
     #: Says a heading to whoever watches.
     say: Callable[[str], None]
     #: Longest time of one trial.
-    trial_budget_s: float = 60.0
+    trial_budget_s: float = 90.0
     #: Asks a person whether an improvement may be applied; None: the policy decides.
     ask: Callable[[Improvement], bool] | None = None
 

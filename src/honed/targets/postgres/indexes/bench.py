@@ -107,6 +107,7 @@ class Bench:
         self._laboratory = laboratory
         self.cut_s = cut_s
         self._clock = SearchClock(budget_s)
+        self._given_s = budget_s
         self.queries = list(queries)
         #: Queries that cannot be planned or run, and why.
         self.left_out: dict[Query, str] = {}
@@ -141,8 +142,8 @@ class Bench:
         return self._clock.elapsed_s > share * self._clock.budget_s
 
     def give(self, share: float) -> None:
-        """See to it that from now on there is at least ``share`` of the budget left."""
-        least_s = self._clock.elapsed_s + share * self._clock.budget_s
+        """See to it that at least ``share`` of what was given at first is left from now on."""
+        least_s = self._clock.elapsed_s + share * self._given_s
         self._clock.budget_s = max(self._clock.budget_s, least_s)
 
     @property
