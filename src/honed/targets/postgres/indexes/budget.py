@@ -53,6 +53,12 @@ def payable(bench: Bench, chosen: frozenset[str], prices: Prices, budget: Budget
     return chosen
 
 
+def is_payable(bench: Bench, names: frozenset[str], prices: Prices, budget: Budget) -> bool:
+    """Return whether writers are measured to bear ``names``."""
+    tables = written_tables(bench, names, prices)
+    return all(bench.insert_times(names, table) <= budget.write_times for table in tables)
+
+
 def best(bench: Bench, sets: Iterable[frozenset[str]], prices: Prices) -> frozenset[str]:
     """Return the one of ``sets`` that serves the objective best."""
     return min(sets, key=lambda each: (objective(bench, each, prices), sorted(each)))

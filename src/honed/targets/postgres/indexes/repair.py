@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from honed.targets.postgres.indexes.bench import Bench
-from honed.targets.postgres.indexes.budget import best, has_room
+from honed.targets.postgres.indexes.budget import best, has_room, is_payable
 from honed.targets.postgres.indexes.elimination import TOLERATED, objective, ratio
 from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Planned, Query
@@ -60,8 +60,14 @@ def without_harm(
             ways += _other(bench, harmed, chosen, budget)
         ways = [way for way in ways if _plans(bench, harmed, way) != now]
         ways.sort(key=lambda way: (objective(bench, way, prices, measure=False), sorted(way)))
-        sparing = (way for way in ways if not _is_harmed(bench, harmed, way))
-        chosen = best(bench, list(islice(sparing, _COMPARED)) or ways, prices)
+        sparing = (
+            way
+            for way in ways
+            if not _is_harmed(bench, harmed, way)
+            and (way <= chosen or is_payable(bench, way, prices, budget))
+        )
+        fewer = [way for way in ways if way <= chosen]
+        chosen = best(bench, list(islice(sparing, _COMPARED)) or fewer, prices)
     # A later repair may have made the index of an earlier one superfluous.
     return chosen & _used(bench, chosen)
 

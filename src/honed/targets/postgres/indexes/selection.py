@@ -52,11 +52,11 @@ def select(
             break
     bench.ask_for_each_plan()
     _confirm(bench, chosen)
-    chosen = reduce_set(bench, chosen, prices)
+    chosen = payable(
+        bench, within(bench, reduce_set(bench, chosen, prices), prices, budget), prices, budget
+    )
     bench.give(_REPAIRING)
-    chosen = within(bench, without_harm(bench, chosen, prices, budget, build_for), prices, budget)
-    # A repair may have added an index; the limits hold whatever it costs the objective.
-    return payable(bench, chosen, prices, budget)
+    return without_harm(bench, chosen, prices, budget, build_for)
 
 
 def _fill(
