@@ -18,6 +18,7 @@ from tests.targets.postgres.indexes.test_selection import (
 )
 
 from honed.targets.postgres.indexes.bench import Bench
+from honed.targets.postgres.indexes.definition import IndexDefinition
 from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.repair import without_harm
@@ -50,10 +51,7 @@ def runs_of(bench: Bench) -> list[str]:
 
 
 def test_an_index_that_spares_a_statement_is_built_for_it() -> None:
-    queries = [Query(sql, sql, 0.5) for sql in BAIT]
-    bench = Bench(Toy(BAIT, {}), queries, cut_s=10.0, budget_s=60.0)
-    bench.open(until=1.0)
-    bench.build([A])
+    bench = _bench_of(Toy(BAIT, {}), A)
     asked: list[tuple[list[str], frozenset[str]]] = []
 
     def build_for(harmed: Collection[Query], chosen: frozenset[str]) -> None:
@@ -86,6 +84,11 @@ def test_a_statement_whose_examples_are_slower_on_the_whole_is_spared() -> None:
     bench = Bench(Toy(ways, {}), _examples_of_one(ways), cut_s=10.0, budget_s=60.0)
     bench.open(until=1.0)
     bench.build([A])
+    assert repaired(bench, A.name) == set()
+
+
+def test_an_index_may_harm_a_statement_that_does_not_use_it() -> None:
+    bench = _bench_of(_Misled({"misled": [SCAN], "q": [SCAN, Way((A,), 10.0, 0.1)]}, {}), A)
     assert repaired(bench, A.name) == set()
 
 
@@ -141,7 +144,7 @@ def test_a_baseline_that_looks_a_little_slower_is_measured_again_once() -> None:
 
 
 def test_a_plan_of_a_larger_set_is_asked_for_before_it_is_believed() -> None:
-    bench = _fickle_bench()
+    bench = _bench_of(_Fickle({"q": [SCAN, Way((A,), 10.0, 0.1)]}, {}), A, B)
     (query,) = bench.queries
     with_both = bench.plan(query, {A.name, B.name})
     assert with_both.used == {A.name}
@@ -162,11 +165,25 @@ class _Fickle(Toy):
             self.shown = shown
 
 
-def _fickle_bench() -> Bench:
-    ways = {"q": [SCAN, Way((A,), 10.0, 0.1)]}
-    bench = Bench(_Fickle(ways, {}), [Query("q", "q", 1.0)], cut_s=10.0, budget_s=60.0)
+class _Misled(Toy):
+    """A planner that joins one statement in another order where A is there, without using it."""
+
+    def explain(self, sql: str) -> Mapping[str, Any]:
+        plan = dict(super().explain(sql)["Plan"])
+        return {"Plan": {**plan, "Node Type": "Hash Join" if self._misleads(sql) else "Scan"}}
+
+    def cpu_s(self, sql: str, cut_s: float) -> float:
+        return min(cut_s, super().cpu_s(sql, cut_s) * (1.5 if self._misleads(sql) else 1.0))
+
+    def _misleads(self, sql: str) -> bool:
+        return sql == "misled" and A.name in self.shown
+
+
+def _bench_of(laboratory: Toy, *built: IndexDefinition) -> Bench:
+    queries = [Query(sql, sql, 1 / len(laboratory.ways)) for sql in laboratory.ways]
+    bench = Bench(laboratory, queries, cut_s=10.0, budget_s=60.0)
     bench.open(until=1.0)
-    bench.build([A, B])
+    bench.build(built)
     return bench
 
 
