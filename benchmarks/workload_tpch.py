@@ -26,6 +26,7 @@ from statistics import median
 from honed.demo.production import NAME, Production, compare_queries, open_production
 from honed.demo.report import DemoReport
 from honed.demo.story import Script, play, settings_of
+from honed.loop.events import Event, VerdictGiven
 from honed.storage.databases import create_database
 from honed.storage.db import Connection, Database
 from honed.targets.postgres.indexes.advise import advise
@@ -60,14 +61,22 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="honed-tpch-"))
     folder.chmod(0o755)
     began_s = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"# {time.monotonic() - began_s:4.0f} s: {text}", flush=True)
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, VerdictGiven):
+            say(f"improvement {event.improvement_id} {event.state.value}: {event.reason}")
+
     script = Script(
         folder=folder,
         scale=arguments.scale,
         cut_s=arguments.cut,
         seed=20261121,
-        on_event=lambda _: None,
-        say=lambda text: print(f"# {time.monotonic() - began_s:4.0f} s: {text}", flush=True),
-        trial_budget_s=max(60.0, 1200.0 * arguments.scale),
+        on_event=on_event,
+        say=say,
+        trial_budget_s=max(90.0, 1500.0 * arguments.scale),
     )
     try:
         report = play(script)

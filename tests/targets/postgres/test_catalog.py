@@ -52,7 +52,8 @@ def test_statistics_objects_are_told(production: Any, target: PostgresTarget) ->
         "CREATE STATISTICS s (dependencies, mcv) ON day, state, (customer % 7) FROM orders"
     )
     production.run("ALTER STATISTICS s SET STATISTICS 500")
-    (found,) = target.catalog().statistics_of("public.orders")
+    (found,) = target.catalog().statistics
+    assert found.table == "public.orders"
     assert found.qualified_name == "public.s"
     assert sorted(found.kinds) == ["dependencies", "expressions", "mcv"]
     assert found.keys[:2] == ("day", "state")

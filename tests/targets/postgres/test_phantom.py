@@ -348,7 +348,7 @@ def test_a_statement_that_ends_its_backend_costs_itself_alone(phantom: Phantom) 
     phantom.session().execute("SELECT pg_terminate_backend(%(pid)s, 10000)", row)
     with pytest.raises(EvaluatorFailed):
         phantom.explain(PLANNED[0])
-    assert phantom.cost(PLANNED[0]) > 0
+    assert phantom.explain(PLANNED[0])["Plan"]
 
 
 def test_a_plan_known_from_a_larger_set_is_what_the_planner_says(phantom: Phantom) -> None:

@@ -138,10 +138,6 @@ class Catalog:
         """Return the indexes of the table with this qualified name."""
         return tuple(index for index in self.indexes if index.table == table)
 
-    def statistics_of(self, table: str) -> tuple[ExtendedStatistics, ...]:
-        """Return the extended statistics objects of the table with this qualified name."""
-        return tuple(item for item in self.statistics if item.table == table)
-
 
 def read_catalog(connection: Connection) -> Catalog:
     """Return what the target's catalog says now."""

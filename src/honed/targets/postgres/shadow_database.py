@@ -16,7 +16,6 @@ from honed.targets.postgres.shadow import OWNER, READER, Shadow
 EXPLAIN_TIMEOUT_S = 10.0
 
 _EXPLAIN = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) {}")
-_EXPLAIN_SHORT = sql.SQL("EXPLAIN (FORMAT JSON) {}")
 _EXPLAIN_ANALYZE = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE, TIMING OFF) {}")
 
 
@@ -81,20 +80,14 @@ class ShadowDatabase:
             EvaluatorFailed: the statement cannot be planned.
             StatementCut: it took longer than ``EXPLAIN_TIMEOUT_S``.
         """
-        return self._explain(_EXPLAIN_ANALYZE if analyze else _EXPLAIN, statement)
-
-    def cost(self, statement: str) -> float:
-        """Return the planner's cost of ``statement`` with the indexes visible now."""
-        return float(self._explain(_EXPLAIN_SHORT, statement)["Plan"]["Total Cost"])
+        explain = _EXPLAIN_ANALYZE if analyze else _EXPLAIN
+        with self.shadow.errors("planning a statement"):
+            rows = self.session(READER).execute(explain.format(quoted(statement))).fetchall()
+        plan: dict[str, Any] = rows[0]["QUERY PLAN"][0]
+        return plan
 
     def close(self) -> None:
         """Close every connection; the lab drops the database."""
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
-
-    def _explain(self, explain: sql.SQL, statement: str) -> dict[str, Any]:
-        with self.shadow.errors("planning a statement"):
-            rows = self.session(READER).execute(explain.format(quoted(statement))).fetchall()
-        plan: dict[str, Any] = rows[0]["QUERY PLAN"][0]
-        return plan
