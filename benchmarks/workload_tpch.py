@@ -76,7 +76,7 @@ def main() -> None:
         seed=20261121,
         on_event=on_event,
         say=say,
-        trial_budget_s=max(90.0, 1500.0 * arguments.scale),
+        trial_budget_s=max(90.0, 1200.0 * arguments.scale),
     )
     try:
         report = play(script)

@@ -8,7 +8,7 @@ import pytest
 
 from honed.core.trial import TrialDesign, Unit
 from honed.core.verdict import Verdict
-from honed.experiments.differences import Pair
+from honed.experiments.differences import Costs, Pair
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Guardrail
 
@@ -148,6 +148,24 @@ def test_a_sum_that_grows_is_no_improvement() -> None:
     assert judgement.objective.verdict is Verdict.IMPROVED
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "the sum of all costs is higher: +" in judgement.reason
+
+
+def test_the_tenth_of_next_to_nothing_is_no_harm() -> None:
+    with_floor = replace(DESIGN, guardrail_floor=10.0)
+    for size, verdict in ((0.2, Verdict.IMPROVED), (200.0, Verdict.WORSE)):
+        measured = [
+            (_times(size, before), _times(size, after))
+            for before, after in pairs({**FASTER, "q5": 1.3}, 30)
+        ]
+        plain, floored = judge(measured, DESIGN), judge(measured, with_floor)
+        assert plain.verdict is Verdict.WORSE
+        assert floored.verdict is verdict
+        assert floored.objective == plain.objective
+        assert floored.units[4].effect == plain.units[4].effect
+
+
+def _times(size: float, costs: Costs) -> Costs:
+    return {name: size * cost for name, cost in costs.items()}
 
 
 def test_weights_say_what_matters() -> None:

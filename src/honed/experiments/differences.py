@@ -16,13 +16,22 @@ Costs: TypeAlias = Mapping[str, float]
 Pair: TypeAlias = tuple[Costs, Costs]
 
 
-def unit_differences(pairs: Sequence[Pair], units: Sequence[Unit]) -> FloatArray:
+def unit_differences(
+    pairs: Sequence[Pair], units: Sequence[Unit], *, floor: float = 0.0
+) -> FloatArray:
     """Return log(after / before), shape (units, pairs); NaN where a side lacks the unit.
+
+    Args:
+        pairs: what was measured.
+
+        units: the rows.
+
+        floor: added to both costs.
 
     Raises:
         EvaluatorFailed: a cost is no positive finite number.
     """
-    rows = [[_difference(pair, unit.name) for pair in pairs] for unit in units]
+    rows = [[_difference(pair, unit.name, floor) for pair in pairs] for unit in units]
     return np.array(rows, dtype=np.float64).reshape(len(units), len(pairs))
 
 
@@ -66,8 +75,8 @@ def checked_cost(unit: str, cost: float) -> float:
     return cost
 
 
-def _difference(pair: Pair, unit: str) -> float:
-    before, after = pair
-    if unit not in before or unit not in after:
+def _difference(pair: Pair, unit: str, floor: float) -> float:
+    if not all(unit in costs for costs in pair):
         return math.nan
-    return math.log(checked_cost(unit, after[unit])) - math.log(checked_cost(unit, before[unit]))
+    before, after = (math.log(checked_cost(unit, costs[unit]) + floor) for costs in pair)
+    return after - before

@@ -85,13 +85,15 @@ def judge(
         msg = "a design needs units, each with a weight above 0"
         raise ValueError(msg)
     try:
-        measured = unit_differences([*pairs, *guardrail_only], design.units)
+        every = [*pairs, *guardrail_only]
+        measured = unit_differences(every, design.units)
+        guarded = unit_differences(every, design.units, floor=design.guardrail_floor)
         control_measured = unit_differences(control, design.units)
     except EvaluatorFailed as error:
         return failure(str(error), design)
     differences = objective_differences(measured[:, : len(pairs)], design.units)
     control_differences = objective_differences(control_measured, design.units)
-    units = _unit_effects(measured, design)
+    units = _unit_effects(measured, guarded, design)
     evidence = Judgement(
         verdict=Verdict.INCONCLUSIVE,
         reason="",
@@ -148,15 +150,19 @@ def _gain_log_e(differences: FloatArray, design: TrialDesign) -> float:
     return min(float(by_mean), float(by_sign))
 
 
-def _unit_effects(differences: FloatArray, design: TrialDesign) -> tuple[UnitEffect, ...]:
+def _unit_effects(
+    differences: FloatArray, guarded: FloatArray, design: TrialDesign
+) -> tuple[UnitEffect, ...]:
     margin = math.log1p(design.guardrail_margin)
-    evidence = against_margin(differences, margin=margin, prior_variance=GUARDRAIL_PRIOR_VARIANCE)
-    moments = evidence.moments
+    prior_variance = GUARDRAIL_PRIOR_VARIANCE
+    seen = against_margin(differences, margin=margin, prior_variance=prior_variance)
+    evidence = against_margin(guarded, margin=margin, prior_variance=prior_variance)
+    moments = seen.moments
     widths = half_width(moments, alpha=design.alpha, prior_variance=design.prior_variance)
     # Mean and median must both lie on the claim's side: neither a few spikes nor a second mode that
     # is rarely visited may decide.
-    largest = np.maximum(moments.mean, evidence.median)
-    smallest = np.minimum(moments.mean, evidence.median)
+    largest = np.maximum(evidence.moments.mean, evidence.median)
+    smallest = np.minimum(evidence.moments.mean, evidence.median)
     cleared = (evidence.below_log_e >= -math.log(design.alpha)) & (largest < margin)
     violation_alpha = design.alpha * VIOLATION_SHARE / len(design.units)
     violated = (evidence.above_log_e >= -math.log(violation_alpha)) & (smallest > margin)
@@ -165,7 +171,7 @@ def _unit_effects(differences: FloatArray, design: TrialDesign) -> tuple[UnitEff
             unit=unit.name,
             pairs=int(moments.count[row]),
             effect=float(moments.mean[row]),
-            median=float(evidence.median[row]),
+            median=float(seen.median[row]),
             low=float(moments.mean[row] - widths[row]),
             high=float(moments.mean[row] + widths[row]),
             guardrail=_guardrail(cleared=bool(cleared[row]), violated=bool(violated[row])),
