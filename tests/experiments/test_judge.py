@@ -151,7 +151,8 @@ def test_a_sum_that_grows_is_no_improvement() -> None:
 
 
 def test_the_tenth_of_next_to_nothing_is_no_harm() -> None:
-    with_floor = replace(DESIGN, guardrail_floor=10.0)
+    units = tuple(replace(unit, floor=10.0) for unit in UNITS)
+    with_floor = replace(DESIGN, units=units)
     for size, verdict in ((0.2, Verdict.IMPROVED), (200.0, Verdict.WORSE)):
         measured = [
             (_times(size, before), _times(size, after))

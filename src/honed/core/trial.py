@@ -27,6 +27,9 @@ class Unit:
     #: Whether one execution takes so long that what the other arm left in the caches does not show
     #: in it: then nothing of it needs to be dropped.
     needs_washout: bool = True
+    #: Added to both costs before a guardrail compares them: where one execution costs much less, a
+    #: tenth of it is nothing to anybody.
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,6 @@ class TrialDesign:
     equivalence: float = 0.03
     #: No unit may become slower by more than this share.
     guardrail_margin: float = 0.10
-    #: Added to both costs before a guardrail compares them, in the metric: to a unit that costs
-    #: much less than this, the same share is next to nothing.
-    guardrail_floor: float = 0.0
     #: A change that only takes away what honed did before may leave production dearer by so much,
     #: as a share, and need not show a gain there. 0: it is to better something.
     tolerated: float = 0.0

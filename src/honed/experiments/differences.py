@@ -17,7 +17,7 @@ Pair: TypeAlias = tuple[Costs, Costs]
 
 
 def unit_differences(
-    pairs: Sequence[Pair], units: Sequence[Unit], *, floor: float = 0.0
+    pairs: Sequence[Pair], units: Sequence[Unit], *, above_floor: bool = False
 ) -> FloatArray:
     """Return log(after / before), shape (units, pairs); NaN where a side lacks the unit.
 
@@ -26,12 +26,16 @@ def unit_differences(
 
         units: the rows.
 
-        floor: added to both costs.
+        above_floor: whether each unit's floor is added to both costs.
 
     Raises:
         EvaluatorFailed: a cost is no positive finite number.
     """
-    rows = [[_difference(pair, unit.name, floor) for pair in pairs] for unit in units]
+    floors = [unit.floor if above_floor else 0.0 for unit in units]
+    rows = [
+        [_difference(pair, unit.name, floor) for pair in pairs]
+        for unit, floor in zip(units, floors, strict=True)
+    ]
     return np.array(rows, dtype=np.float64).reshape(len(units), len(pairs))
 
 

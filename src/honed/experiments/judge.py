@@ -87,7 +87,7 @@ def judge(
     try:
         every = [*pairs, *guardrail_only]
         measured = unit_differences(every, design.units)
-        guarded = unit_differences(every, design.units, floor=design.guardrail_floor)
+        guarded = unit_differences(every, design.units, above_floor=True)
         control_measured = unit_differences(control, design.units)
     except EvaluatorFailed as error:
         return failure(str(error), design)

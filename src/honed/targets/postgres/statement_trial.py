@@ -8,6 +8,7 @@ from honed.core.trial import TrialDesign, Unit
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.replay import METRIC, ReplayStatement, ReplayTrial, repeats_of
 from honed.targets.postgres.target import PostgresTarget
+from honed.targets.postgres.workload import Workload
 
 #: Logarithm of a gain that is worth a change if one statement has it: a third less cost.
 _OF_ONE_STATEMENT = 0.45
@@ -16,9 +17,10 @@ _BLOCK_S, _UNIT_S = 0.25, 0.02
 #: Filling the processor's caches from memory takes about a millisecond, a thirtieth of this, and
 #: both arms pay it in every block.
 _WARM_AT_ONCE_S = 0.03
-#: A statement of 25 us that becomes 3 us dearer, for there are more indexes to plan with, is no
-#: harm: so much is added to both costs before a guardrail of one tenth compares them, seconds.
-_GUARDRAIL_FLOOR_S = 1e-4
+#: A statement of 100 us that becomes 7 us dearer, for there are more indexes to plan with, does no
+#: harm unless it is asked very often. A tenth of its floor is this share of what the whole workload
+#: takes for each call of it, but no more than a tenth of this, seconds.
+_HARMLESS_SHARE, _HIGHEST_FLOOR_S = 1e-3, 1e-3
 #: A trial of the whole workload must fit so many times into its time, else only what changes
 #: is replayed: then there is room for pairs that surprise.
 _ROOM = 1.5
@@ -61,18 +63,19 @@ def statement_trial(
     Raises:
         EvaluatorFailed: no statement of ``base_s`` can be replayed any more.
     """
-    known = {each.statement_id: each for each in target.workload().replayable}
+    workload = target.workload()
+    known = {each.statement_id: each for each in workload.replayable}
+    floors_s = guardrail_floors_s(workload)
     statements = [ReplayStatement.of(known[each]) for each in base_s if each in known]
     design = TrialDesign(
-        units=_units(statements, base_s, cut_s),
+        units=_units(statements, base_s, floors_s, cut_s),
         metric=METRIC,
-        guardrail_floor=_GUARDRAIL_FLOOR_S,
         alpha=target.settings.alpha,
         time_budget_s=target.settings.trial_budget_s,
     )
     if _seconds(design, base_s, changed) * _ROOM > design.time_budget_s:
         few = [each for each in statements if each.name in changed]
-        design = replace(design, units=_units(few, base_s, cut_s))
+        design = replace(design, units=_units(few, base_s, floors_s, cut_s))
     design = replace(design, worthwhile=worthwhile(len(design.units)))
     if not design.units:
         msg = "none of the statements that the claim is about can be replayed"
@@ -88,8 +91,23 @@ def statement_trial(
     )
 
 
+def guardrail_floors_s(workload: Workload) -> dict[str, float]:
+    """Return by statement what its guardrail adds to both costs, seconds."""
+    total_s = sum(each.total_ms for each in workload.statements) / 1000
+    tenth = TrialDesign((), METRIC).guardrail_margin
+    return {
+        each.statement_id: min(
+            _HIGHEST_FLOOR_S, _HARMLESS_SHARE * total_s / max(1.0, each.calls) / tenth
+        )
+        for each in workload.statements
+    }
+
+
 def _units(
-    statements: Sequence[ReplayStatement], base_s: Mapping[str, float], cut_s: float
+    statements: Sequence[ReplayStatement],
+    base_s: Mapping[str, float],
+    floors_s: Mapping[str, float],
+    cut_s: float,
 ) -> tuple[Unit, ...]:
     """Return the units; where there are few, each may repeat more often in a block."""
     block_s = max(_UNIT_S, _BLOCK_S / max(1, len(statements)))
@@ -98,6 +116,7 @@ def _units(
             each.name,
             repeats=1 if seconds >= cut_s else repeats_of(each, seconds, block_s=block_s),
             needs_washout=seconds < _WARM_AT_ONCE_S,
+            floor=floors_s[each.name],
         )
         for each in statements
         for seconds in [base_s[each.name]]
