@@ -161,6 +161,7 @@ def test_the_tenth_of_next_to_nothing_is_no_harm() -> None:
         plain, floored = judge(measured, DESIGN), judge(measured, with_floor)
         assert plain.verdict is Verdict.WORSE
         assert floored.verdict is verdict
+        assert ("of its cost and floor" in floored.reason) == (verdict is Verdict.IMPROVED)
         assert floored.objective == plain.objective
         assert floored.units[4].effect == plain.units[4].effect
 

@@ -48,7 +48,9 @@ def _on_improvement(evidence: Judgement, design: TrialDesign) -> tuple[Verdict, 
     if undecided:
         open_units = f"not shown to stay within +{margin}: {_list(undecided)}"
         return Verdict.INCONCLUSIVE, f"{gain}; but {open_units}"
-    return Verdict.IMPROVED, f"{gain}; each of {len(evidence.units)} units stays within +{margin}"
+    of_what = " of its cost and floor" if any(unit.floor for unit in design.units) else ""
+    within = f"each of {len(evidence.units)} units stays within +{margin}{of_what}"
+    return Verdict.IMPROVED, f"{gain}; {within}"
 
 
 def _violations(evidence: Judgement, design: TrialDesign) -> str:

@@ -46,14 +46,15 @@ def without_harm(
 
         build_for: builds more candidates for some queries beside a set.
     """
-    for repair in range(_REPAIRS + len(chosen)):
+    for repair in range(2 * _REPAIRS + len(chosen)):
         can_repair = repair < (_LEAST_REPAIRS if bench.is_late else _REPAIRS)
         bench.give(_CHECKING)
         harmed = next((each for each in _statements(bench) if _is_harmed(bench, each, chosen)), ())
         if not harmed:
             break
         now = _plans(bench, harmed, chosen)
-        ways = [chosen - {name} for name in chosen]
+        removals = [chosen - {name} for name in sorted(chosen)]
+        ways = list(removals)
         if can_repair:
             build_for(harmed, chosen)
             bench.give(_CHECKING)
@@ -66,7 +67,8 @@ def without_harm(
             if not _is_harmed(bench, harmed, way)
             and (way <= chosen or is_payable(bench, way, prices, budget))
         )
-        fewer = [way for way in ways if way <= chosen]
+        # Where each of two indexes alone misleads the planner, no single removal changes the plan.
+        fewer = [way for way in ways if way < chosen] or removals
         chosen = best(bench, list(islice(sparing, _COMPARED)) or fewer, prices)
     # A later repair may have made the index of an earlier one superfluous.
     return chosen & _used(bench, chosen)
