@@ -1,0 +1,94 @@
+"""An intake: one wire on which signals come in. A plug-in, in one file of ``honed.intake``."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from honed.core.canonical import Json
+from honed.core.signal import Signal
+
+#: The scheme of an Authorization header that carries a project's key.
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to an intake's path."""
+
+    method: str
+    #: Without the query.
+    path: str
+    #: What stands in the path's places: ``{"project": "7"}``.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Names in lower case; of a name that comes twice, the last.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    #: The whole body, inflated; empty while only the key is asked for.
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an intake has read in one request."""
+
+    signals: tuple[Signal, ...] = ()
+    #: How many items were left out, by reason: a short word with underscores, of a fixed set.
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    #: What the sender is answered, with status 200, once the signals are safe.
+    answer: bytes = b"{}"
+    content_type: str = "application/json"
+
+
+class Intake(ABC):
+    """One wire on which signals come in. It parses and does nothing else: no input, no output.
+
+    Its module's docstring has four headings (What it does, Why it helps, Risk and rollback, How it
+    is measured), from which its reference page is made.
+    """
+
+    #: Stored with every signal; never renamed.
+    name: ClassVar[str]
+    #: What it answers to, with places in braces: ``/api/{project}/envelope/``. A place holds one
+    #: part of a path. Where one is called ``project``, the id of the project must stand in it.
+    paths: ClassVar[tuple[str, ...]] = ()
+
+    def key(self, request: Request) -> str:
+        """Return the public key of the project, before the body is read; empty: none was sent.
+
+        By default that of the header ``X-Honed-Key``, else of ``Authorization: Bearer``.
+        """
+        key = request.headers.get("x-honed-key", "")
+        if key:
+            return key.strip()
+        said = request.headers.get("authorization", "")
+        return said[len(_BEARER) :].strip() if said[: len(_BEARER)].lower() == _BEARER else ""
+
+    @abstractmethod
+    def take(self, request: Request) -> Taken:
+        """Return what the request says.
+
+        Items that it does not know are counted in ``skipped``.
+
+        Raises:
+            MalformedSignal: the body as a whole cannot be read; the sender is answered 400.
+        """
+
+    def refuse(self, status: int, error: str, hint: str) -> tuple[bytes, str]:
+        """Return the body and its content type of an answer that says no; by default JSON."""
+        return json.dumps({"error": error, "hint": hint}).encode(), "application/json"
+
+    def poll_interval_s(self, settings: Mapping[str, Json]) -> float:
+        """Return the pause between two polls; 0, the default: it only listens."""
+        return 0.0
+
+    def poll(self, settings: Mapping[str, Json]) -> Taken:
+        """Return what there is to pull; by default nothing. The only method that may do I/O.
+
+        What is pulled belongs to the project that has this intake's name.
+
+        Args:
+            settings: every setting of honed by its name, as JSON.
+        """
+        return Taken()
