@@ -12,6 +12,7 @@ HonedError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
 |   +-- KindFailed  Postponed  UnknownFinding  EvidenceRefused  PeerUnavailable
+|   +-- UnknownTicket  WrongTicketState  SourceFailed
 +-- IntakeError
 |   +-- MalformedSignal  UnknownProject  Overloaded
 +-- LedgerError
@@ -237,6 +238,25 @@ class Postponed(LoopError):
     """It cannot be done at the moment; it is tried again soon."""
 
     hint = "nothing needs doing; `honed status` shows what waits, and for what"
+
+
+class UnknownTicket(LoopError):
+    """There is no such ticket."""
+
+    hint = "`honed ticket list --all` shows them"
+    exit_code = 2
+
+
+class WrongTicketState(LoopError):
+    """The ticket is not in a state that allows this."""
+
+    hint = "`honed ticket show` tells its state and history"
+
+
+class SourceFailed(LoopError):
+    """A source of tickets could not be read."""
+
+    hint = "correct what the message names, or switch the source off (ticket_sources)"
 
 
 class EvidenceRefused(LoopError):

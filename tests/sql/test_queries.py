@@ -7,7 +7,7 @@ import pytest
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
 
-PACKAGES = ["honed.jobs", "honed.improvement", "honed.approval"]
+PACKAGES = ["honed.jobs", "honed.improvement", "honed.approval", "honed.backlog"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

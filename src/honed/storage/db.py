@@ -22,6 +22,7 @@ from honed.errors import (
     StoreUnavailable,
     UnknownImprovement,
     WrongState,
+    WrongTicketState,
 )
 
 #: A connection whose rows are dictionaries.
@@ -38,6 +39,7 @@ SQLSTATES: dict[str, type[HonedError]] = {
     "HN404": UnknownImprovement,
     "HN409": StaleApproval,
     "HN410": WrongState,
+    "HN411": WrongTicketState,
     "HN423": Stopped,
     _NO_PRIVILEGE: NotAllowed,
     "53100": DiskFull,
@@ -58,6 +60,7 @@ _WHO_MAY = {
     "(table|relation|sequence) ": "honed_daemon",
     "function approve$": "honed_approver",
     "function (approve_by_policy|defer_message|number_trial)$": "honed_daemon",
+    "function (move_ticket|begin_attempt|end_attempt)$": "honed_daemon",
     "function ": "honed_operator",
     'role "?honed_daemon': "honed_daemon",
     "schema honed$": "honed_viewer",
