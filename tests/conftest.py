@@ -10,6 +10,7 @@ pytest_plugins = [
     "honed.testing.pets",
     "honed.testing.worlds",
     "honed.testing.pair",
+    "honed.testing.intake",
 ]
 
 for _name in [name for name in os.environ if name.startswith(("HONED_", "PG"))]:

@@ -236,6 +236,26 @@ class Settings(BaseSettings):
         " the loopback.",
     )
 
+    signal_retention_days: int = Field(
+        30, ge=1, le=3650, description="Signals are kept so many days; then their day is dropped."
+    )
+    intake_queue_mb: int = Field(
+        64,
+        ge=16,
+        description="What signals may take of memory while they wait to be stored, in MB; who sends"
+        " more is told to come again.",
+    )
+    intake_groups_per_day: int = Field(
+        1000,
+        ge=1,
+        description="New groups of a project in one day; signals of further ones are counted in its"
+        " group overflow.",
+    )
+    intake_sources_off: str = Field(
+        "",
+        description="Sources that nothing is taken from, such as otlp, with commas between.",
+    )
+
     checkpoint_file: Path | None = Field(
         None,
         description="Where signed checkpoints of the ledger are appended; empty: in honed's home.",

@@ -5,6 +5,7 @@ HonedError
 +-- MissingExtra
 +-- StoreError
 |   +-- StoreUnavailable  StoreOutdated  ServerFailed  DirectoryInUse  DiskFull  NotAllowed
+|   +-- RowsRefused
 +-- TargetError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
 |   +-- StatementCut  LoginRefused  ArchiveDamaged  QueryRefused
@@ -89,6 +90,12 @@ class NotAllowed(StoreError):
     """The database role may not do this."""
 
     hint = "`honed store roles` shows what each role may do, and which logins are members"
+
+
+class RowsRefused(StoreError):
+    """Rows are not what their table can hold."""
+
+    hint = "the log tells which; whatever else was sent with them is stored"
 
 
 class TargetError(HonedError):

@@ -11,6 +11,7 @@ from honed.approval.decisions import approve, decisions, reject
 from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
+from honed.core.intake import Intake
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.verdict import State
@@ -37,9 +38,11 @@ from honed.loop.undo import (
     on_target,
     withhold,
 )
+from honed.signals.pipeline import Pipeline
+from honed.signals.scrubbing import open_scrubber
 from honed.storage.db import Connection
 from honed.storage.roles import Login, read_login
-from honed.storage.store import Store, open_store
+from honed.storage.store import INTAKE, Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
 
@@ -280,6 +283,14 @@ class App:
         with self.store.database("honed_operator").transaction() as conn:
             reject(conn, improvement_id, reason)
 
+    def pipeline(self) -> Pipeline:
+        """Return what stores signals while it is open, in a role that cannot read them.
+
+        Tokens that stand for personal data are keyed by the ledger's key: equal wherever it is.
+        """
+        scrubber = open_scrubber(self.parts.signer.derive("honed scrubber"))
+        return Pipeline(self.store.database(INTAKE), self.settings, scrubber)
+
     def checkpoint(self) -> None:
         """Append a signed checkpoint to the file outside the store, if the ledger has grown.
 
@@ -357,6 +368,11 @@ def _run_until(worker: Worker, is_over: Callable[[], bool]) -> None:
 
 def _ignore(_: Event) -> None:
     """Nobody watches."""
+
+
+def installed_intakes() -> Mapping[str, Intake]:
+    """Return every intake that is installed, by name."""
+    return discover("honed.intake", Intake)  # type: ignore[type-abstract]  # the family's base
 
 
 def installed_kinds() -> Mapping[str, AnyKind]:

@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from honed.core.canonical import Json
@@ -27,6 +28,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     #: The whole body, inflated; empty while only the key is asked for.
     body: bytes = b""
+    #: When it came: for what does not say when it happened.
+    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Taken:
 
 
 class Intake(ABC):
-    """One wire on which signals come in. It parses and does nothing else: no input, no output.
+    """One wire on which signals come in. It parses (``core.wire`` helps) and does nothing else.
 
     Its module's docstring has four headings (What it does, Why it helps, Risk and rollback, How it
     is measured), from which its reference page is made.

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -90,6 +92,14 @@ class Signer:
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of the signature over ``message`` (RFC 8032)."""
         return self._key.sign(message)
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for another purpose: the same wherever this key is (RFC 5869).
+
+        Whoever has them cannot sign, and cannot derive those of another purpose.
+        """
+        secret = HKDF(hashes.SHA256(), length=32, salt=None, info=purpose.encode())
+        return secret.derive(self._key.private_bytes_raw())
 
     @classmethod
     def generate(cls) -> "Signer":

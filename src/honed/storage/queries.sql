@@ -50,7 +50,8 @@ LEFT JOIN pg_roles AS login
   ON login.rolcanlogin
   AND NOT login.rolsuper
   AND pg_has_role(login.oid, role.oid, 'MEMBER')
-WHERE role.rolname IN ('honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon')
+WHERE role.rolname IN
+  ('honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon', 'honed_intake')
 GROUP BY role.rolname;
 
 -- read_login --

@@ -15,6 +15,9 @@ DATABASE = "honed"
 #: code; the process behind it is bound only where its login may no more than this role.
 DAEMON = "honed_daemon"
 
+#: The role that stores signals: it may not read what they say.
+INTAKE = "honed_intake"
+
 
 class Store:
     """honed's own database. Close it, so that an embedded server that nobody uses stops."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from honed.approval.policy import write_policy
 from honed.config import Autonomy, Settings, TwoServerRole
@@ -189,7 +189,7 @@ def serving(parts: Parts) -> Iterator[str]:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: ASGIApp) -> Iterator[str]:
     """Serve an application on the loopback while open; hand out its URL."""
     with listening(Settings(api_port=0)) as door:
         server = server_of(app)

@@ -45,13 +45,16 @@ COMMANDS = {
     "doctor": Place("doctor:doctor", "Check everything that honed needs, and say what to do."),
     "finding": Place("finding:finding", "Show what honed has seen that could be better."),
     "improvement": Place("improvement:improvement", "Show improvements, and decide about them."),
+    "intake": Place("intake:intake", "Show what services, test runs and users have sent."),
     "kind": Place("kind:kind", "Show what honed can improve."),
     "ledger": Place("ledger:ledger", "Read the record of everything that happened."),
     "peers": Place("peers:peers", "Show the two servers: who holds which role, and what was said."),
+    "project": Place("project:project", "Say who may send signals, each with a key."),
     "run": Place("daemon:run", "Run the daemon: cycles, workers and readings, until told to end."),
     "serve": Place(
         "honed.interfaces.http.command:serve",
-        "Serve the API: what the other of two servers says, and whether this one lives.",
+        "Serve the API and the intake: what the other of two servers says, and signals of"
+        " services.",
     ),
     "start": Place("switch:start", "Allow changes again after `honed stop`."),
     "status": Place("status:status", "Show what honed does, and what waits for a person."),

@@ -20,25 +20,35 @@ class _Invocation(Protocol):
 @click.command()
 @click.pass_obj
 def serve(invocation: _Invocation) -> None:
-    """Serve the API: what the other of two servers says, and whether this one lives.
+    """Serve the API and the intake: what the other of two servers says, and signals of services.
 
-    On the loopback by default; elsewhere only with a token. It begins no cycles and handles no
-    messages: `honed run` does. SIGTERM and SIGINT end it in good order. With --json one line of
-    JSON says where it listens.
+    On the loopback by default; elsewhere only with a token, which the intake does not ask for: who
+    sends signals shows the key of a project. It begins no cycles and handles no messages:
+    `honed run` does. SIGTERM and SIGINT end it in good order. With --json one line of JSON says
+    where it listens.
     """
     from honed.interfaces.http.app import create_app
     from honed.interfaces.http.evidence import evidence_router, health_router
     from honed.interfaces.http.gate import Rules
+    from honed.interfaces.http.intake import Door
     from honed.interfaces.http.server import listening, serve_until_told
-    from honed.wiring import PolicyUse, open_app
+    from honed.signals.polling import Poller
+    from honed.wiring import PolicyUse, installed_intakes, open_app
 
     settings = invocation.settings()
     rules = Rules.of(settings)
-    with listening(settings) as door, open_app(settings, policy=PolicyUse.KEEP) as app:
+    intakes = list(installed_intakes().values())
+    with (
+        listening(settings) as door,
+        open_app(settings, policy=PolicyUse.KEEP) as app,
+        app.pipeline() as pipeline,
+        Poller(intakes, pipeline, settings),
+    ):
         host, port = door.getsockname()[:2]
         _tell(invocation, str(host), int(port))
-        routers = [health_router(), evidence_router(app.parts)]
-        serve_until_told(create_app(rules, routers), door)
+        behind = create_app(rules, [health_router(), evidence_router(app.parts)])
+        front = Door(behind, intakes=intakes, pipeline=pipeline, rules=rules)
+        serve_until_told(front, door)
     click.echo("honed has ended", err=True)
 
 

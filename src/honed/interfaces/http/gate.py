@@ -19,6 +19,8 @@ OPEN_PATHS = frozenset({"/api/v1/health"})
 MAX_BODY_BYTES = 512 * 1024
 #: Longest wait for the whole of a body: who is slow keeps one of few places.
 BODY_S = 10.0
+#: Requests at once; more are told to come again. The intake counts memory instead.
+AT_ONCE = 64
 #: Names of this machine itself.
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -57,12 +59,23 @@ class Gate:
         """Stand before ``app``."""
         self._app = app
         self._rules = rules
+        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._inside >= AT_ONCE:
+            await refusal(503, "too many requests at once", "come again")(scope, receive, send)
+            return
+        self._inside += 1
+        try:
+            await self._checked(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         objection = self._objection(scope["path"], headers)
         if objection is None:

@@ -5,15 +5,16 @@ import socket
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from honed.config import Settings
 from honed.errors import ConfigurationError
 
 #: Connections that may wait to be accepted.
-_BACKLOG = 128
-#: Requests at once; more are told to come again.
-_AT_ONCE = 64
+_BACKLOG = 1024
+#: Connections at once, each of which takes one of the 1024 files that a process may usually open;
+#: more are told to come again. Every program that reports keeps one.
+_AT_ONCE = 900
 
 
 def listening(settings: Settings) -> socket.socket:
@@ -31,7 +32,7 @@ def listening(settings: Settings) -> socket.socket:
         raise ConfigurationError(msg, hint="change api_host or api_port") from error
 
 
-def serve_until_told(app: FastAPI, door: socket.socket) -> None:
+def serve_until_told(app: ASGIApp, door: socket.socket) -> None:
     """Serve ``app`` until SIGTERM or SIGINT, and return."""
     ends = (signal.SIGTERM, signal.SIGINT)
     # uvicorn raises the signal again when it is done, which would end the process at once.
@@ -47,11 +48,13 @@ def _note(_signal: int, _frame: FrameType | None) -> None:
     """Do nothing: uvicorn has done what there is to do."""
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
+def server_of(app: ASGIApp) -> uvicorn.Server:
     """Return a server of ``app``."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http="httptools",
+            loop="uvloop",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,0 +1,1 @@
+"""Plug-ins: the wires on which signals come in, one file each."""

@@ -1,0 +1,1 @@
+"""Signals on their way into the store: scrubbed, bounded, grouped, counted, kept for a while."""
