@@ -13,11 +13,13 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from honed.aliases import DEFAULT_GATES, DEFAULT_SOURCES, in_environment, in_file
 from honed.errors import ConfigurationError
 
 
@@ -49,6 +51,17 @@ _TableOfTarget: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-
 _Retention: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[1-9]\d*( (hour|day|week|month|year)s?)?$")
 ]
+
+
+#: What tickets can come from without a person.
+TICKET_SOURCES: Final = ("exception", "performance", "test", "feedback", "cost", "code", "forecast")
+_Sources: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^$|^({'|'.join(TICKET_SOURCES)})(, *({'|'.join(TICKET_SOURCES)}))*$"
+    ),
+]
+_Names: TypeAlias = Annotated[str, StringConstraints(pattern=r"^$|^[a-z]\w*(, *[a-z]\w*)*$")]
 
 
 #: What pydantic calls a complaint about something that would tell a secret.
@@ -256,6 +269,47 @@ class Settings(BaseSettings):
         description="Sources that nothing is taken from, such as otlp, with commas between.",
     )
 
+    backlog_enabled: bool = Field(
+        True, description="Whether sources are read for tickets, and tickets are taken up."
+    )
+    scan_interval_s: float = Field(
+        3600.0, gt=0, allow_inf_nan=False, description="Pause between two readings of the sources."
+    )
+    tickets_per_scan: int = Field(
+        10,
+        ge=0,
+        description="Most new tickets of one scan, the most valuable; the others are counted, and"
+        " found again by the next.",
+    )
+    ticket_sources: _Sources = Field(
+        DEFAULT_SOURCES,
+        description="What tickets may come from, with commas between; code (static analysis of"
+        " code_path) only if it is named.",
+    )
+    improvement_max_risk: int = Field(
+        7, ge=0, le=7, description="Tickets of a higher risk are never taken up without a person."
+    )
+    auto_apply_max_risk: int = Field(
+        5,
+        ge=0,
+        le=8,
+        description="Only for tickets of a lower risk may a change go ahead without a person, if"
+        " the policy allows it.",
+    )
+    quality_gates: _Names = Field(
+        DEFAULT_GATES,
+        description="Gates that a change of code has to pass, with commas between.",
+    )
+    test_coverage: float = Field(
+        0.8, ge=0, le=1, description="Least share of a change of code that tests have to reach."
+    )
+    code_path: Path | None = Field(
+        None, description="Folder of the repository that is analysed for tickets; empty: none."
+    )
+    code_scan_timeout_s: float = Field(
+        120.0, gt=0, description="Longest analysis of that repository."
+    )
+
     checkpoint_file: Path | None = Field(
         None,
         description="Where signed checkpoints of the ledger are appended; empty: in honed's home.",
@@ -296,6 +350,11 @@ class Settings(BaseSettings):
         return self.server_name or platform.node() or "unnamed"
 
     @property
+    def ticket_sources_on(self) -> frozenset[str]:
+        """What tickets may come from."""
+        return frozenset(each.strip() for each in self.ticket_sources.split(",") if each)
+
+    @property
     def key_file(self) -> Path:
         """Where the private key of the ledger lies."""
         return self.home / "ledger.key"
@@ -320,7 +379,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, strongest first: call, environment, file."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        named = {name: alias.value for name, alias in in_environment().items()}
+        kept = {name: alias.value for name, alias in in_file().items()}
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, named),
+            TomlConfigSettingsSource(settings_cls),
+            InitSettingsSource(settings_cls, kept),
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -349,24 +416,15 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _complaint(name: str, what: str) -> str:
-    variable = f"HONED_{name.upper()}"
-    where = variable if variable in os.environ else "honed.toml or the command line"
-    return f"{name} ({where}): {what}"
+    return f"{name} ({origins().get(name, 'the command line')}): {what}"
 
 
-def origins(settings: Settings) -> dict[str, str]:
-    """Return where the value of each setting comes from: environment, honed.toml or default."""
-    in_file = TomlConfigSettingsSource(Settings)()
+def origins() -> dict[str, str]:
+    """Return where each value was read that was: a variable, or a file with its key."""
+    variables = {name: f"HONED_{name.upper()}" for name in Settings.model_fields}
     return {
-        name: _origin(name, in_file=name in in_file, is_set=name in settings.model_fields_set)
-        for name in Settings.model_fields
+        **{name: alias.origin for name, alias in in_file().items()},
+        **dict.fromkeys(TomlConfigSettingsSource(Settings)(), "honed.toml"),
+        **{name: alias.origin for name, alias in in_environment().items()},
+        **{name: variable for name, variable in variables.items() if variable in os.environ},
     }
-
-
-def _origin(name: str, *, in_file: bool, is_set: bool) -> str:
-    variable = f"HONED_{name.upper()}"
-    if variable in os.environ:
-        return variable
-    if in_file:
-        return "honed.toml"
-    return "command line" if is_set else "default"

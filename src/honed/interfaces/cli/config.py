@@ -7,6 +7,7 @@ from typing import Any
 import click
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
+from honed.aliases import in_environment, in_file
 from honed.approval.policy import write_policy
 from honed.config import Settings, origins
 from honed.errors import ConfigurationError
@@ -38,9 +39,10 @@ def show(invocation: Invocation) -> None:
     except ConfigurationError as error:
         wrong = error
         settings = _as_written(error)
-    where = origins(settings)
+    unread = dict.fromkeys(settings.model_fields_set, "command line")
+    where = {**unread, **origins()}
     rows = [
-        (name, _shown(getattr(settings, name)), where[name], field.description)
+        (name, _shown(getattr(settings, name)), where.get(name, "default"), field.description)
         for name, field in type(settings).model_fields.items()
     ]
     titles = ("setting", "value", "origin", "meaning")
@@ -56,7 +58,16 @@ def _as_written(error: ConfigurationError) -> Settings:
     """Return the settings unchecked; raise ``error`` where not even that can be read."""
     if isinstance(error.__cause__, TOMLDecodeError):
         raise error
-    sources = (TomlConfigSettingsSource(Settings)(), EnvSettingsSource(Settings)())
+    by_file, by_variable = (
+        {name: alias.value for name, alias in aliases.items()}
+        for aliases in (in_file(), in_environment())
+    )
+    sources = (
+        by_file,
+        TomlConfigSettingsSource(Settings)(),
+        by_variable,
+        EnvSettingsSource(Settings)(),
+    )
     written: dict[str, Any] = {name: value for each in sources for name, value in each.items()}
     known = {name: value for name, value in written.items() if name in Settings.model_fields}
     return Settings.model_construct(**known)
