@@ -14,35 +14,12 @@ from honed.storage.programs import find_programs, server_account
 from honed.targets.postgres.archives.files import Archive, folder_of
 from honed.targets.postgres.archives.runner import ARCHIVE, act
 from honed.targets.postgres.columnstore.partitions import QUERIES, Partition
-from honed.targets.postgres.production import Production, quoted
+from honed.targets.postgres.composed import block, text_of
+from honed.targets.postgres.detaching import Detachment
+from honed.targets.postgres.production import Production
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import connection_url
 
-#: Name of the constraint that keeps the rows of a detached partition within its bounds.
-BOUNDS = "honed_bounds"
-
-_ADD = sql.SQL("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID")
-# The mark tells its one scan from a reader's.
-_VALIDATE = sql.SQL("ALTER TABLE {table} VALIDATE CONSTRAINT {name} /* honed */")
-_REMOVE = sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {name}")
-_HAS_BOUNDS = sql.SQL(
-    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint"
-    " WHERE conrelid = to_regclass({relation}) AND conname = {constraint} {more})"
-    " THEN 'done' ELSE 'absent' END"
-)
-_DETACH = sql.SQL("ALTER TABLE {parent} DETACH PARTITION {table} CONCURRENTLY")
-_ATTACH = sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {table} {bound}")
-# What a detaching that was cut off has left cannot be attached before it is brought to its end.
-_FINISH = sql.SQL(
-    "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = to_regclass({relation})"
-    " AND inhdetachpending) THEN"
-    " ALTER TABLE {parent} DETACH PARTITION {table} FINALIZE; END IF; END"
-)
-_IS_DETACHED = sql.SQL(
-    "SELECT CASE (SELECT inhdetachpending FROM pg_catalog.pg_inherits"
-    " WHERE inhrelid = to_regclass({relation}))"
-    " WHEN true THEN 'partial' WHEN false THEN 'absent' ELSE 'done' END"
-)
 # Rows that came in after the table was emptied would be lost.
 _IS_EMPTY = sql.SQL(
     "BEGIN LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"
@@ -90,43 +67,14 @@ def archive_steps(partition: Partition, target: str) -> list[Step]:
         inspect=act("archived", **about),
         runner=ARCHIVE,
     )
-    return [export, *_detach_steps(partition)]
-
-
-def _detach_steps(partition: Partition) -> list[Step]:
-    """Return the steps that detach a partition and keep its rows within their bounds.
-
-    The constraint is there before, so that PostgreSQL adds none of its own, and so that to attach
-    the table again it need not read its rows.
-    """
-    names = _names(partition.schema, partition.name)
-    parent = sql.Identifier(*partition.parent)
-    bound, condition = quoted(partition.bound), quoted(partition.condition)
-    return [
-        Step(
-            f"let {partition.qualified_name} take only rows within its bounds",
-            do=(_text(_ADD.format(**names, condition=condition)),),
-            undo=(_text(_REMOVE.format(**names)),),
-            inspect=_text(_HAS_BOUNDS.format(**names, more=sql.SQL(""))),
-        ),
-        Step(
-            f"check the bounds of {partition.qualified_name}, while others read and write",
-            do=(_text(_VALIDATE.format(**names)),),
-            inspect=_text(_HAS_BOUNDS.format(**names, more=sql.SQL("AND convalidated"))),
-        ),
-        Step(
-            f"detach {partition.qualified_name} from {_text(parent)}",
-            do=(_text(_DETACH.format(**names, parent=parent)),),
-            undo=(
-                _block(_FINISH.format(**names, parent=parent)),
-                _text(_ATTACH.format(**names, parent=parent, bound=bound)),
-            ),
-            inspect=_text(_IS_DETACHED.format(**names)),
-            in_transaction=False,
-            # FINALIZE and ATTACH lock out: they give up after a while, and try again.
-            undo_in_transaction=True,
-        ),
-    ]
+    detachment = Detachment(
+        table=partition.parent,
+        part=(partition.schema, partition.name),
+        bound=partition.bound,
+        condition=partition.condition,
+        has_default=partition.has_default,
+    )
+    return [export, *detachment.steps()]
 
 
 def drop_steps(archive: Archive, definition: str) -> list[Step]:
@@ -146,7 +94,7 @@ def drop_steps(archive: Archive, definition: str) -> list[Step]:
         "rows": manifest.proof.rows,
         "sha256": archive.sha256,
     }
-    name = _text(names["table"])
+    name = text_of(names["table"])
     return [
         Step(
             f"prove once more that {name} is equal to its archive, and delete its rows",
@@ -157,9 +105,9 @@ def drop_steps(archive: Archive, definition: str) -> list[Step]:
         ),
         Step(
             f"drop the empty table {name}",
-            do=(_block(_IS_EMPTY.format(**names)), _text(_DROP.format(**names))),
+            do=(text_of(block(_IS_EMPTY.format(**names))), text_of(_DROP.format(**names))),
             undo=(definition,),
-            inspect=_text(_IS_GONE.format(**names)),
+            inspect=text_of(_IS_GONE.format(**names)),
         ),
     ]
 
@@ -168,7 +116,7 @@ def method_steps(partition: Partition, method: str) -> list[Step]:
     """Return the step that keeps a partition by another access method; its undo rewrites it."""
     names = _names(partition.schema, partition.name)
     change, back = (
-        _text(_SET_METHOD.format(**names, method=sql.Identifier(each)))
+        text_of(_SET_METHOD.format(**names, method=sql.Identifier(each)))
         for each in (method, partition.method)
     )
     return [
@@ -176,7 +124,9 @@ def method_steps(partition: Partition, method: str) -> list[Step]:
             f"keep {partition.qualified_name} in columns, by the access method {method}",
             do=(change,),
             undo=(back,),
-            inspect=_text(_HAS_METHOD.format(relation=names["relation"], name=sql.Literal(method))),
+            inspect=text_of(
+                _HAS_METHOD.format(relation=names["relation"], name=sql.Literal(method))
+            ),
         )
     ]
 
@@ -229,14 +179,4 @@ def _names(schema: str, table: str) -> dict[str, sql.Composable]:
     return {
         "table": relation,
         "relation": sql.Literal(relation.as_string(None)),
-        "name": sql.Identifier(BOUNDS),
-        "constraint": sql.Literal(BOUNDS),
     }
-
-
-def _block(body: sql.Composable) -> str:
-    return _text(sql.SQL("DO {}").format(sql.Literal(_text(body))))
-
-
-def _text(composed: sql.Composable) -> str:
-    return composed.as_string(None)

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from honed.core.canonical import Json, digest
 from honed.core.step import Step
+from honed.targets.postgres.composed import text_of
 
 #: PostgreSQL cuts longer names (NAMEDATALEN - 1 bytes).
 _MAX_NAME_BYTES = 63
@@ -67,7 +68,7 @@ class IndexDefinition:
     @property
     def relation(self) -> str:
         """The qualified name of its table, quoted where it must be."""
-        return _text(sql.Identifier(self.schema, self.table))
+        return text_of(sql.Identifier(self.schema, self.table))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,13 +90,13 @@ class IndexDefinition:
     def create_sql(self) -> str:
         """CREATE INDEX for production: writers go on; not inside a transaction."""
         head = sql.SQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ")
-        return _text(head.format(sql.Identifier(self.name)) + self._body(self.schema))
+        return text_of(head.format(sql.Identifier(self.name)) + self._body(self.schema))
 
     @property
     def shell_sql(self) -> str:
         """CREATE INDEX on a partitioned table alone: invalid until its partitions' are attached."""
         head = sql.SQL("CREATE INDEX IF NOT EXISTS {} ").format(sql.Identifier(self.name))
-        return _text(head + self._body(self.schema, only=True))
+        return text_of(head + self._body(self.schema, only=True))
 
     @property
     def summary(self) -> str:
@@ -135,7 +136,7 @@ class IndexDefinition:
     def build_sql_on(self, schema: str) -> str:
         """Return CREATE INDEX, with the same name, for the table of its name in ``schema``."""
         head = sql.SQL("CREATE INDEX {} ").format(sql.Identifier(self.name))
-        return _text(head + self._body(schema))
+        return text_of(head + self._body(schema))
 
     def _body(self, schema: str, *, only: bool = False) -> sql.Composed:
         table = sql.Identifier(schema, self.table)
@@ -157,12 +158,12 @@ class IndexDefinition:
 def drop_sql(schema: str, name: str) -> str:
     """Return the statement that drops index ``schema.name`` while readers and writers go on."""
     index = sql.Identifier(schema, name)
-    return _text(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index))
+    return text_of(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index))
 
 
 def _inspect_sql(schema: str, name: str) -> str:
-    qualified = _text(sql.Identifier(schema, name))
-    return _text(_INSPECT.format(name=sql.Literal(qualified)))
+    qualified = text_of(sql.Identifier(schema, name))
+    return text_of(_INSPECT.format(name=sql.Literal(qualified)))
 
 
 def rebuild_sql(definition: str) -> str:
@@ -172,8 +173,8 @@ def rebuild_sql(definition: str) -> str:
 
 def gone_sql(schema: str, name: str) -> str:
     """Return a query that says ``done`` when index ``schema.name`` is gone, else ``absent``."""
-    qualified = _text(sql.Identifier(schema, name))
-    return _text(_IS_GONE.format(name=sql.Literal(qualified)))
+    qualified = text_of(sql.Identifier(schema, name))
+    return text_of(_IS_GONE.format(name=sql.Literal(qualified)))
 
 
 def _key_sql(key: Key) -> sql.Composable:
@@ -187,7 +188,3 @@ def _key_sql(key: Key) -> sql.Composable:
 def _raw(text: str) -> sql.SQL:
     # PostgreSQL's own words, read from its plans; never what a user typed.
     return sql.SQL(text)
-
-
-def _text(composed: sql.Composable) -> str:
-    return composed.as_string(None)

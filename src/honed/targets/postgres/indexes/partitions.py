@@ -15,6 +15,7 @@ from psycopg import sql
 
 from honed.core.step import Step
 from honed.targets.postgres.catalog import Catalog, Table
+from honed.targets.postgres.composed import text_of
 from honed.targets.postgres.indexes.definition import IndexDefinition
 
 _IS_THERE = sql.SQL(
@@ -111,8 +112,8 @@ def _shell_step(whole: IndexDefinition) -> Step:
     return Step(
         f"make the index {whole.name} on {whole.summary}, still without its partitions",
         do=(whole.shell_sql,),
-        undo=(_text(_DROP.format(_identifier(whole))),),
-        inspect=_text(_IS_THERE.format(whole=_literal(whole))),
+        undo=(text_of(_DROP.format(_identifier(whole))),),
+        inspect=text_of(_IS_THERE.format(whole=_literal(whole))),
     )
 
 
@@ -124,9 +125,9 @@ def _attach_step(whole: IndexDefinition, part: IndexDefinition, *, is_last: bool
     """
     return Step(
         f"attach the index {part.name} of the partition {part.table} to {whole.name}",
-        do=(_text(_ATTACH.format(_identifier(whole), _identifier(part))),),
-        undo=(_text(_DROP.format(_identifier(whole))),),
-        inspect=_text(
+        do=(text_of(_ATTACH.format(_identifier(whole), _identifier(part))),),
+        undo=(text_of(_DROP.format(_identifier(whole))),),
+        inspect=text_of(
             _IS_ATTACHED.format(
                 whole=_literal(whole), part=_literal(part), is_last=sql.Literal(is_last)
             )
@@ -139,8 +140,4 @@ def _identifier(index: IndexDefinition) -> sql.Identifier:
 
 
 def _literal(index: IndexDefinition) -> sql.Literal:
-    return sql.Literal(_text(_identifier(index)))
-
-
-def _text(composed: sql.Composable) -> str:
-    return composed.as_string(None)
+    return sql.Literal(text_of(_identifier(index)))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from psycopg import sql
 
 from honed.core.step import Step
+from honed.targets.postgres.composed import block
 from honed.targets.postgres.partitioning.locks import BRIEFLY
 from honed.targets.postgres.partitioning.ranges import Position, Range, Width, following, name_for
 from honed.targets.postgres.partitioning.tables import (
@@ -223,11 +224,6 @@ def creation_step(table: PartitionedTable, like: Partition, each: Range, name: s
         undo=tuple(each.as_string(None) for each in undo),
         inspect=_INSPECT.format(**literals).as_string(None),
     )
-
-
-def block(body: sql.Composable) -> sql.Composed:
-    """Return an anonymous block of PL/pgSQL with ``body``."""
-    return sql.SQL("DO {}").format(sql.Literal(body.as_string(None)))
 
 
 def storage(options: Collection[str]) -> sql.Composable:

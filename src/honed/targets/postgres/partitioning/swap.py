@@ -6,7 +6,8 @@ from datetime import timedelta
 from psycopg import sql
 
 from honed.core.step import Step
-from honed.targets.postgres.partitioning.ahead import BE_OWNER, COPY_GRANTS, block, storage
+from honed.targets.postgres.composed import block, text_of
+from honed.targets.postgres.partitioning.ahead import BE_OWNER, COPY_GRANTS, storage
 from honed.targets.postgres.partitioning.conversion import Conversion
 from honed.targets.postgres.partitioning.locks import BRIEFLY, LOCK_REFERENCED
 from honed.targets.postgres.partitioning.ranges import Range
@@ -118,7 +119,7 @@ def conversion_steps(plan: Conversion) -> list[Step]:
     """Return the steps that convert a table: each can be asked for, and none is left half-done."""
     names, relation = plan.names, plan.relation
     early, in_time = (
-        _text(block(_TOO_LATE.format(**names, reached=_reached(plan, margin))))
+        text_of(block(_TOO_LATE.format(**names, reached=_reached(plan, margin))))
         for margin in (_MARGIN_OF_PROMISE, _MARGIN)
     )
     cut = plan.key.write(plan.cut)
@@ -126,24 +127,24 @@ def conversion_steps(plan: Conversion) -> list[Step]:
         Step(
             f"promise that no row of {relation} lies at {cut} or beyond; until it is partitioned,"
             " or this is taken back, it refuses such rows",
-            do=(early, _text(_ADD_CHECK.format(**names))),
-            undo=(_text(_DROP_CHECK.format(**names)),),
-            inspect=_text(_HAS_CHECK.format(**names)),
+            do=(early, text_of(_ADD_CHECK.format(**names))),
+            undo=(text_of(_DROP_CHECK.format(**names)),),
+            inspect=text_of(_HAS_CHECK.format(**names)),
         ),
         Step(
             f"look through {relation} once, so that the promise counts",
-            do=(_text(_VALIDATE.format(**names)),),
-            inspect=_text(_IS_VALID.format(**names)),
+            do=(text_of(_VALIDATE.format(**names)),),
+            inspect=text_of(_IS_VALID.format(**names)),
         ),
         Step(
             f"make {relation} partitioned, with its rows as the first partition {plan.before}",
             do=(in_time, *_swap(plan, names)),
             undo=tuple(_swap_back(plan, names)),
-            inspect=_text(_IS_CONVERTED.format(**names)),
+            inspect=text_of(_IS_CONVERTED.format(**names)),
         ),
         Step(
             f"let the planner know {relation} as a whole",
-            do=(_text(_ANALYZE.format(**names)),),
+            do=(text_of(_ANALYZE.format(**names)),),
             in_transaction=False,
         ),
     ]
@@ -196,7 +197,7 @@ def _swap(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
         for name in copied
     ]
     comment = block(_COPY_COMMENT.format(**names))
-    return [_text(each) for each in (*create, *_owning(plan, names["table"]), *grants, comment)]
+    return [text_of(each) for each in (*create, *_owning(plan, names["table"]), *grants, comment)]
 
 
 def _swap_back(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[str]:
@@ -213,7 +214,7 @@ def _swap_back(plan: Conversion, names: Mapping[str, sql.Composable]) -> list[st
         *(_renamed(plan, before, name) for name, before in plan.indexes),
         _RENAME_BACK.format(**names),
     ]
-    return [_text(each) for each in statements]
+    return [text_of(each) for each in statements]
 
 
 def _locks(
@@ -245,12 +246,12 @@ def aging(plan: Conversion) -> list[str]:
         _AGE_ATTACH.format(**names),
         _AGE_ANALYZE.format(**names),
     ]
-    return [_text(each) for each in statements]
+    return [text_of(each) for each in statements]
 
 
 def refreshing(plan: Conversion) -> list[str]:
     """Return what gives the unconverted table as fresh statistics as ``aging`` gives the other."""
-    return ["SET synchronous_commit = on", _text(_AGE_ANALYZE.format(**plan.names))]
+    return ["SET synchronous_commit = on", text_of(_AGE_ANALYZE.format(**plan.names))]
 
 
 def _partitions(
@@ -281,7 +282,3 @@ def _renamed(plan: Conversion, old: str, new: str) -> sql.Composable:
 
 def _literal(plan: Conversion, name: str) -> sql.Literal:
     return sql.Literal(plan.beside(name).as_string(None))
-
-
-def _text(statement: sql.Composable) -> str:
-    return statement.as_string(None)
