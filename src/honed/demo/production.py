@@ -39,9 +39,11 @@ OPTIONS = {
     "pg_stat_statements.track_planning": "off",
     "track_activity_query_size": "16384",
     "max_parallel_workers_per_gather": "0",
-    "shared_buffers": "256MB",
     "jit": "off",
 }
+#: Memory for pages by scale, MB, so that the database, its copy and all indexes stay in it, and the
+#: least.
+_BUFFERS_MB_BY_SCALE, _LEAST_BUFFERS_MB = 5120, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ def compare_queries(
 @contextmanager
 def open_production(folder: Path, *, scale: float) -> Iterator[Production]:
     """Start the server in ``folder``, load the shop if it is not there, and stop at the end."""
-    server = Server(folder / "production", options=OPTIONS)
+    buffers_mb = max(_LEAST_BUFFERS_MB, round(_BUFFERS_MB_BY_SCALE * scale))
+    options = {**OPTIONS, "shared_buffers": f"{buffers_mb}MB"}
+    server = Server(folder / "production", options=options)
     server.join()
     try:
         if create_database(Database(server.url()), NAME):
