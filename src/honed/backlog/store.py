@@ -1,6 +1,7 @@
 """The tickets in the store: taken in, found again, decided about and tried."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -216,7 +217,20 @@ def _values(of: Iterable[StrEnum]) -> list[str] | None:
 
 
 def _text(value: Json) -> str:
-    return json.dumps(value, allow_nan=False, default=dict)
+    return json.dumps(_storable(value), allow_nan=False)
+
+
+def _storable(value: Json) -> Json:
+    """Return ``value`` without what PostgreSQL's jsonb refuses: NUL, half a character, infinity."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(_storable(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_storable(item) for item in value]
+    return value
 
 
 def _find(conn: Connection, **conditions: int | list[str] | None) -> list[Ticket]:

@@ -1,0 +1,1 @@
+"""Sources of tickets, one file each; outside packages add theirs by this name as entry point."""
