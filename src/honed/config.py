@@ -98,6 +98,17 @@ class Settings(BaseSettings):
     approval_ttl_hours: float = Field(72.0, gt=0, description="An approval expires after it.")
 
     lookback_hours: float = Field(24.0, gt=0, description="How far back a cycle looks.")
+    detectors_on: str = Field(
+        "",
+        description="Detectors that run only if they are named here, such as local_outlier_factor,"
+        " with commas between.",
+    )
+    alarms_per_day: float = Field(
+        1.0,
+        gt=0,
+        description="False alarms a day that are wanted of each detector, over all series of a"
+        " target with enough history to calibrate it.",
+    )
     cycle_interval_s: int = Field(
         900,
         ge=1,

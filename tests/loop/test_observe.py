@@ -1,103 +1,14 @@
 """What a look at a target finds, and how long a finding stays open."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg import sql
 
-from honed.core.detector import Detector
-from honed.core.finding import ANOMALY, Finding, FindingType
-from honed.core.target import Series
+from honed.core.finding import Finding, FindingType
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import FindingSeen, Parked, PluginFailed
-from honed.loop.observe import MIN_POINTS, anomaly_findings, detect
 from honed.storage.db import Connection
 from honed.testing.pets import PetShop
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Large(Detector):
-    """Finds values above a threshold unusual."""
-
-    name: ClassVar[str] = "large"
-    threshold: ClassVar[float] = 10.0
-
-    def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
-        return np.asarray(values, dtype=np.float64)
-
-
-class Small(Large):
-    """Finds values below a threshold unusual."""
-
-    name: ClassVar[str] = "small"
-
-    def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
-        return 20.0 - np.asarray(values, dtype=np.float64)
-
-
-class Broken(Large):
-    """Raises."""
-
-    name: ClassVar[str] = "broken"
-
-    def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
-        msg = "no"
-        raise ZeroDivisionError(msg)
-
-
-def series(*values: float, subject: str = "q1", metric: str = "exec_ms_per_call") -> Series:
-    padded = (*[1.0] * (MIN_POINTS - len(values)), *values)
-    times = tuple(START + timedelta(minutes=n) for n in range(len(padded)))
-    return Series(subject, metric, times, padded)
-
-
-def test_each_subject_with_unusual_points_is_one_finding() -> None:
-    one, other = series(20.0, 30.0), series(40.0, metric="rows")
-    third = replace(series(50.0, subject="q2"), label="SELECT 1", weight=0.2)
-    anomalies, failures = detect({"large": Large()}, [one, other, third, series(2.0)])
-    findings = anomaly_findings(anomalies)
-    assert failures == {}
-    assert [finding.type for finding in findings] == [ANOMALY, ANOMALY]
-    assert [finding.subject for finding in findings] == ["q1", "q2"]
-    assert findings[0].evidence["metrics"] == ["exec_ms_per_call", "rows"]
-    assert findings[0].evidence["points"] == 3
-    assert findings[0].evidence["highest_scores"] == {"large": 40.0}
-    assert (findings[1].title, findings[1].weight) == ("unusually dear 1 times: SELECT 1", 0.2)
-
-
-def test_what_is_unusually_cheap_or_costs_next_to_nothing_is_no_trouble() -> None:
-    cheap = series(*[30.0] * (MIN_POINTS - 1))
-    assert detect({"small": Small()}, [cheap]) == ([], {})
-    rare = replace(series(20.0), weight=0.0005)
-    assert detect({"large": Large()}, [rare]) == ([], {})
-
-
-def test_value_on_the_threshold_is_usual() -> None:
-    assert detect({"large": Large()}, [series(10.0)]) == ([], {})
-
-
-def test_point_that_two_detectors_see_is_counted_once() -> None:
-    found, _ = detect({"a": Large(), "b": Large()}, [series(20.0)])
-    (finding,) = anomaly_findings(found)
-    assert finding.evidence["points"] == 1
-    assert finding.evidence["detectors"] == ["a", "b"]
-
-
-def test_detector_that_raises_costs_only_itself() -> None:
-    anomalies, failures = detect({"broken": Broken(), "large": Large()}, [series(20.0)])
-    assert [anomaly.detector for anomaly in anomalies] == ["large"]
-    assert failures == {"broken": "broken raised ZeroDivisionError: no"}
-
-
-def test_nothing_is_unusual_before_there_is_a_usual() -> None:
-    short = series(20.0)
-    short = Series(short.subject, short.metric, short.times[1:], short.values[1:])
-    assert detect({"large": Large()}, [short]) == ([], {})
 
 
 def findings(shop: PetShop) -> list[dict[str, Any]]:
@@ -142,6 +53,15 @@ def test_a_kind_that_cannot_look_costs_only_itself(pet_shop: PetShop) -> None:
     pet_shop.turn(Options())
     assert [e.error for e in pet_shop.events if isinstance(e, PluginFailed)] == [
         "pets raised ValueError: it cannot see"
+    ]
+    assert findings(pet_shop)
+
+
+def test_a_detector_that_is_not_installed_is_told_and_missed(pet_shop: PetShop) -> None:
+    pet_shop.configure(detectors_on="no_such")
+    pet_shop.turn(Options())
+    assert [e.error for e in pet_shop.events if isinstance(e, PluginFailed)] == [
+        "no detector no_such is installed"
     ]
     assert findings(pet_shop)
 

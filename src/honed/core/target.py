@@ -32,6 +32,8 @@ class Series:
     label: str = ""
     #: Share of the target's total cost that it concerns, 0 to 1.
     weight: float = 1.0
+    #: What it should stay below; None: nobody said.
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Values that random cuts separate from the others after few cuts.
 
-What it does: it grows 100 random trees over the logarithms of the values and scores each value by
-how few cuts part it from the rest.
+What it does: it grows 100 random trees over the values, as logarithms relative to what is usual at
+that hour of the week, and scores each by how few cuts part it from the rest.
 
 Why it helps: it needs no idea of what is normal, so it sees a value between two usual levels, which
 a distance from the middle does not.
@@ -13,20 +13,19 @@ random search tree, between 0 and 1 (Liu, Ting and Zhou, "Isolation forest", ICD
 above 0.7 it is an anomaly (seed 001, phase 1).
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from honed.core.detector import Detector
+from honed.core.target import Series
+from honed.stats.season import departures
 
 #: Fewer values say nothing of what is usual.
 MIN_VALUES = 16
-#: The newest values that are looked at; the thresholds are calibrated on a window of this size.
-MOST_VALUES = 2000
-#: Values are raised to this before the logarithm: a tenth of a microsecond, where they are ms.
-SMALLEST = 1e-4
+#: The newest values that are looked at.
+MOST_VALUES = 20_000
 TREES = 100
 #: The forest is the same for the same values.
 SEED = 20261121
@@ -38,19 +37,19 @@ class IsolationForest(Detector):
     name: ClassVar[str] = "isolation_forest"
     threshold: ClassVar[float] = 0.7
 
-    def scores(self, values: Sequence[float]) -> NDArray[np.float64]:
+    def scores(self, series: Series) -> NDArray[np.float64]:
         """Return one score a value, shape (n,), 0 to 1; 0 for fewer than ``MIN_VALUES``.
 
-        Values before the newest ``MOST_VALUES`` have 0.
+        Values before the newest ``MOST_VALUES`` have NaN.
         """
-        found = np.zeros(len(values))
-        recent = np.asarray(values[-MOST_VALUES:], dtype=np.float64)
+        scores = departures(series).scores
+        recent = scores[-MOST_VALUES:].reshape(-1, 1)
         if len(recent) < MIN_VALUES or np.ptp(recent) == 0:
-            return found
+            return np.zeros(len(scores))
         # It takes a second to import, and a look at a target without series does not need it.
         from sklearn.ensemble import IsolationForest as Forest  # noqa: PLC0415
 
-        logs = np.log(np.maximum(recent, SMALLEST)).reshape(-1, 1)
-        forest = Forest(n_estimators=TREES, random_state=SEED).fit(logs)
-        found[-len(recent) :] = -forest.score_samples(logs)
+        forest = Forest(n_estimators=TREES, random_state=SEED).fit(recent)
+        found = np.full(len(scores), np.nan)
+        found[-len(recent) :] = -forest.score_samples(recent)
         return found

@@ -1,18 +1,16 @@
 """The first phase: look at a target once, and keep what there is to find."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from honed.core.canonical import Json
-from honed.core.detector import Detector
-from honed.core.finding import ANOMALY, Finding
-from honed.core.target import Observation, Series, Target
-from honed.errors import KindFailed, Postponed
+from honed.core.finding import Finding
+from honed.core.target import Observation, Target
+from honed.errors import Postponed
 from honed.improvement.record import json_text
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
+from honed.loop.anomalies import Anomaly, anomaly_findings, asked_for, detect
 from honed.loop.boundary import KIND_TROUBLE, asking
 from honed.loop.cycle import Cycle, Phase, busy_cycle, enter, get_cycle
 from honed.loop.events import CycleStarted, Event, FindingSeen, PluginFailed
@@ -23,35 +21,8 @@ from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
 
-#: A shorter series has no usual to be unusual against: of 20 points, median and MAD still move by
-#: a fifth of a standard deviation.
-MIN_POINTS = 20
-#: Share of the target's cost below which nobody needs to hear of a series.
-LEAST_WEIGHT = 0.001
 #: Anomalous points that one analysis names; it counts all of them.
 MAX_NAMED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Anomaly:
-    """One point of a series that a detector finds unusual."""
-
-    series: Series
-    #: Position in the series.
-    index: int
-    detector: str
-    score: float
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the anomaly as it stands in the analysis record."""
-        return {
-            "subject": self.series.subject,
-            "metric": self.series.metric,
-            "at": self.series.times[self.index].isoformat(),
-            "value": self.series.values[self.index],
-            "detector": self.detector,
-            "score": self.score,
-        }
 
 
 def analyze(parts: Parts, context: JobContext, message: Analyze) -> None:
@@ -70,40 +41,15 @@ def analyze(parts: Parts, context: JobContext, message: Analyze) -> None:
     parts.tell(CycleStarted(cycle.cycle_id, target.name, dry_run=cycle.options.dry_run))
     seen = target.observe(cycle.options.lookback)
     context.stop_if_told()
-    anomalies, failures = detect(parts.detectors, seen.series)
+    settings = parts.settings
+    running, missing = asked_for(parts.detectors, settings.detectors_on)
+    anomalies, failures = detect(running, seen.series, alarms_per_day=settings.alarms_per_day)
     looked, troubles = look(parts, target)
-    for name, error in {**failures, **troubles}.items():
+    for name, error in {**missing, **failures, **troubles}.items():
         parts.tell(PluginFailed(cycle.cycle_id, name, error))
     findings = [*seen.findings, *looked, *anomaly_findings(anomalies)]
     stored = _store(parts, context, cycle, replace(seen, findings=tuple(findings)), anomalies)
     parts.tell(*stored)
-
-
-def detect(
-    detectors: Mapping[str, Detector], series: Iterable[Series]
-) -> tuple[list[Anomaly], dict[str, str]]:
-    """Return the points that some detector finds unusual, and the error of each that failed.
-
-    Series of next to nothing of the target's cost are left out, and so are points below the
-    median: an unusually cheap call is no trouble.
-    """
-    found: list[Anomaly] = []
-    failures: dict[str, str] = {}
-    every = [
-        each for each in series if len(each.values) >= MIN_POINTS and each.weight >= LEAST_WEIGHT
-    ]
-    for name, detector in detectors.items():
-        try:
-            with asking(name):
-                for each in every:
-                    scores = detector.scores(each.values)
-                    values = np.asarray(each.values)
-                    is_dear = values > np.median(values)
-                    unusual = np.flatnonzero((scores > detector.threshold) & is_dear)
-                    found += [Anomaly(each, int(i), name, float(scores[i])) for i in unusual]
-        except KindFailed as error:
-            failures[name] = str(error)
-    return found, failures
 
 
 def look(parts: Parts, target: Target) -> tuple[list[Finding], dict[str, str]]:
@@ -119,37 +65,6 @@ def look(parts: Parts, target: Target) -> tuple[list[Finding], dict[str, str]]:
         except KIND_TROUBLE as error:
             failures[kind.name] = str(error)
     return found, failures
-
-
-def anomaly_findings(anomalies: Sequence[Anomaly]) -> list[Finding]:
-    """Return one finding for each subject with anomalies, whichever detectors saw them."""
-    by_subject: dict[str, list[Anomaly]] = {}
-    for anomaly in anomalies:
-        by_subject.setdefault(anomaly.series.subject, []).append(anomaly)
-    return [_finding(seen) for _, seen in sorted(by_subject.items())]
-
-
-def _finding(anomalies: Sequence[Anomaly]) -> Finding:
-    series = anomalies[0].series
-    points = {(anomaly.series.metric, anomaly.index) for anomaly in anomalies}
-    detectors = sorted({anomaly.detector for anomaly in anomalies})
-    return Finding(
-        type=ANOMALY,
-        subject=series.subject,
-        title=f"unusually dear {len(points)} times: {series.label or series.subject}",
-        weight=series.weight,
-        evidence={
-            "subject": series.subject,
-            "metrics": sorted({anomaly.series.metric for anomaly in anomalies}),
-            "detectors": detectors,
-            "points": len(points),
-            "highest_scores": {
-                name: max(each.score for each in anomalies if each.detector == name)
-                for name in detectors
-            },
-            "latest": max(anomalies, key=lambda each: each.index).to_json(),
-        },
-    )
 
 
 def _begin(parts: Parts, context: JobContext, message: Analyze) -> Cycle | None:

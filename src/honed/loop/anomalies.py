@@ -1,0 +1,211 @@
+"""What detectors find in the series of a target, and the findings that come of it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from honed.core.canonical import Json
+from honed.core.detector import Detector
+from honed.core.finding import ANOMALY, Finding
+from honed.core.target import Series
+from honed.errors import KindFailed
+from honed.loop.boundary import asking
+from honed.stats.calibration import LEAST_ROWS, Calibration, calibrate
+from honed.stats.season import departures
+
+#: A shorter series has no usual to be unusual against: of 20 points, median and MAD still move by
+#: a fifth of a standard deviation.
+MIN_POINTS = 20
+#: Share of the target's cost below which nobody needs to hear of a series.
+LEAST_WEIGHT = 0.001
+#: Where a threshold is calibrated, the newest of it is judged by what the rest shows.
+JUDGED = timedelta(days=1)
+#: False alarms a day that are wanted of each detector, over all series.
+ALARMS_PER_DAY = 1.0
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One point of a series that a detector finds unusual."""
+
+    series: Series
+    #: Position in the series.
+    index: int
+    detector: str
+    score: float
+    #: What the score is above.
+    threshold: float
+    #: Where the threshold comes from; None: from the detector's own default.
+    calibration: Calibration | None = None
+    #: What the detector says of the series; empty: the score says it.
+    explanation: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the anomaly as it stands in the analysis record."""
+        return {
+            "subject": self.series.subject,
+            "metric": self.series.metric,
+            "at": self.series.times[self.index].isoformat(),
+            "value": self.series.values[self.index],
+            "detector": self.detector,
+            "score": self.score,
+        }
+
+    def seen_by(self) -> dict[str, Json]:
+        """Return what saw it, above which threshold and how that was chosen, for the evidence."""
+        told: dict[str, Json] = {
+            "detector": self.detector,
+            "metric": self.series.metric,
+            "threshold": self.threshold,
+        }
+        if self.calibration is not None:
+            told["wanted_alarms_per_day"] = self.calibration.wanted_per_day
+            told["achieved_alarms_per_day"] = self.calibration.achieved_per_day
+            told["calibrated_on_rows"] = self.calibration.rows
+        if self.explanation:
+            told["explanation"] = self.explanation
+        return told
+
+
+def asked_for(
+    detectors: Mapping[str, Detector], also: str
+) -> tuple[dict[str, Detector], dict[str, str]]:
+    """Return the detectors that run, and what is wrong with each that was named and cannot.
+
+    Args:
+        detectors: those that are installed, by name.
+
+        also: names of those that do not run by default, with commas between.
+    """
+    named = {name.strip() for name in also.split(",")} - {""}
+    running = {
+        name: detector
+        for name, detector in detectors.items()
+        if detector.runs_by_default or name in named
+    }
+    missing = {name: f"no detector {name} is installed" for name in sorted(named - set(detectors))}
+    return running, missing
+
+
+def detect(
+    detectors: Mapping[str, Detector],
+    series: Iterable[Series],
+    *,
+    alarms_per_day: float = ALARMS_PER_DAY,
+) -> tuple[list[Anomaly], dict[str, str]]:
+    """Return the points that some detector finds unusual, and the error of each that failed.
+
+    Series of next to nothing of the target's cost are left out, and so are points below what is
+    usual: an unusually cheap call is no trouble. Of a series with ``LEAST_ROWS`` points before the
+    newest day, that day is judged by a threshold that they give; of others, all points are, by the
+    detector's own.
+
+    Args:
+        detectors: by name.
+
+        series: what to look at.
+
+        alarms_per_day: false alarms that are wanted of each detector, over all long series
+            together; each has an equal share.
+    """
+    every = [
+        _Judged.of(each)
+        for each in series
+        if len(each.values) >= MIN_POINTS and each.weight >= LEAST_WEIGHT
+    ]
+    share = alarms_per_day / max(sum(each.start > 0 for each in every), 1)
+    found: list[Anomaly] = []
+    failures: dict[str, str] = {}
+    for name, detector in detectors.items():
+        try:
+            with asking(name):
+                for each in every:
+                    found += _unusual(name, detector, each, share)
+        except KindFailed as error:
+            failures[name] = str(error)
+    return found, failures
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A series, and which of its points may be called unusual."""
+
+    series: Series
+    is_dear: NDArray[np.bool_]
+    #: From here on they may; what lies before tells what is usual. 0: all may.
+    start: int
+
+    @classmethod
+    def of(cls, series: Series) -> "_Judged":
+        start = bisect_right(series.times, series.times[-1] - JUDGED)
+        is_dear = departures(series).log_ratios > 0
+        return cls(series, is_dear, start if start >= LEAST_ROWS else 0)
+
+
+def _unusual(name: str, detector: Detector, judged: _Judged, share: float) -> Iterator[Anomaly]:
+    """Yield the anomalies of one series."""
+    # What is cheap is no alarm, now or in the window.
+    scores = detector.scores(judged.series) * judged.is_dear
+    calibration = _calibration(scores, judged, share)
+    threshold = detector.threshold if calibration is None else calibration.over(detector.threshold)
+    unusual = judged.start + np.flatnonzero(scores[judged.start :] > threshold)
+    explanation = detector.explain(judged.series) if len(unusual) else ""
+    for index in unusual.tolist():
+        score = float(scores[index])
+        yield Anomaly(judged.series, index, name, score, threshold, calibration, explanation)
+
+
+def _calibration(scores: NDArray[np.float64], judged: _Judged, share: float) -> Calibration | None:
+    looked = np.flatnonzero(~np.isnan(scores[: judged.start]))
+    if len(looked) < LEAST_ROWS:
+        return None
+    times = judged.series.times
+    days = (times[judged.start] - times[looked[0]]) / _DAY
+    return calibrate(scores[looked], days, alarms_per_day=share)
+
+
+def anomaly_findings(anomalies: Sequence[Anomaly]) -> list[Finding]:
+    """Return one finding for each subject with anomalies, whichever detectors saw them."""
+    by_subject: dict[str, list[Anomaly]] = {}
+    for anomaly in anomalies:
+        by_subject.setdefault(anomaly.series.subject, []).append(anomaly)
+    return [_finding(seen) for _, seen in sorted(by_subject.items())]
+
+
+def _finding(anomalies: Sequence[Anomaly]) -> Finding:
+    series = anomalies[0].series
+    points = {(anomaly.series.metric, anomaly.index) for anomaly in anomalies}
+    detectors = sorted({anomaly.detector for anomaly in anomalies})
+    # Threshold and explanation are of a whole series: one of its anomalies tells them.
+    looks = {(each.detector, each.series.metric): each for each in anomalies}
+    return Finding(
+        type=ANOMALY,
+        subject=series.subject,
+        title=f"{_what(anomalies)}: {series.label or series.subject}",
+        weight=series.weight,
+        evidence={
+            "subject": series.subject,
+            "metrics": sorted({anomaly.series.metric for anomaly in anomalies}),
+            "detectors": detectors,
+            "points": len(points),
+            "highest_scores": {
+                name: max(each.score for each in anomalies if each.detector == name)
+                for name in detectors
+            },
+            "seen_by": [each.seen_by() for _, each in sorted(looks.items(), key=itemgetter(0))],
+            "latest": max(anomalies, key=lambda each: each.index).to_json(),
+        },
+    )
+
+
+def _what(anomalies: Sequence[Anomaly]) -> str:
+    """Return what is the matter: how often it was dear, and what detectors say beyond that."""
+    alone = {(each.series.metric, each.index) for each in anomalies if not each.explanation}
+    said = sorted({each.explanation for each in anomalies} - {""})
+    return ", ".join([f"unusually dear {len(alone)} times"] * bool(alone) + said)
