@@ -1,0 +1,1 @@
+"""What can be said of a repository of Python without running it."""

@@ -1,0 +1,3 @@
+-- now --
+-- The store's time.
+SELECT honed.now() AS now;
