@@ -427,7 +427,9 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _complaint(name: str, what: str) -> str:
-    return f"{name} ({origins().get(name, 'the command line')}): {what}"
+    where = origins().get(name, "honed.toml")
+    also = " or the command line" if where == "honed.toml" else ""
+    return f"{name} ({where}{also}): {what}"
 
 
 def origins() -> dict[str, str]:

@@ -51,6 +51,7 @@ COMMANDS = {
     "peers": Place("peers:peers", "Show the two servers: who holds which role, and what was said."),
     "project": Place("project:project", "Say who may send signals, each with a key."),
     "run": Place("daemon:run", "Run the daemon: cycles, workers and readings, until told to end."),
+    "scan": Place("scan:scan", "Look for troubles now, and keep the most valuable as tickets."),
     "serve": Place(
         "honed.interfaces.http.command:serve",
         "Serve the API and the intake: what the other of two servers says, and signals of"
@@ -61,6 +62,9 @@ COMMANDS = {
     "stop": Place("switch:stop", "Change nothing more, from the next step on."),
     "store": Place("store:store", "Look after honed's own database."),
     "target": Place("target:target", "Say which databases honed looks at."),
+    "ticket": Place(
+        "ticket:ticket", "Show what waits in the backlog and why, and decide about it."
+    ),
     "verify": Place("ledger:verify", "Check the whole record, entry by entry."),
     "worker": Place("daemon:worker", "Handle messages of the queues; run as many as you like."),
     "writer": Place("writer:writer", "Register writers whose batch size honed may tune."),
