@@ -181,6 +181,18 @@ def test_what_a_person_judged_no_scan_judges_again(at: At, make_draft: MakeDraft
     assert ticket.set_by_person == ("priority", "title")
 
 
+def test_a_judgement_that_a_person_confirms_is_a_persons(at: At, make_draft: MakeDraft) -> None:
+    ticket_id, _ = taken_in(at(1), make_draft())
+    with at(1, "honed_operator").transaction() as conn:
+        assert edit(conn, ticket_id, Words(priority=Priority.MEDIUM), reason="so it is")
+        assert not edit(conn, ticket_id, Words(priority=Priority.MEDIUM))
+        assert not edit(conn, ticket_id, Words())
+    taken_in(at(2), make_draft(count=500, facts=Facts(users=10**6)))
+    with at(3).transaction() as conn:
+        assert get(conn, ticket_id).priority is Priority.MEDIUM
+        assert [event.reason for event in events(conn, ticket_id)][1:] == ["so it is"]
+
+
 def test_an_attempt_that_succeeds_makes_its_ticket_ready(at: At, make_draft: MakeDraft) -> None:
     ticket_id, _ = taken_in(at(1), make_draft())
     with at(2).transaction() as conn:

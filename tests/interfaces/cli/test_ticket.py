@@ -175,7 +175,7 @@ def test_every_field_can_be_said(cli: CommandLine) -> None:
 def test_an_edit_is_kept_with_who_and_why(cli: CommandLine, trouble: Trouble) -> None:
     which = str(trouble("KeyError"))
     said = cli.text("ticket", "edit", which, "--priority", "low", "--reason", "nobody uses it")
-    assert said == f"ticket {which} is changed\n"
+    assert said == f"ticket {which} is written\n"
     assert cli.text("ticket", "edit", which, "--priority", "low").endswith("like that already\n")
     shown = cli.json("ticket", "show", which)
     (_, event) = shown["events"]

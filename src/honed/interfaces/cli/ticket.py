@@ -163,7 +163,7 @@ def edit(invocation: Invocation, /, *, ticket_id: int, reason: str, **fields: ob
         raise click.UsageError(msg)
     with asking(invocation) as conn:
         is_changed = decide.edit(conn, ticket_id, words, reason=reason, acting_for=person())
-    _say(invocation, ticket_id, "is changed" if is_changed else "was like that already")
+    _say(invocation, ticket_id, "is written" if is_changed else "was like that already")
 
 
 @ticket.command()

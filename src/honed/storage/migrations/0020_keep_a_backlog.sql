@@ -415,9 +415,26 @@ begin
             where asked.key in ('category', 'priority', 'risk_level', 'estimated_effort')
          ), '{}')
    where k.ticket_id = edit_ticket.ticket_id;
-  return honed.write_ticket(
-    v_ticket, v_asked, 'edited', edit_ticket.reason, edit_ticket.acting_for
+  if honed.write_ticket(
+       v_ticket, v_asked, 'edited', edit_ticket.reason, edit_ticket.acting_for
+     )
+  then
+    return true;
+  end if;
+  -- It was like that, but now a person says so.
+  if not exists (
+       select from jsonb_object_keys(v_asked) as asked (name)
+        where asked.name <> all (v_ticket.set_by_person)
+     )
+  then
+    return false;
+  end if;
+  insert into honed.ticket_event (ticket_id, event, from_state, to_state, reason, acting_for)
+  values (
+    v_ticket.ticket_id, 'edited', v_ticket.state, v_ticket.state, edit_ticket.reason,
+    edit_ticket.acting_for
   );
+  return true;
 end;
 $$;
 
@@ -784,7 +801,7 @@ comment on function honed.add_ticket is
   'Adds a ticket by hand and returns its id. HN404: no such target; HN411: another ticket has this'
   ' title.';
 comment on function honed.edit_ticket is
-  'Changes what is not null, and returns whether anything changed; no scan writes it again.'
+  'Writes what is not null, and returns whether anything is new; no scan writes it again.'
   ' HN404: no such ticket.';
 comment on function honed.reject_ticket is
   'Says that a trouble is none, or not worth it: seen again, it is only counted. HN404: no such'
