@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 
+import msgspec
+
 from honed.core.canonical import Json
 from honed.errors import MalformedSignal
 
@@ -15,6 +17,16 @@ def parse_json(body: bytes) -> Json:
     Raises:
         MalformedSignal: it is not JSON, or nested more deeply than can be read.
     """
+    value: Json
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        value = _parse_leniently(body)
+    return value
+
+
+def _parse_leniently(body: bytes) -> Json:
+    """Return what a body says that has NaN, a byte order mark or another encoding."""
     try:
         value: Json = json.loads(body)
     except (ValueError, RecursionError) as error:

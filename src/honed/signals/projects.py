@@ -113,6 +113,10 @@ class Registry:
         self._by_key = {each.public_key: each for each in found}
         self._looked_at = time.monotonic()
 
+    def forget(self) -> None:
+        """Ask the store for the next key that is not known, however soon it comes."""
+        self._looked_at = 0.0
+
     def look_for(self, key: str, store: Database) -> Project | None:
         """Return the project with a key that was not known: it may be new.
 

@@ -1,23 +1,23 @@
 """Signals as rows: scrubbed, bounded and in the form of COPY, before they wait to be stored."""
 
-import json
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
 from typing import Final, LiteralString, Protocol
 
+import msgspec
+
 from honed.core.canonical import Json
 from honed.core.intake import Taken
 from honed.core.signal import Signal
+from honed.core.wire import text_in
 from honed.signals.counts import ACCEPTED, ADJUSTED, SKIPPED, Count
 from honed.storage.copy import escaped
 
-#: In the order of a line of ``encode``.
+#: In the order of a line.
 COPY: Final[LiteralString] = (
     "COPY honed.signal (project_id, source, type, at, subject, service, environment, release,"
     " value, fingerprint, body) FROM STDIN"
@@ -29,11 +29,12 @@ LONGEST_NAME = 500
 LARGEST_SIGNAL_BYTES = 1024 * 1024
 #: Files of a group that are kept.
 _MOST_FILES = 50
-#: Names that are remembered as they are stored: most come again and again.
+#: Names that are remembered.
 _KNOWN_NAMES = 8_192
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+#: What is no number, or infinite, becomes null.
+_ENCODE = msgspec.json.Encoder().encode
 
 
 class Scrubs(Protocol):
@@ -61,8 +62,8 @@ class Group:
     releases: dict[str, None]
     environments: dict[str, None]
     #: The bodies of the first signal and of the last, as JSON.
-    sample: str
-    latest: str
+    sample: bytes
+    latest: bytes
     event_count: int = 1
 
     def add(self, other: "Group") -> None:
@@ -74,7 +75,7 @@ class Group:
         self.environments |= other.environments
         self.latest = other.latest
 
-    def encode(self) -> str:
+    def encode(self) -> bytes:
         """Return the group as JSON."""
         plain = {
             "project_id": self.project_id,
@@ -89,7 +90,8 @@ class Group:
             "releases": list(self.releases),
             "environments": list(self.environments),
         }
-        return f'{_ENCODER.encode(plain)[:-1]},"sample":{self.sample},"latest":{self.latest}}}'
+        head = _ENCODE(plain)[:-1]
+        return b'%b,"sample":%b,"latest":%b}' % (head, self.sample, self.latest)
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Prepared:
     rows: bytes = b""
     row_count: int = 0
     groups: list[Group] = field(default_factory=list)
-    counts: Counter[Count] = field(default_factory=Counter)
+    counts: dict[Count, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ class Times:
     def adjusted(self, at: datetime) -> tuple[datetime, str]:
         """Return when it happened, or now where that cannot be; and why not, in a word."""
         try:
-            moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+            moment = at
+            if at.tzinfo is not UTC:
+                moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (OverflowError, ValueError):
             return self.now, "clock_far_off"
         if moment > self.now:
@@ -128,106 +132,106 @@ class Preparer:
     def __init__(self, scrubber: Scrubs) -> None:
         """Scrub with ``scrubber``."""
         self._scrubber = scrubber
-        self._known = lru_cache(_KNOWN_NAMES)(self._scrubbed_name)
+        self._names = _Memory(self._scrubbed)
+        self._cells = _Memory(lambda name: escaped(self._names[name]))
 
     def prepare(self, project_id: int, source: str, taken: Taken, times: Times) -> Prepared:
         """Return the rows and groups of what was taken, and what is to be counted.
 
         Raises:
-            TypeError: a body is not JSON, which is a defect of the plug-in; so are the others.
-            ValueError: likewise.
+            TypeError: a body is not JSON, which is a defect of the plug-in.
             RecursionError: a body is nested too deeply.
         """
         prepared = Prepared()
         lines: list[bytes] = []
-        for reason, number in taken.skipped.items():
-            prepared.counts[Count(project_id, source, SKIPPED, reason)] += number
+        first = f"{project_id}\t{source}\t"
+        left_out = dict(taken.skipped)
+        adjusted: dict[str, int] = {}
         for signal in taken.signals:
             at, oddity = times.adjusted(signal.at)
             body = self._body(signal.body)
-            line = self._line(project_id, source, signal, at, body)
+            line = self._line(first, signal, at, body)
             if len(line) > LARGEST_SIGNAL_BYTES:
-                prepared.counts[Count(project_id, source, SKIPPED, "too_large")] += 1
+                left_out["too_large"] = left_out.get("too_large", 0) + 1
                 continue
             lines.append(line)
             if oddity:
-                prepared.counts[Count(project_id, source, ADJUSTED, oddity)] += 1
+                adjusted[oddity] = adjusted.get(oddity, 0) + 1
             if signal.fingerprint:
                 prepared.groups.append(self._group(project_id, signal, at, body))
         prepared.rows, prepared.row_count = b"".join(lines), len(lines)
-        prepared.counts[Count(project_id, source, ACCEPTED)] += len(lines)
+        counted = ((ACCEPTED, {"": len(lines)}), (ADJUSTED, adjusted), (SKIPPED, left_out))
+        for outcome, numbers in counted:
+            for reason, number in numbers.items():
+                prepared.counts[Count(project_id, source, outcome, reason)] = number
         return prepared
 
-    def _line(self, project_id: int, source: str, signal: Signal, at: datetime, body: str) -> bytes:
-        value = signal.value
-        cells = (
-            str(project_id),
-            source,
-            signal.type.value,
-            at.isoformat(),
-            escaped(self._name(signal.subject)),
-            escaped(self._name(signal.service)),
-            escaped(self._name(signal.environment)),
-            escaped(self._name(signal.release)),
-            repr(float(value)) if value is not None and isfinite(value) else r"\N",
-            _fingerprint(signal.fingerprint),
-            # What JSON escapes needs no escape of COPY's but for its own backslashes.
-            body.replace("\\", "\\\\"),
-        )
-        # Half of a surrogate pair, which JSON may say and UTF-8 may not, becomes a question mark.
-        return ("\t".join(cells) + "\n").encode(errors="replace")
+    def _line(self, first: str, signal: Signal, at: datetime, body: bytes) -> bytes:
+        cells, value = self._cells, signal.value
+        number = repr(float(value)) if value is not None and isfinite(value) else r"\N"
+        fingerprint = _fingerprint(signal.fingerprint) if signal.fingerprint else ""
+        before = (
+            f"{first}{signal.type}\t{at.isoformat()}\t{cells[signal.subject]}"
+            f"\t{cells[signal.service]}\t{cells[signal.environment]}\t{cells[signal.release]}"
+            f"\t{number}\t{fingerprint}\t"
+        ).encode()
+        # What JSON escapes needs no escape of COPY's but for its own backslashes.
+        return before + (body.replace(b"\\", b"\\\\") if b"\\" in body else body) + b"\n"
 
-    def _body(self, body: Mapping[str, Json]) -> str:
+    def _body(self, body: Mapping[str, Json]) -> bytes:
         scrubbed = self._scrubber.value(body)
         try:
-            text = _ENCODER.encode(scrubbed)
-        except ValueError:
-            # Not a number, or infinity: JSON has no word for them.
-            text = _ENCODER.encode(_storable(scrubbed))
-        if r"\u0000" in text:
-            text = _ENCODER.encode(_storable(scrubbed))
-        return text
+            encoded = _ENCODE(scrubbed)
+        except (TypeError, ValueError):
+            # Half of a surrogate pair, which JSON may say and UTF-8 may not, or no plain object.
+            return _ENCODE(_storable(scrubbed))
+        return _ENCODE(_storable(scrubbed)) if rb"\u0000" in encoded else encoded
 
-    def _group(self, project_id: int, signal: Signal, at: datetime, body: str) -> Group:
-        said = signal.body
+    def _group(self, project_id: int, signal: Signal, at: datetime, body: bytes) -> Group:
+        said, names = signal.body, self._names
         files = said.get("files")
-        names = files if isinstance(files, list | tuple) else ()
+        paths = files if isinstance(files, list | tuple) else ()
         return Group(
             project_id=project_id,
             fingerprint=_fingerprint(signal.fingerprint),
             type=signal.type.value,
-            title=self._name(_text(said.get("title")) or signal.subject),
-            culprit=self._name(_text(said.get("culprit"))),
-            files=[self._name(name) for name in names[:_MOST_FILES] if isinstance(name, str)],
+            title=names[text_in(said, "title") or signal.subject],
+            culprit=names[text_in(said, "culprit")],
+            files=[names[path] for path in paths[:_MOST_FILES] if isinstance(path, str)],
             first_seen_at=at,
             last_seen_at=at,
-            releases=self._set_of(signal.release),
-            environments=self._set_of(signal.environment),
+            releases={names[signal.release]: None} if signal.release else {},
+            environments={names[signal.environment]: None} if signal.environment else {},
             sample=body,
             latest=body,
         )
 
-    def _set_of(self, name: str) -> dict[str, None]:
-        return {self._name(name): None} if name else {}
-
-    def _name(self, name: str) -> str:
-        # What is cut is not remembered: it may be as long as a body.
-        return self._known(name) if len(name) <= LONGEST_NAME else self._scrubbed_name(name)
-
-    def _scrubbed_name(self, name: str) -> str:
+    def _scrubbed(self, name: str) -> str:
         # Scrubbed before it is cut: half of a secret is not seen as one.
         return _plain(self._scrubber.text(name))[:LONGEST_NAME] if name else ""
 
 
+class _Memory(dict[str, str]):
+    """Names as they are stored: most come again and again. What is long is not remembered."""
+
+    def __init__(self, answer: Callable[[str], str]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def __missing__(self, name: str) -> str:
+        answer = self._answer(name)
+        if len(name) <= LONGEST_NAME:
+            if len(self) >= _KNOWN_NAMES:
+                self.clear()
+            self[name] = answer
+        return answer
+
+
 def _fingerprint(fingerprint: str) -> str:
     """Return a fingerprint that says nothing: what is no digest becomes one."""
-    if not fingerprint or _FINGERPRINT.fullmatch(fingerprint):
+    if _FINGERPRINT.fullmatch(fingerprint):
         return fingerprint
     return sha256(fingerprint.encode(errors="replace")).hexdigest()[:32]
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _plain(text: str) -> str:
@@ -236,11 +240,9 @@ def _plain(text: str) -> str:
 
 
 def _storable(value: Json) -> Json:
-    """Return JSON that PostgreSQL can hold: no NUL, no infinity."""
+    """Return JSON that PostgreSQL can hold: no NUL, no half of a surrogate pair."""
     if isinstance(value, str):
         return _plain(value)
-    if isinstance(value, float):
-        return value if isfinite(value) else None
     if isinstance(value, Mapping):
         return {_plain(str(key)): _storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -26,6 +26,7 @@ _PROJECTS_S = 5.0
 _PARTITIONS_S = 1800.0
 #: Pause before a store that is away is tried again.
 _AGAIN_S = 1.0
+_AWAY = "the store does not answer"
 
 
 class Writer:
@@ -84,7 +85,7 @@ class Writer:
     def _give_up(self, trouble: str) -> None:
         _LOG.warning("signals cannot be stored now: %s", trouble)
         # The server's words are for the log alone.
-        self._queue.close_for("the store does not answer")
+        self._queue.close_for(_AWAY)
         self._ending.wait(_AGAIN_S)
 
     def _serve(self, conn: Connection) -> None:
@@ -95,7 +96,8 @@ class Writer:
                 self._write(conn, batch)
             except BaseException:
                 # Whoever waits may have been stored or not: he is told to send it again.
-                self._queue.done(batch, StoreUnavailable("the store does not answer"))
+                self._queue.close_for(_AWAY)
+                self._queue.done(batch, StoreUnavailable(_AWAY))
                 raise
         self._write(conn, [])
 
@@ -105,6 +107,11 @@ class Writer:
             self._store_batch(conn, batch)
         except RowsRefused as error:
             conn.rollback()
+            if keep_partitions(conn, self._retention_days):
+                # It was the time that jumped, and not the rows.
+                conn.commit()
+                self._write(conn, batch)
+                return
             if len(batch) == 1:
                 self._refuse(batch[0], error)
                 return
@@ -130,13 +137,10 @@ class Writer:
         self._queue.done(batch)
 
     def _record_groups(self, conn: Connection, groups: Iterable[Group]) -> None:
-        encoded = ",".join(group.encode() for group in groups)
+        encoded = b",".join(group.encode() for group in groups)
         if not encoded:
             return
-        values = {
-            "groups": f"[{encoded}]".encode(errors="replace").decode(),
-            "most_a_day": self._groups_per_day,
-        }
+        values = {"groups": f"[{encoded.decode()}]", "most_a_day": self._groups_per_day}
         with refused_rows():
             (row,) = conn.execute(_QUERIES["record_groups"], values)
         if row["overflow"]:

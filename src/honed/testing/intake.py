@@ -31,6 +31,7 @@ from honed.signals.scrubbing import open_scrubber
 from honed.storage.db import Database
 from honed.storage.server import Server
 from honed.storage.store import INTAKE, Store
+from honed.testing.corpus import PLANTED
 from honed.testing.pair import served
 from honed.wiring import installed_intakes
 
@@ -246,8 +247,6 @@ class IntakeContract(ABC):
         self, intake: Intake, intake_server: IntakeServer, postgres_server: Server
     ) -> None:
         """Whatever personal or secret is sent, a full dump of the store has nothing of it."""
-        from honed.testing.corpus import PLANTED  # type: ignore[import-not-found]  # noqa: PLC0415
-
         for planted in PLANTED:
             answer = self.send(intake_server, intake, self.body(planted.text))
             assert answer.status_code == 200, (planted.text, answer.text)

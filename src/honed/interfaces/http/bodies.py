@@ -1,14 +1,14 @@
 """The body of a request to an intake: read in bounded time and memory, and inflated."""
 
-import asyncio
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 import brotli
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from honed.errors import MalformedSignal
+from honed.interfaces.http.deadlines import Deadlines
 
 #: Largest body as it is sent, and inflated.
 MAX_BODY_BYTES = 1024 * 1024
@@ -50,7 +50,9 @@ class Room(Protocol):
         """Count so much less."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], room: Room) -> bytes:
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], room: Room, deadlines: Deadlines
+) -> bytes:
     """Return the whole body as it was sent; its memory is counted until it is there.
 
     Raises:
@@ -60,27 +62,35 @@ async def read_body(receive: Receive, headers: Mapping[str, str], room: Room) ->
     announced = headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > 9 or int(announced) > MAX_BODY_BYTES):  # noqa: PLR2004 - digits of a number that int() may take
         raise _too_large(MAX_BODY_BYTES)
-    reserved = 0
+    size = reserved = 0
     parts: list[bytes] = []
     try:
-        async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise Refused(400, "left", "the sender has left", "send the whole body")
-                part = message.get("body", b"")
-                room.reserve(len(part))
-                reserved += len(part)
+        with deadlines.within(BODY_S):
+            is_last = False
+            while not is_last:
+                part, is_last = _part(await receive())
+                # Most bodies come in one part, which its request answers for.
+                if not is_last or parts:
+                    room.reserve(len(part))
+                    reserved += len(part)
                 parts.append(part)
-                if reserved > MAX_BODY_BYTES:
+                size += len(part)
+                if size > MAX_BODY_BYTES:
                     raise _too_large(MAX_BODY_BYTES)
-                if not message.get("more_body", False):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
+            return parts[0] if len(parts) == 1 else b"".join(parts)
     except TimeoutError:
         msg = f"the body did not come within {BODY_S:.0f} s"
         raise Refused(408, "slow_body", msg, "send it at once") from None
     finally:
-        room.release(reserved)
+        if reserved:
+            room.release(reserved)
+
+
+def _part(message: Message) -> tuple[bytes, bool]:
+    """Return a part of the body, and whether it is the last."""
+    if message["type"] != "http.request":
+        raise Refused(400, "left", "the sender has left", "send the whole body")
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 def check_encoding(encoding: str) -> None:

@@ -9,7 +9,7 @@ import logging
 import re
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from honed.interfaces.http.bodies import (
     read_body,
     too_large_inflated,
 )
+from honed.interfaces.http.deadlines import Deadlines
 from honed.interfaces.http.gate import Rules, host_name
 from honed.signals.counts import NO_PROJECT
 from honed.signals.pipeline import Pipeline
@@ -71,6 +72,7 @@ class Door:
         self._names = rules.names
         self._off = pipeline.sources_off
         self._receipts = _Receipts()
+        self._deadlines = Deadlines()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="large-signals")
         paths = [(path.rstrip("/"), intake) for intake in intakes for path in intake.paths]
         self._plain = {path: _Found(intake, {}) for path, intake in paths if "{" not in path}
@@ -157,21 +159,35 @@ class Door:
         self, intake: Intake, project: Project, request: Request, receive: Receive
     ) -> Taken:
         """Return what the request brought, once it is stored for good."""
-        body = await read_body(receive, request.headers, self._pipeline.queue)
+        body = await read_body(receive, request.headers, self._pipeline.queue, self._deadlines)
         try:
             taken, prepared = self._read(intake, project, request, body, _LARGE_BYTES)
         except Larger:
             read = partial(self._read, intake, project, request, body, MAX_INFLATED_BYTES)
-            try:
-                in_time = asyncio.get_running_loop().run_in_executor(self._beside, read)
-                taken, prepared = await in_time
-            except Larger:
-                raise too_large_inflated() from None
+            taken, prepared = await self._beside_others(read, len(body))
         if prepared.row_count:
             await self._stored(prepared)
         else:
             self._pipeline.counts.add_all(prepared.counts)
         return taken
+
+    async def _beside_others(
+        self, read: Callable[[], tuple[Taken, Prepared]], size_bytes: int
+    ) -> tuple[Taken, Prepared]:
+        """Return what a large body says; one is read at a time, and those that wait are counted.
+
+        Raises:
+            Refused: it inflates to too much.
+            Overloaded: too many wait.
+        """
+        room = self._pipeline.queue
+        room.reserve(size_bytes)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._beside, read)
+        except Larger:
+            raise too_large_inflated() from None
+        finally:
+            room.release(size_bytes)
 
     def _read(
         self, intake: Intake, project: Project, request: Request, body: bytes, most_bytes: int
@@ -199,7 +215,7 @@ class Door:
         outcome, then = self._receipts.expect()
         self._pipeline.put(prepared, then)
         try:
-            async with asyncio.timeout(STORED_S):
+            with self._deadlines.within(STORED_S):
                 error = await outcome
         except TimeoutError:
             msg = f"the store has not answered within {STORED_S:.0f} s"

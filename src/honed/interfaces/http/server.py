@@ -55,6 +55,8 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
             app,
             http="httptools",
             loop="uvloop",
+            # Nobody asks where a request came from.
+            proxy_headers=False,
             log_config=None,
             access_log=False,
             server_header=False,
