@@ -23,7 +23,7 @@ from honed.stats.season import departures
 MIN_POINTS = 20
 #: Share of the target's cost below which nobody needs to hear of a series.
 LEAST_WEIGHT = 0.001
-#: Where a threshold is calibrated, the newest of it is judged by what the rest shows.
+#: The newest of a series is judged, as far as a cycle looks back, by what all of it shows.
 JUDGED = timedelta(days=1)
 #: False alarms a day that are wanted of each detector, over all series.
 ALARMS_PER_DAY = 1.0
@@ -97,29 +97,31 @@ def detect(
     detectors: Mapping[str, Detector],
     series: Iterable[Series],
     *,
+    judged: timedelta = JUDGED,
     alarms_per_day: float = ALARMS_PER_DAY,
 ) -> tuple[list[Anomaly], dict[str, str]]:
     """Return the points that some detector finds unusual, and the error of each that failed.
 
     Series of next to nothing of the target's cost are left out, and so are points below what is
-    usual: an unusually cheap call is no trouble. Of a series with ``LEAST_ROWS`` points before the
-    newest day, that day is judged by a threshold that they give; of others, all points are, by the
-    detector's own.
+    usual: an unusually cheap call is no trouble. Only the newest points of a series are judged:
+    with ``LEAST_ROWS`` before them by a threshold that those give, else by the detector's own.
 
     Args:
         detectors: by name.
 
         series: what to look at.
 
+        judged: how long the newest points are that may be called unusual.
+
         alarms_per_day: false alarms that are wanted of each detector, over all long series
             together; each has an equal share.
     """
     every = [
-        _Judged.of(each)
+        _Judged.of(each, judged)
         for each in series
         if len(each.values) >= MIN_POINTS and each.weight >= LEAST_WEIGHT
     ]
-    share = alarms_per_day / max(sum(each.start > 0 for each in every), 1)
+    share = alarms_per_day / max(sum(each.start >= LEAST_ROWS for each in every), 1)
     found: list[Anomaly] = []
     failures: dict[str, str] = {}
     for name, detector in detectors.items():
@@ -138,14 +140,13 @@ class _Judged:
 
     series: Series
     is_dear: NDArray[np.bool_]
-    #: From here on they may; what lies before tells what is usual. 0: all may.
+    #: From here on they may; what lies before tells what is usual.
     start: int
 
     @classmethod
-    def of(cls, series: Series) -> "_Judged":
-        start = bisect_right(series.times, series.times[-1] - JUDGED)
-        is_dear = departures(series).log_ratios > 0
-        return cls(series, is_dear, start if start >= LEAST_ROWS else 0)
+    def of(cls, series: Series, judged: timedelta) -> "_Judged":
+        start = bisect_right(series.times, series.times[-1] - judged)
+        return cls(series, departures(series).log_ratios > 0, start)
 
 
 def _unusual(name: str, detector: Detector, judged: _Judged, share: float) -> Iterator[Anomaly]:

@@ -43,7 +43,12 @@ def analyze(parts: Parts, context: JobContext, message: Analyze) -> None:
     context.stop_if_told()
     settings = parts.settings
     running, missing = asked_for(parts.detectors, settings.detectors_on)
-    anomalies, failures = detect(running, seen.series, alarms_per_day=settings.alarms_per_day)
+    anomalies, failures = detect(
+        running,
+        seen.series,
+        judged=cycle.options.lookback,
+        alarms_per_day=settings.alarms_per_day,
+    )
     looked, troubles = look(parts, target)
     for name, error in {**missing, **failures, **troubles}.items():
         parts.tell(PluginFailed(cycle.cycle_id, name, error))

@@ -107,6 +107,19 @@ def test_series_follow_each_statement(seasoned: PostgresTarget) -> None:
     assert all(value > 0 for value in series["exec_ms_per_call"].values)
 
 
+def test_a_long_series_has_one_value_for_each_quarter_of_an_hour(
+    production: Any, seasoned: PostgresTarget, at: Callable[..., PostgresTarget]
+) -> None:
+    days_later = _NOON + timedelta(days=4)
+    later = _traffic(production, at, seasoned, days_later)
+    series = {item.metric: item for item in later.observe(timedelta(days=7)).series}
+    times = series["blocks_per_call"].times
+    before = [time for time in times if time <= _NOON]
+    assert len(before) == 3  # the 20 minutes up to noon touch three quarters
+    assert times[-1] == days_later + timedelta(minutes=4)
+    assert len(times) == len(before) + 1
+
+
 def test_what_is_older_than_the_lookback_does_not_count(
     seasoned: PostgresTarget, at: Callable[..., PostgresTarget]
 ) -> None:

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from psycopg.errors import QueryCanceled
 
 from honed.errors import UnknownTarget
 from honed.storage.db import Connection, Database
-from honed.targets.postgres.statements import QUERIES
+from honed.targets.postgres.statements import FULL_DAYS, QUERIES
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.postgres.workload import WorkloadStatement, WriteMix
 from honed.targets.registry import remove_target
@@ -340,13 +340,35 @@ def test_history_is_bounded(
     target.sample()
     production.run("SELECT pg_stat_statements_reset()")
     (interval,) = target.intervals()
-    later = at(target, interval.end + timedelta(days=30))
+    later = at(target, interval.end + timedelta(days=40))
     later.sample()
     later.sample()
     with store.transaction() as connection:
         rows = connection.execute("SELECT text FROM honed.statement").fetchall()
     assert target.intervals() == []
     assert [row for row in rows if "count(*)" in row["text"]] == []
+
+
+def test_of_what_is_some_days_old_a_quarter_of_an_hour_is_one_stretch(
+    production: Any, target: PostgresTarget, at: Callable[..., PostgresTarget]
+) -> None:
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    at(target, noon).sample()
+    for minute in (1, 2, 14, 16):
+        production.run(_COUNT)
+        now = at(target, noon + timedelta(minutes=minute))
+        now.sample()
+    before = [(each.start, each.end) for each in now.intervals()]
+    assert len(before) == 4
+    later = at(target, noon + timedelta(days=FULL_DAYS, hours=1))
+    later.sample()
+    later.sample()
+    first, second, *rest = later.intervals()
+    assert (first.start, first.end) == (before[0][0], before[2][1])
+    assert (second.start, second.end) == before[3]
+    assert len(rest) <= 1  # what the later readings themselves have seen
+    (costs,) = (each for each in later.during(first).statement_costs().values() if each.calls == 3)
+    assert costs.exec_ms_per_call > 0
 
 
 def test_a_removed_target_is_no_longer_read(target: PostgresTarget, store: Database) -> None:

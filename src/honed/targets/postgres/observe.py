@@ -32,7 +32,7 @@ from honed.targets.postgres.plans import (
     without_values,
 )
 from honed.targets.postgres.regressions import Change, read_changes
-from honed.targets.postgres.statements import QUERIES, text_digest
+from honed.targets.postgres.statements import FULL_DAYS, QUERIES, text_digest
 from honed.targets.postgres.workload import Workload, WorkloadStatement
 
 #: Statements that are reported as slow, planned and followed over time: the most expensive ones.
@@ -123,7 +123,7 @@ def observe(
         *_stale(look, target),
         *_invalid(target),
     )
-    return Observation(findings, _record(look), _series(store, target_id, statements, lookback))
+    return Observation(findings, _record(look), _series(store, target_id, statements))
 
 
 def _take_plan(
@@ -285,12 +285,11 @@ def _series(
     store: Connection,
     target_id: int,
     statements: Sequence[WorkloadStatement],
-    lookback: timedelta,
 ) -> tuple[Series, ...]:
     by_id = {statement.statement_id: statement for statement in statements}
     rows = store.execute(
         QUERIES["list_series"],
-        {"target_id": target_id, "statement_ids": list(by_id), "lookback": lookback},
+        {"target_id": target_id, "statement_ids": list(by_id), "full_days": FULL_DAYS},
     )
     return tuple(
         Series(

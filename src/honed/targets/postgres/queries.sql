@@ -107,6 +107,88 @@ VALUES (%(reading_id)s, %(table_name)s, %(inserted)s, %(updated)s, %(hot_updated
 DELETE FROM honed.reading
 WHERE target_id = %(target_id)s AND ended_at < honed.now() - make_interval(days => %(days)s);
 
+-- fold_statement_intervals --
+-- Of some days ago a quarter of an hour is one stretch: its first reading takes what the others
+-- counted.
+WITH placed AS (
+  SELECT r.reading_id
+       , min(r.reading_id) OVER (
+           PARTITION BY date_bin('15 minutes', r.ended_at, timestamptz '2000-01-01')
+         ) AS first_id
+  FROM honed.reading AS r
+  WHERE r.target_id = %(target_id)s AND NOT r.is_first
+    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
+                            , timestamptz '2000-01-01')
+)
+INSERT INTO honed.statement_interval AS i (reading_id, statement_id, calls, exec_ms
+  , exec_ms_squares, row_count, shared_blocks, blocks_read, temp_blocks, wal_bytes, seen_calls
+  , seen_ms)
+SELECT p.first_id, o.statement_id, sum(o.calls), sum(o.exec_ms), sum(o.exec_ms_squares)
+     , sum(o.row_count), sum(o.shared_blocks), sum(o.blocks_read), sum(o.temp_blocks)
+     , sum(o.wal_bytes), sum(o.seen_calls), sum(o.seen_ms)
+FROM placed AS p
+JOIN honed.statement_interval AS o ON o.reading_id = p.reading_id
+WHERE p.reading_id <> p.first_id
+GROUP BY p.first_id, o.statement_id
+ON CONFLICT (reading_id, statement_id) DO UPDATE SET
+  calls = i.calls + excluded.calls,
+  exec_ms = i.exec_ms + excluded.exec_ms,
+  exec_ms_squares = i.exec_ms_squares + excluded.exec_ms_squares,
+  row_count = i.row_count + excluded.row_count,
+  shared_blocks = i.shared_blocks + excluded.shared_blocks,
+  blocks_read = i.blocks_read + excluded.blocks_read,
+  temp_blocks = i.temp_blocks + excluded.temp_blocks,
+  wal_bytes = i.wal_bytes + excluded.wal_bytes,
+  seen_calls = i.seen_calls + excluded.seen_calls,
+  seen_ms = i.seen_ms + excluded.seen_ms;
+
+-- fold_table_intervals --
+-- The same of what was written into tables.
+WITH placed AS (
+  SELECT r.reading_id
+       , min(r.reading_id) OVER (
+           PARTITION BY date_bin('15 minutes', r.ended_at, timestamptz '2000-01-01')
+         ) AS first_id
+  FROM honed.reading AS r
+  WHERE r.target_id = %(target_id)s AND NOT r.is_first
+    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
+                            , timestamptz '2000-01-01')
+)
+INSERT INTO honed.table_interval AS i (reading_id, table_name, inserted, updated, hot_updated
+  , deleted)
+SELECT p.first_id, o.table_name, sum(o.inserted), sum(o.updated), sum(o.hot_updated)
+     , sum(o.deleted)
+FROM placed AS p
+JOIN honed.table_interval AS o ON o.reading_id = p.reading_id
+WHERE p.reading_id <> p.first_id
+GROUP BY p.first_id, o.table_name
+ON CONFLICT (reading_id, table_name) DO UPDATE SET
+  inserted = i.inserted + excluded.inserted,
+  updated = i.updated + excluded.updated,
+  hot_updated = i.hot_updated + excluded.hot_updated,
+  deleted = i.deleted + excluded.deleted;
+
+-- fold_readings --
+-- The first reading of such a quarter lasts to the end of its last one, and the others go.
+WITH placed AS (
+  SELECT r.reading_id
+       , min(r.reading_id) OVER quarter AS first_id
+       , min(r.started_at) OVER quarter AS started_at
+       , max(r.ended_at) OVER quarter AS ended_at
+       , count(*) OVER quarter AS readings
+  FROM honed.reading AS r
+  WHERE r.target_id = %(target_id)s AND NOT r.is_first
+    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
+                            , timestamptz '2000-01-01')
+  WINDOW quarter AS (PARTITION BY date_bin('15 minutes', r.ended_at, timestamptz '2000-01-01'))
+), folded AS (
+  UPDATE honed.reading AS r SET started_at = p.started_at, ended_at = p.ended_at
+  FROM placed AS p
+  WHERE r.reading_id = p.reading_id AND p.reading_id = p.first_id AND p.readings > 1
+)
+DELETE FROM honed.reading AS r USING placed AS p
+WHERE r.reading_id = p.reading_id AND p.reading_id <> p.first_id;
+
 -- forget_old_statements --
 -- Forget statements that no kept stretch and no counter knows.
 DELETE FROM honed.statement AS s
@@ -266,21 +348,35 @@ WHERE r.target_id = %(target_id)s
 GROUP BY i.statement_id;
 
 -- list_series --
--- Cost per call of some statements over time.
-SELECT i.statement_id
-     , array_agg(r.ended_at ORDER BY r.reading_id) AS times
-     , array_agg(i.exec_ms / i.calls ORDER BY r.reading_id) AS exec_ms_per_call
-     , array_agg(i.shared_blocks::double precision / i.calls ORDER BY r.reading_id)
-       AS blocks_per_call
-FROM honed.reading AS r
-JOIN honed.statement_interval AS i ON i.reading_id = r.reading_id
-WHERE r.target_id = %(target_id)s
-  AND NOT r.is_first
-  AND i.calls > 0
-  AND i.statement_id = ANY (%(statement_ids)s::text[])
-  AND r.ended_at >= honed.now() - %(lookback)s::interval
-GROUP BY i.statement_id
-ORDER BY i.statement_id;
+-- Cost per call of some statements over all that is kept. Where that is more than what is kept in
+-- full, a quarter of an hour is one value everywhere: values of a series stand for equal times.
+WITH span AS (
+  SELECT CASE WHEN min(r.ended_at) < honed.now() - make_interval(days => %(full_days)s)
+              THEN interval '15 minutes' ELSE interval '1 microsecond' END AS step
+  FROM honed.reading AS r
+  WHERE r.target_id = %(target_id)s AND NOT r.is_first
+), stretch AS (
+  SELECT i.statement_id
+       , max(r.ended_at) AS ended_at
+       , sum(i.exec_ms) / sum(i.calls) AS exec_ms_per_call
+       , sum(i.shared_blocks)::double precision / sum(i.calls)::double precision
+         AS blocks_per_call
+  FROM span
+  CROSS JOIN honed.reading AS r
+  JOIN honed.statement_interval AS i ON i.reading_id = r.reading_id
+  WHERE r.target_id = %(target_id)s
+    AND NOT r.is_first
+    AND i.calls > 0
+    AND i.statement_id = ANY (%(statement_ids)s::text[])
+  GROUP BY i.statement_id, date_bin(span.step, r.ended_at, timestamptz '2000-01-01')
+)
+SELECT statement_id
+     , array_agg(ended_at ORDER BY ended_at) AS times
+     , array_agg(exec_ms_per_call ORDER BY ended_at) AS exec_ms_per_call
+     , array_agg(blocks_per_call ORDER BY ended_at) AS blocks_per_call
+FROM stretch
+GROUP BY statement_id
+ORDER BY statement_id;
 
 -- save_plan --
 -- Remember that a statement has this plan now.

@@ -20,8 +20,9 @@ QUERIES = load_queries("honed.targets.postgres")
 MOST_EXAMPLES = 5
 #: Longer examples are not kept: a list of thousands of constants says nothing more.
 LONGEST_EXAMPLE = 100_000
-#: Days of history that are kept.
-HISTORY_DAYS = 14
+#: Days of history that are kept, so that every hour of the week was there often enough to be
+#: usual; and that are kept in full: of what is older a quarter of an hour is one stretch.
+HISTORY_DAYS, FULL_DAYS = 35, 3
 
 #: Sorts of statements that are no part of the workload.
 _NO_WORKLOAD = frozenset({"utility", "own"})
@@ -246,6 +247,8 @@ class Recorder:
         )
 
     def _forget(self) -> None:
+        for fold in ("fold_statement_intervals", "fold_table_intervals", "fold_readings"):
+            self._many(fold, [{"days": FULL_DAYS}])
         days = {"days": HISTORY_DAYS}
         self._many("forget_old_readings", [days])
         self._many("forget_old_statements", [days])
