@@ -1,6 +1,7 @@
 """A scan: few new tickets, the best first; known ones are counted; a source that fails is named."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -84,6 +85,22 @@ def test_the_room_is_shared_by_all_sources(at: At, make_draft: MakeDraft) -> Non
     better = make_draft(subject="b", source=TicketSource.TEST, facts=Facts(users=99, share=1))
     reports = scan(at(1), [Said([make_draft()]), Other([better])], Settings(tickets_per_scan=1))
     assert [counts(report) for report in reports] == [(1, 0, 0, 0, 1), (1, 1, 0, 0, 0)]
+
+
+def test_two_scans_at_once_make_one_ticket(at: At, make_draft: MakeDraft) -> None:
+    drafts = [make_draft(subject=f"s{n}") for n in range(10)]
+    with ThreadPoolExecutor(2) as pool:
+        roles = ("honed_daemon", "honed_operator")
+        # Each in its own order, so that they would wait for each other.
+        orders = (drafts, drafts[::-1])
+        runs = pool.map(
+            lambda role, said: scan(at(1, role), [Said(said)], Settings()), roles, orders
+        )
+        reports = [report for (report,) in runs]
+    assert sum(report.created for report in reports) == 10
+    assert sum(report.counted for report in reports) == 10
+    with at(2).transaction() as conn:
+        assert len(tickets(conn)) == 10
 
 
 def test_the_same_draft_twice_in_one_scan_is_one_ticket(at: At, make_draft: MakeDraft) -> None:

@@ -115,6 +115,10 @@ SELECT honed.end_attempt(
          %(error_message)s
        );
 
+-- lock_scans --
+-- Wait until no other scan takes in what it found: each would wait for tickets of the other.
+SELECT pg_advisory_xact_lock(7450126840320);
+
 -- record_scan --
 -- Keep when a source was read, and what came of it.
 INSERT INTO honed.scan (source, started_at, found, created, counted, reopened, left_out, error)

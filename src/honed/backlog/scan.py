@@ -102,6 +102,7 @@ def scan(store: Database, sources: Sequence[Source], settings: Settings) -> list
         since = last.get(plugin.name, started_at - lookback)
         heard.append(_ask(store, plugin, since, settings))
     with store.transaction() as conn:
+        conn.execute(_QUERIES["lock_scans"])
         _take_in(conn, heard, settings.tickets_per_scan)
         for each in heard:
             _record(conn, each.report, started_at)

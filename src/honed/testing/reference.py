@@ -16,6 +16,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from honed import errors
+from honed.aliases import VARIABLES
 from honed.config import Settings
 from honed.core.kind import Kind
 from honed.core.plugins import discover
@@ -109,13 +110,15 @@ def settings_page() -> str:
             "A value comes from the command line, else from the environment, else from"
             " `honed.toml` in the working directory, else it is the default."
             " `honed config show` tells each value and where it comes from."
+            " A second variable of a setting is heard where the first is not set, and after"
+            " `honed.toml` a file `honed.json` with the key `self_improvement`."
         ),
         _table(
             ("setting", "variable", "sort", "default", "meaning"),
             [
                 (
                     f"`{name}`",
-                    f"`HONED_{name.upper()}`",
+                    ", ".join(_variables(name)),
                     ", ".join([_sort(field.annotation), *_bounds(field)]),
                     _default(name, field.default),
                     field.description or "",
@@ -125,6 +128,12 @@ def settings_page() -> str:
         ),
     ]
     return _page(parts)
+
+
+def _variables(name: str) -> Iterator[str]:
+    yield f"`HONED_{name.upper()}`"
+    if name in VARIABLES:
+        yield f"`{VARIABLES[name]}`"
 
 
 def errors_page() -> str:
