@@ -1,0 +1,1 @@
+"""Reading what the SDKs of Sentry send: envelopes, and the sorts of items in them."""

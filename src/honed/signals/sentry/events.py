@@ -1,0 +1,229 @@
+"""One event of Sentry as one signal: an exception, a line of a log, or what a user says.
+
+Nothing is cut here, because half of a secret is not recognised as one; what an event has too much
+of is left out as a whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from honed.core.canonical import Json
+from honed.core.fault import Fault
+from honed.core.fingerprint import culprit, files, fingerprint, log_fingerprint, title
+from honed.core.signal import Signal, SignalType
+from honed.core.wire import number_in, text_in
+from honed.signals.sentry.faults import MOST_EXCEPTIONS, fault, frame, frames, type_of
+from honed.signals.sentry.protocol import event_id, object_in, objects_in, tags_in, told
+from honed.signals.sentry.source import Source, source_of_event
+
+#: Larger events, in bytes, lose what is heavy.
+LARGE_BYTES: Final = 256 * 1024
+_HEAVY: Final = frozenset({"breadcrumbs", "extra", "request", "tags"})
+_HEAVY_IN_FRAMES: Final = frozenset({"vars", "pre_context", "post_context"})
+
+_MOST_BREADCRUMBS: Final = 100
+_BREADCRUMB: Final = ("timestamp", "type", "category", "level", "message", "data")
+_REQUEST: Final = ("method", "url", "query_string", "headers", "data")
+#: Of a user what names no person, or is replaced by a token before it is stored.
+_USER: Final = ("id", "email", "ip_address")
+#: Told in places of their own.
+_CONTEXTS_ELSEWHERE: Final = frozenset({"trace", "feedback", "runtime"})
+#: What stands in a client's own fingerprint for that of honed.
+_DEFAULTS: Final = frozenset({"{{ default }}", "{{default}}"})
+
+
+def read_event(event: Mapping[str, Json], size_bytes: int, received_at: datetime) -> Signal | None:
+    """Return the signal of an event; None where it says nothing."""
+    source = source_of_event(event, received_at)
+    feedback = object_in(object_in(event, "contexts"), "feedback")
+    if feedback or event.get("type") == "feedback":
+        return read_feedback(feedback, source, _identity(event))
+    if size_bytes > LARGE_BYTES:
+        event = _shortened(event)
+    found = fault(objects_in(event, "exception"), text_in(event, "platform"))
+    if found is not None and (found.type or found.message):
+        return _exception(event, found, source)
+    return _log(event, source)
+
+
+def read_feedback(
+    said: Mapping[str, Json], source: Source, identity: Mapping[str, Json]
+) -> Signal | None:
+    """Return what a user says; None where it has neither words nor a rating.
+
+    Args:
+        said: the feedback itself, or an old report, which has ``comments``.
+
+        source: where it comes from.
+
+        identity: what is kept beside the words.
+    """
+    text = text_in(said, "message") or text_in(said, "comments")
+    rating = number_in(said, "rating")
+    if not text and rating is None:
+        return None
+    page = text_in(said, "url")
+    about = {
+        "text": text,
+        # A user's name has no shape by which it could be found and replaced: it is not kept.
+        "user": text_in(said, "contact_email") or text_in(said, "email") or text_in(said, "user"),
+        "page": page,
+        "about_event": text_in(said, "associated_event_id") or text_in(said, "event_id"),
+        "properties": object_in(said, "properties"),
+        **identity,
+    }
+    subject = page or source.service or "feedback"
+    return source.signal(SignalType.FEEDBACK, subject, about, rating)
+
+
+def _exception(event: Mapping[str, Json], found: Fault, source: Source) -> Signal:
+    place = culprit(found) or text_in(event, "transaction")
+    type_ = found.type or "exception"
+    exceptions = objects_in(event, "exception")[-MOST_EXCEPTIONS:]
+    about: dict[str, Json] = {
+        "title": _title(found),
+        "culprit": place,
+        "files": list(files(found)),
+        "exceptions": [_told_exception(each) for each in exceptions],
+        "message": _message(event)[1],
+        **_circumstances(event),
+    }
+    subject = f"{type_} at {place}" if place else type_
+    signal = source.signal(SignalType.EXCEPTION, subject, about)
+    return replace(signal, fingerprint=_group(event, fingerprint(found)))
+
+
+def _log(event: Mapping[str, Json], source: Source) -> Signal | None:
+    template, message = _message(event)
+    if not message:
+        return None
+    logger = text_in(event, "logger")
+    about: dict[str, Json] = {
+        "title": message.strip().partition("\n")[0],
+        "culprit": logger or text_in(event, "transaction"),
+        "message": message,
+        "template": template if template != message else "",
+        "params": object_in(event, "logentry").get("params"),
+        **_circumstances(event),
+    }
+    signal = source.signal(SignalType.LOG, logger or "log", about)
+    return replace(signal, fingerprint=_group(event, log_fingerprint(logger, template)))
+
+
+def _message(event: Mapping[str, Json]) -> tuple[str, str]:
+    """Return the template of the message that an event has, and what was made of it."""
+    entry = object_in(event, "logentry") or object_in(event, "message")
+    template = text_in(entry, "message") or text_in(event, "message")
+    message = text_in(entry, "formatted") or template
+    return template or message, message
+
+
+def _title(found: Fault) -> str:
+    """Return the title of a fault, a long one uncut: it is scrubbed before it is cut."""
+    short = title(found)
+    line = found.message.strip().partition("\n")[0]
+    return f"{found.type.rpartition('.')[2]}: {line}" if short.endswith("…") else short
+
+
+def _group(event: Mapping[str, Json], default: str) -> str:
+    """Return the fingerprint: that of honed, unless the client says what is one group."""
+    said = event.get("fingerprint")
+    listed = said if isinstance(said, list) else []
+    parts = [str(each) for each in listed if isinstance(each, str | int)]
+    if all(part in _DEFAULTS for part in parts):
+        return default
+    return "\n".join(["client", *(default if part in _DEFAULTS else part for part in parts)])
+
+
+def _told_exception(said: Mapping[str, Json]) -> Json:
+    mechanism = object_in(said, "mechanism")
+    return told(
+        {
+            "type": type_of(said),
+            "message": text_in(said, "value"),
+            "handled": mechanism.get("handled"),
+            "mechanism": text_in(mechanism, "type"),
+            "frames": [_told_frame(each) for each in frames(said)],
+        }
+    )
+
+
+def _told_frame(said: Mapping[str, Json]) -> Json:
+    """Return a frame; the lines around it are one text, as a secret may have several lines."""
+    known = frame(said)
+    before, after = _lines(said, "pre_context"), _lines(said, "post_context")
+    around = [*before, text_in(said, "context_line"), *after] if before or after else []
+    variables = object_in(said, "vars")
+    return told(
+        {
+            "file": known.file,
+            "module": known.module,
+            "function": known.function,
+            "line": known.line or None,
+            "code": known.code,
+            "in_app": known.is_in_app,
+            "source": "\n".join(around),
+            # Python sets the others by itself.
+            "vars": {k: v for k, v in variables.items() if not k.startswith("__")},
+        }
+    )
+
+
+def _lines(said: Mapping[str, Json], key: str) -> list[str]:
+    value = said.get(key)
+    return [line for line in value if isinstance(line, str)] if isinstance(value, list) else []
+
+
+def _circumstances(event: Mapping[str, Json]) -> dict[str, Json]:
+    contexts = object_in(event, "contexts")
+    crumbs = objects_in(event, "breadcrumbs")[-_MOST_BREADCRUMBS:]
+    return {
+        **_identity(event),
+        "level": text_in(event, "level"),
+        "logger": text_in(event, "logger"),
+        "server": text_in(event, "server_name"),
+        "transaction": text_in(event, "transaction"),
+        "tags": tags_in(event),
+        "user": _some(object_in(event, "user"), _USER),
+        "request": _some(object_in(event, "request"), _REQUEST),
+        "runtime": _version(object_in(contexts, "runtime")),
+        "sdk": _version(object_in(event, "sdk")),
+        "breadcrumbs": [_some(crumb, _BREADCRUMB) for crumb in crumbs],
+        "extra": object_in(event, "extra"),
+        "contexts": {k: v for k, v in contexts.items() if k not in _CONTEXTS_ELSEWHERE},
+        "is_shortened": event.get("is_shortened"),
+    }
+
+
+def _identity(event: Mapping[str, Json]) -> dict[str, Json]:
+    trace = object_in(object_in(event, "contexts"), "trace")
+    return {
+        "event_id": event_id(event),
+        "trace_id": text_in(trace, "trace_id"),
+        "span_id": text_in(trace, "span_id"),
+    }
+
+
+def _some(said: Mapping[str, Json], keys: tuple[str, ...]) -> Json:
+    return told({key: said.get(key) for key in keys})
+
+
+def _version(said: Mapping[str, Json]) -> str:
+    return f"{text_in(said, 'name')} {text_in(said, 'version')}".strip()
+
+
+def _shortened(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return an event without what is heavy, and that says so."""
+    exceptions: list[Json] = [
+        {**each, "stacktrace": {"frames": [_light(frame) for frame in frames(each)]}}
+        for each in objects_in(event, "exception")
+    ]
+    contexts = {"trace": object_in(object_in(event, "contexts"), "trace")}
+    light = {name: value for name, value in event.items() if name not in _HEAVY}
+    return {**light, "exception": exceptions, "contexts": contexts, "is_shortened": True}
+
+
+def _light(frame: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {name: value for name, value in frame.items() if name not in _HEAVY_IN_FRAMES}

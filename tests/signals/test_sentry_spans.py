@@ -1,0 +1,115 @@
+"""Transactions of Sentry, and what comes in lists, are read as spans, logs and metrics."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from honed.core.canonical import Json
+from honed.core.signal import SignalType
+from honed.signals.sentry.lists import MOST_LISTED, read_logs, read_metrics, read_spans
+from honed.signals.sentry.transactions import MOST_QUERIES, read_transaction
+
+AT = datetime(2027, 1, 1, 8, tzinfo=UTC)
+RECEIVED = datetime(2027, 1, 1, 9, tzinfo=UTC)
+
+
+def times(start_ms: int, end_ms: int) -> dict[str, Json]:
+    start = AT.timestamp()
+    return {"start_timestamp": start + start_ms / 1000, "timestamp": start + end_ms / 1000}
+
+
+def test_a_transaction_is_a_span_with_a_summary() -> None:
+    trace = {"op": "http.server", "status": "ok", "trace_id": "t", "span_id": "s"}
+    said: dict[str, Json] = {
+        "type": "transaction", "transaction": "GET /cart", "contexts": {"trace": trace},
+        "release": "1.2", "tags": [["service", "shop"]], **times(0, 250),
+        "spans": [
+            {"op": "db.query", "description": "SELECT 1", "span_id": "q", **times(10, 30)},
+            {"op": "db.query", "description": "SELECT 1", **times(40, 70)},
+            {"op": "http.client", "description": "GET /", **times(70, 170)},
+            {"op": "other", "data": {"db.system": "redis"}, **times(170, 171)},
+        ],
+    }  # fmt: skip
+    whole, *queries = read_transaction(said, RECEIVED).signals
+    assert (whole.type, whole.subject, whole.service) == (SignalType.SPAN, "GET /cart", "shop")
+    assert whole.value == pytest.approx(250, abs=0.01)
+    assert whole.at == AT
+    assert whole.body["spans"] == {
+        "db.query": {"count": 2, "total_ms": pytest.approx(50, abs=0.01)},
+        "http.client": {"count": 1, "total_ms": pytest.approx(100, abs=0.01)},
+        "other": {"count": 1, "total_ms": pytest.approx(1, abs=0.01)},
+    }
+    assert [(query.subject, query.body["segment"]) for query in queries] == [
+        ("SELECT 1", "GET /cart"), ("SELECT 1", "GET /cart"), ("other", "GET /cart"),
+    ]  # fmt: skip
+    assert queries[0].value == pytest.approx(20, abs=0.01)
+    assert queries[0].body["span_id"] == "q"
+
+
+def test_queries_are_bounded_and_counted() -> None:
+    spans: list[Json] = [{"op": "db", **times(0, 1)}] * 500
+    read = read_transaction({"spans": spans, **times(0, 9)}, RECEIVED)
+    assert len(read.signals) == 1 + MOST_QUERIES
+    assert read.skipped == {"too_many_spans": 500 - MOST_QUERIES}
+    assert read.signals[0].body["spans"] == {
+        "db": {"count": 500, "total_ms": pytest.approx(500, rel=0.01)}
+    }
+
+
+@pytest.mark.parametrize("said", [{}, times(9, 0), {"start_timestamp": "then", "timestamp": True}])
+def test_a_span_without_times_is_counted(said: dict[str, Json]) -> None:
+    read = read_transaction(said, RECEIVED)
+    assert (read.signals, read.skipped) == ([], {"no_times": 1})
+
+
+def test_logs_and_metrics_come_in_lists() -> None:
+    attributes: dict[str, Json] = {
+        "logger.name": {"value": "shop.cart", "type": "string"},
+        "sentry.message.template": {"value": "no order %d", "type": "string"},
+        "sentry.message.parameter.0": {"value": 7, "type": "integer"},
+        "sentry.release": {"value": "shop@1.2"},
+        "process.pid": {"value": 7},
+        "plan": "free",
+    }
+    line: dict[str, Json] = {"timestamp": AT.timestamp(), "level": "error", "body": "no order 7"}
+    metric: dict[str, Json] = {"timestamp": AT.timestamp(), "name": "carts", "type": "counter", "value": 3}
+    (logged,) = read_logs({"items": [{**line, "attributes": attributes}]}, RECEIVED).signals
+    (counted,) = read_metrics({"items": [metric]}, RECEIVED).signals
+    assert (logged.type, logged.subject, logged.at) == (SignalType.LOG, "shop.cart", AT)
+    assert (logged.service, logged.release, logged.fingerprint) == ("shop", "shop@1.2", "")
+    assert logged.body == {
+        "message": "no order 7", "template": "no order %d", "params": {"0": 7}, "level": "error",
+        "logger": "shop.cart", "attributes": {"logger.name": "shop.cart", "plan": "free"},
+    }  # fmt: skip
+    assert (counted.type, counted.subject, counted.value) == (SignalType.METRIC, "carts", 3.0)
+
+
+def test_streamed_spans_are_those_that_matter() -> None:
+    def span(name: str, *, is_segment: bool = False, **attributes: str) -> dict[str, Json]:
+        values: dict[str, Json] = {
+            key.replace("_", "."): {"value": value} for key, value in attributes.items()
+        }
+        lasted = {"start_timestamp": AT.timestamp(), "end_timestamp": AT.timestamp() + 1}
+        return {"name": name, "is_segment": is_segment, "attributes": values, **lasted}
+
+    spans: list[Json] = [
+        span("GET /cart", is_segment=True, sentry_op="http.server"),
+        span("SELECT 1", sentry_op="db", sentry_segment_name="GET /cart"),
+        span("SELECT 2", db_system="postgresql"),
+        span("render", sentry_op="template"),
+        {"name": "never", "is_segment": True},
+    ]
+    read = read_spans({"version": 2, "items": spans}, RECEIVED)
+    assert [(signal.subject, signal.value) for signal in read.signals] == [
+        ("GET /cart", 1000.0), ("SELECT 1", 1000.0), ("SELECT 2", 1000.0),
+    ]  # fmt: skip
+    assert read.signals[1].body["segment"] == "GET /cart"
+    assert read.skipped == {"child_span": 1, "no_times": 1}
+
+
+def test_lists_are_bounded_and_what_says_nothing_is_counted() -> None:
+    read = read_logs({"items": [{"body": "a"}] * (MOST_LISTED + 9)}, RECEIVED)
+    assert (len(read.signals), read.skipped) == (MOST_LISTED, {"too_many_listed": 9})
+    assert read_logs({"items": [{}, {"body": 7}, "a"]}, RECEIVED).skipped == {"empty": 2}
+    unusable: list[Json] = [{"name": "a"}, {"value": 1}, {"name": "a", "value": float("nan")}]
+    assert read_metrics({"items": unusable}, RECEIVED).skipped == {"empty": 3}
