@@ -103,3 +103,12 @@ def test_a_text_that_is_no_public_key_is_refused() -> None:
         PublicKey.from_pem(text)
     with pytest.raises(ConfigurationError, match="not a public key"):
         PublicKey.from_pem("nothing")
+
+
+def test_what_is_derived_is_the_same_for_one_key_and_one_purpose(tmp_path: Path) -> None:
+    signer = Signer.load_or_create(tmp_path / "ledger.pem")
+    derived = signer.derive("one")
+    assert derived == Signer.load(tmp_path / "ledger.pem").derive("one")
+    others = {signer.derive("two"), Signer.generate().derive("one"), derived}
+    assert len(others) == 3
+    assert {len(each) for each in others} == {32}
