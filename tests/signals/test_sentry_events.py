@@ -7,8 +7,9 @@ import pytest
 
 from honed.core.canonical import Json
 from honed.core.signal import Signal, SignalType
-from honed.signals.sentry.events import LARGE_BYTES, read_event, read_feedback
-from honed.signals.sentry.source import Source
+from honed.signals.prices import Prices
+from honed.signals.sentry.events import LARGE_BYTES, read_event, read_report
+from honed.signals.sentry.protocol import Reading
 
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 AT = datetime(2027, 1, 1, 8, tzinfo=UTC)
@@ -16,8 +17,9 @@ RECEIVED = datetime(2027, 1, 1, 9, tzinfo=UTC)
 
 
 def read(said: dict[str, Json]) -> Signal:
-    signal = read_event(said, len(json.dumps(said)), RECEIVED)
-    assert signal is not None
+    reading = Reading(RECEIVED, Prices(), len(json.dumps(said)))
+    read_event(said, reading)
+    (signal,) = reading.signals
     return signal
 
 
@@ -175,9 +177,10 @@ def test_feedback_is_what_a_user_says() -> None:
 
 
 def test_an_old_report_is_feedback() -> None:
-    said = {"event_id": ID, "comments": "slow", "email": "u@shop.example"}
-    signal = read_feedback(said, Source(AT, "", "", ""), {})
-    assert signal is not None
+    said: dict[str, Json] = {"event_id": ID, "comments": "slow", "email": "u@shop.example"}
+    reading = Reading(RECEIVED, Prices())
+    read_report(said, reading)
+    (signal,) = reading.signals
     assert (signal.type, signal.body["text"]) == (SignalType.FEEDBACK, "slow")
     assert signal.body["about_event"] == ID
 

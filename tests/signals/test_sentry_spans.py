@@ -1,16 +1,26 @@
 """Transactions of Sentry, and what comes in lists, are read as spans, logs and metrics."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from honed.core.canonical import Json
 from honed.core.signal import SignalType
+from honed.signals.prices import Price, Prices
 from honed.signals.sentry.lists import MOST_LISTED, read_logs, read_metrics, read_spans
-from honed.signals.sentry.transactions import MOST_QUERIES, read_transaction
+from honed.signals.sentry.protocol import Reading
+from honed.signals.sentry.transactions import MOST_SPANS, read_transaction
 
 AT = datetime(2027, 1, 1, 8, tzinfo=UTC)
 RECEIVED = datetime(2027, 1, 1, 9, tzinfo=UTC)
+
+
+def read(reader: Callable[[dict[str, Json], Reading], None], said: dict[str, Json]) -> Reading:
+    price = Price("openai", "gpt-4o", AT.date(), "a list", input_usd=2.5, output_usd=10.0)
+    reading = Reading(RECEIVED, Prices([price]))
+    reader(said, reading)
+    return reading
 
 
 def times(start_ms: int, end_ms: int) -> dict[str, Json]:
@@ -27,10 +37,11 @@ def test_a_transaction_is_a_span_with_a_summary() -> None:
             {"op": "db.query", "description": "SELECT 1", "span_id": "q", **times(10, 30)},
             {"op": "db.query", "description": "SELECT 1", **times(40, 70)},
             {"op": "http.client", "description": "GET /", **times(70, 170)},
-            {"op": "other", "data": {"db.system": "redis"}, **times(170, 171)},
+            {"op": "other", "description": "GET 'u:7'", "data": {"db.system": "redis"},
+             **times(170, 171)},
         ],
     }  # fmt: skip
-    whole, *queries = read_transaction(said, RECEIVED).signals
+    whole, *queries = read(read_transaction, said).signals
     assert (whole.type, whole.subject, whole.service) == (SignalType.SPAN, "GET /cart", "shop")
     assert whole.value == pytest.approx(250, abs=0.01)
     assert whole.at == AT
@@ -40,26 +51,61 @@ def test_a_transaction_is_a_span_with_a_summary() -> None:
         "other": {"count": 1, "total_ms": pytest.approx(1, abs=0.01)},
     }
     assert [(query.subject, query.body["segment"]) for query in queries] == [
-        ("SELECT 1", "GET /cart"), ("SELECT 1", "GET /cart"), ("other", "GET /cart"),
+        ("SELECT ?", "GET /cart"), ("SELECT ?", "GET /cart"), ("GET", "GET /cart"),
     ]  # fmt: skip
     assert queries[0].value == pytest.approx(20, abs=0.01)
-    assert queries[0].body["span_id"] == "q"
+    assert (queries[0].body["span_id"], queries[0].body["query"]) == ("q", "SELECT ?")
 
 
 def test_queries_are_bounded_and_counted() -> None:
     spans: list[Json] = [{"op": "db", **times(0, 1)}] * 500
-    read = read_transaction({"spans": spans, **times(0, 9)}, RECEIVED)
-    assert len(read.signals) == 1 + MOST_QUERIES
-    assert read.skipped == {"too_many_spans": 500 - MOST_QUERIES}
-    assert read.signals[0].body["spans"] == {
+    reading = read(read_transaction, {"spans": spans, **times(0, 9)})
+    assert len(reading.signals) == 1 + MOST_SPANS
+    assert reading.skipped == {"too_many_spans": 500 - MOST_SPANS}
+    assert reading.signals[0].body["spans"] == {
         "db": {"count": 500, "total_ms": pytest.approx(500, rel=0.01)}
     }
 
 
+def test_a_request_to_a_model_is_an_inference_and_says_nothing_of_what_was_said() -> None:
+    data: dict[str, Json] = {
+        "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": 1_000, "gen_ai.usage.output_tokens": 100,
+        "gen_ai.request.messages": "my words", "gen_ai.response.text": "its words",
+        "gen_ai.request.temperature": 0.5,
+    }  # fmt: skip
+    spans: list[Json] = [
+        {"op": "gen_ai.invoke_agent", "description": "agent", "data": data, **times(0, 9)},
+        {"op": "gen_ai.chat", "description": "chat gpt-4o", "data": data, **times(0, 8)},
+        {"op": "gen_ai.responses", "status": "internal_error", "data": data, **times(0, 8)},
+    ]
+    reading = read(read_transaction, {"spans": spans, **times(0, 9)})
+    _, asked, failed = reading.signals
+    assert (asked.type, asked.subject) == (SignalType.INFERENCE, "gpt-4o")
+    assert asked.value == pytest.approx(8, abs=0.01)
+    assert (asked.body["provider"], asked.body["operation"]) == ("openai", "chat")
+    assert (asked.body["input_tokens"], asked.body["output_tokens"]) == (1_000, 100)
+    assert asked.body["cost_usd"] == pytest.approx(0.0035)
+    assert asked.body["attributes"] == {"gen_ai.request.temperature": 0.5}
+    assert (failed.body["operation"], failed.body["error"]) == ("chat", "internal_error")
+    assert reading.skipped == {"content": 4}
+
+
+def test_values_of_queries_are_not_kept() -> None:
+    said: dict[str, Json] = {
+        "op": "db", "description": "SELECT * FROM users WHERE name = 'bob'",
+        "data": {"db.system": "postgresql", "db.params": ["bob"], "db.name": "shop"},
+        **times(0, 1),
+    }  # fmt: skip
+    _, query = read(read_transaction, {"spans": [said], **times(0, 9)}).signals
+    assert query.subject == query.body["query"] == "SELECT * FROM users WHERE name = ?"
+    assert query.body["attributes"] == {"db.system": "postgresql", "db.name": "shop"}
+
+
 @pytest.mark.parametrize("said", [{}, times(9, 0), {"start_timestamp": "then", "timestamp": True}])
 def test_a_span_without_times_is_counted(said: dict[str, Json]) -> None:
-    read = read_transaction(said, RECEIVED)
-    assert (read.signals, read.skipped) == ([], {"no_times": 1})
+    reading = read(read_transaction, said)
+    assert (reading.signals, reading.skipped) == ([], {"no_times": 1})
 
 
 def test_logs_and_metrics_come_in_lists() -> None:
@@ -72,9 +118,14 @@ def test_logs_and_metrics_come_in_lists() -> None:
         "plan": "free",
     }
     line: dict[str, Json] = {"timestamp": AT.timestamp(), "level": "error", "body": "no order 7"}
-    metric: dict[str, Json] = {"timestamp": AT.timestamp(), "name": "carts", "type": "counter", "value": 3}
-    (logged,) = read_logs({"items": [{**line, "attributes": attributes}]}, RECEIVED).signals
-    (counted,) = read_metrics({"items": [metric]}, RECEIVED).signals
+    metric: dict[str, Json] = {
+        "timestamp": AT.timestamp(),
+        "name": "carts",
+        "type": "counter",
+        "value": 3,
+    }
+    (logged,) = read(read_logs, {"items": [{**line, "attributes": attributes}]}).signals
+    (counted,) = read(read_metrics, {"items": [metric]}).signals
     assert (logged.type, logged.subject, logged.at) == (SignalType.LOG, "shop.cart", AT)
     assert (logged.service, logged.release, logged.fingerprint) == ("shop", "shop@1.2", "")
     assert logged.body == {
@@ -95,21 +146,21 @@ def test_streamed_spans_are_those_that_matter() -> None:
     spans: list[Json] = [
         span("GET /cart", is_segment=True, sentry_op="http.server"),
         span("SELECT 1", sentry_op="db", sentry_segment_name="GET /cart"),
-        span("SELECT 2", db_system="postgresql"),
+        span("SELECT 2 + 2", db_system="postgresql"),
         span("render", sentry_op="template"),
         {"name": "never", "is_segment": True},
     ]
-    read = read_spans({"version": 2, "items": spans}, RECEIVED)
-    assert [(signal.subject, signal.value) for signal in read.signals] == [
-        ("GET /cart", 1000.0), ("SELECT 1", 1000.0), ("SELECT 2", 1000.0),
+    reading = read(read_spans, {"version": 2, "items": spans})
+    assert [(signal.subject, signal.value) for signal in reading.signals] == [
+        ("GET /cart", 1000.0), ("SELECT ?", 1000.0), ("SELECT ? + ?", 1000.0),
     ]  # fmt: skip
-    assert read.signals[1].body["segment"] == "GET /cart"
-    assert read.skipped == {"child_span": 1, "no_times": 1}
+    assert reading.signals[1].body["segment"] == "GET /cart"
+    assert reading.skipped == {"child_span": 1, "no_times": 1}
 
 
 def test_lists_are_bounded_and_what_says_nothing_is_counted() -> None:
-    read = read_logs({"items": [{"body": "a"}] * (MOST_LISTED + 9)}, RECEIVED)
-    assert (len(read.signals), read.skipped) == (MOST_LISTED, {"too_many_listed": 9})
-    assert read_logs({"items": [{}, {"body": 7}, "a"]}, RECEIVED).skipped == {"empty": 2}
+    reading = read(read_logs, {"items": [{"body": "a"}] * (MOST_LISTED + 9)})
+    assert (len(reading.signals), reading.skipped) == (MOST_LISTED, {"too_many_listed": 9})
+    assert read(read_logs, {"items": [{}, {"body": 7}, "a"]}).skipped == {"empty": 2}
     unusable: list[Json] = [{"name": "a"}, {"value": 1}, {"name": "a", "value": float("nan")}]
-    assert read_metrics({"items": unusable}, RECEIVED).skipped == {"empty": 3}
+    assert read(read_metrics, {"items": unusable}).skipped == {"empty": 3}

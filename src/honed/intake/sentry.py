@@ -3,15 +3,17 @@
 What it does: it takes envelopes at `POST /api/{project}/envelope/`, and single events at the older
 `/api/{project}/store/`. Exceptions come with their causes, calls, variables and breadcrumbs; log
 errors and messages with template and parameters; transactions as spans with a summary of all below
-them, their database queries as spans of their own; logs, metrics and streamed spans as such;
-feedback as what users say. The SDK finds the project's key in the DSN and shows it by itself.
+them, their database queries as spans of their own, without values, and requests to models with
+their tokens and cost; logs, metrics and streamed spans as such; feedback as what users say. The SDK
+finds the project's key in the DSN and shows it by itself.
 
 Why it helps: a service that has an SDK of Sentry already needs one line, the DSN, and no code.
 
-Risk and rollback: it only stores. Sessions, profiles, attachments, check-ins, replays and reports
-of the client are left out and counted, each by its name; so is what cannot be read, where something
-else in the same envelope can. The setting `intake_sources_off` turns the source off; taking the DSN
-out of the service ends it, too.
+Risk and rollback: it only stores. What was said to a model and what it answered is never kept.
+Sessions, profiles, attachments, check-ins, replays and reports of the client are left out and
+counted, each by its name; so is what cannot be read, where something else in the same envelope can.
+The setting `intake_sources_off` turns the source off; taking the DSN out of the service ends it,
+too.
 
 How it is measured: `honed intake status` counts what came and what was left out; exceptions and log
 errors of one cause are one group, with how often, since when and in which releases.
@@ -19,22 +21,21 @@ errors of one cause are one group, with how often, since when and in which relea
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from honed.core.canonical import Json
 from honed.core.intake import Intake, Request, Taken
-from honed.core.signal import Signal
 from honed.core.wire import text_in
 from honed.errors import MalformedSignal
+from honed.signals.prices import Prices
 from honed.signals.sentry.envelope import MALFORMED, Envelope, Item, parse_envelope
-from honed.signals.sentry.events import read_event, read_feedback
+from honed.signals.sentry.events import read_event, read_report
 from honed.signals.sentry.lists import read_logs, read_metrics, read_spans
-from honed.signals.sentry.protocol import Read, event_id, parse_object
-from honed.signals.sentry.source import source_of_event
+from honed.signals.sentry.protocol import Reading, event_id, parse_object
 from honed.signals.sentry.transactions import read_transaction
 
 _STORE: Final = "/store"
@@ -69,6 +70,25 @@ class SentryIntake(Intake):
     name: ClassVar[str] = "sentry"
     paths: ClassVar[tuple[str, ...]] = ("/api/{project}/envelope/", "/api/{project}/store/")
 
+    def __init__(self) -> None:
+        """Begin with the settings as they come."""
+        self._own_prices: Path | None = None
+
+    def configure(self, settings: Mapping[str, Json]) -> None:
+        """Take over the setting ``price_file``.
+
+        Raises:
+            ConfigurationError: the file is not there, or not a table of prices.
+        """
+        file = settings.get("price_file")
+        self._own_prices = Path(str(file)) if file else None
+        _prices(self._own_prices)
+
+    def poll_interval_s(self, settings: Mapping[str, Json]) -> float:
+        """Return 0, as it only listens; it is told the settings here, before anything comes."""
+        self.configure(settings)
+        return 0.0
+
     def key(self, request: Request) -> str:
         """Return the key that the SDK shows: by header, by query, or in the envelope's own DSN.
 
@@ -89,60 +109,52 @@ class SentryIntake(Intake):
             envelope = Envelope({}, (Item("event", request.body),))
         else:
             envelope = parse_envelope(request.body)
-        signals: list[Signal] = []
-        skipped = Counter(envelope.skipped)
+        reading = Reading(request.received_at, _prices(self._own_prices))
+        reading.skipped.update(envelope.skipped)
         for item in envelope.items:
-            read = _read(item, request.received_at)
-            signals += read.signals
-            skipped.update(read.skipped)
-        if skipped[MALFORMED] and not signals:
+            _read(item, reading)
+        if reading.skipped[MALFORMED] and not reading.signals:
             msg = "no item of the envelope can be read"
             raise MalformedSignal(msg, hint=_HINT)
-        return Taken(tuple(signals), +skipped, _answer(envelope, signals))
+        return Taken(tuple(reading.signals), +reading.skipped, _answer(envelope, reading))
 
 
-def _read(item: Item, received_at: datetime) -> Read:
-    reader = _READERS.get(item.type)
-    if reader is None:
-        return Read(skipped=Counter([item.type if item.type in _LEFT_OUT else "unknown_item"]))
+@lru_cache(1)
+def _prices(own: Path | None) -> Prices:
+    return Prices.load(own)
+
+
+def _read(item: Item, reading: Reading) -> None:
+    read = _READERS.get(item.type)
+    if read is None:
+        reading.skipped[item.type if item.type in _LEFT_OUT else "unknown_item"] += 1
+        return
     try:
         said = parse_object(item.payload)
     except MalformedSignal:
-        return Read(skipped=Counter([MALFORMED]))
-    return reader(said, len(item.payload), received_at)
+        reading.skipped[MALFORMED] += 1
+        return
+    if read is read_event and said.get("type") == "transaction":
+        read = read_transaction
+    reading.size_bytes = len(item.payload)
+    read(said, reading)
 
 
-def _event(said: Mapping[str, Json], size_bytes: int, received_at: datetime) -> Read:
-    if said.get("type") == "transaction":
-        return read_transaction(said, received_at)
-    return _one(read_event(said, size_bytes, received_at))
-
-
-def _report(said: Mapping[str, Json], _size_bytes: int, received_at: datetime) -> Read:
-    return _one(read_feedback(said, source_of_event(said, received_at), {}))
-
-
-def _one(signal: Signal | None) -> Read:
-    return Read([signal]) if signal else Read(skipped=Counter(["empty"]))
-
-
-_Reader = Callable[[Mapping[str, Json], int, datetime], Read]
-_READERS: Final[Mapping[str, _Reader]] = {
-    "event": _event,
-    "feedback": _event,
-    "transaction": lambda said, _, received_at: read_transaction(said, received_at),
-    "user_report": _report,
-    "log": lambda said, _, received_at: read_logs(said, received_at),
-    "trace_metric": lambda said, _, received_at: read_metrics(said, received_at),
-    "span": lambda said, _, received_at: read_spans(said, received_at),
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Json], Reading], None]]] = {
+    "event": read_event,
+    "feedback": read_event,
+    "log": read_logs,
+    "span": read_spans,
+    "trace_metric": read_metrics,
+    "transaction": read_transaction,
+    "user_report": read_report,
 }
 
 
-def _answer(envelope: Envelope, signals: list[Signal]) -> bytes:
+def _answer(envelope: Envelope, reading: Reading) -> bytes:
     """Return the event's id, as the SDKs expect it."""
-    told = event_id(envelope.header)
-    if not told:
-        told = next((each for signal in signals if (each := text_in(signal.body, "event_id"))), "")
+    ids = (text_in(signal.body, "event_id") for signal in reading.signals)
+    told = event_id(envelope.header) or next(filter(None, ids), "")
     return json.dumps({"id": told} if told else {}).encode()
 
 

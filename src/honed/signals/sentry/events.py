@@ -6,7 +6,6 @@ of is left out as a whole.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from honed.core.canonical import Json
@@ -15,7 +14,14 @@ from honed.core.fingerprint import culprit, files, fingerprint, log_fingerprint,
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import number_in, text_in
 from honed.signals.sentry.faults import MOST_EXCEPTIONS, fault, frame, frames, type_of
-from honed.signals.sentry.protocol import event_id, object_in, objects_in, tags_in, told
+from honed.signals.sentry.protocol import (
+    Reading,
+    event_id,
+    object_in,
+    objects_in,
+    tags_in,
+    told,
+)
 from honed.signals.sentry.source import Source, source_of_event
 
 #: Larger events, in bytes, lose what is heavy.
@@ -34,43 +40,39 @@ _CONTEXTS_ELSEWHERE: Final = frozenset({"trace", "feedback", "runtime"})
 _DEFAULTS: Final = frozenset({"{{ default }}", "{{default}}"})
 
 
-def read_event(event: Mapping[str, Json], size_bytes: int, received_at: datetime) -> Signal | None:
-    """Return the signal of an event; None where it says nothing."""
-    source = source_of_event(event, received_at)
+def read_event(event: Mapping[str, Json], reading: Reading) -> None:
+    """Add the signal of an event, where it says something."""
+    source = source_of_event(event, reading.received_at)
     feedback = object_in(object_in(event, "contexts"), "feedback")
     if feedback or event.get("type") == "feedback":
-        return read_feedback(feedback, source, _identity(event))
-    if size_bytes > LARGE_BYTES:
-        event = _shortened(event)
-    found = fault(objects_in(event, "exception"), text_in(event, "platform"))
-    if found is not None and (found.type or found.message):
-        return _exception(event, found, source)
-    return _log(event, source)
+        signal = _feedback(feedback, source, _identity(event))
+    else:
+        event = _shortened(event) if reading.size_bytes > LARGE_BYTES else event
+        signal = _exception(event, source) or _log(event, source)
+    reading.take(signal, "empty")
 
 
-def read_feedback(
+def read_report(said: Mapping[str, Json], reading: Reading) -> None:
+    """Add what a user says in an old report, which is of an event."""
+    source = source_of_event(said, reading.received_at)
+    reading.take(_feedback(said, source, {"about_event": event_id(said)}), "empty")
+
+
+def _feedback(
     said: Mapping[str, Json], source: Source, identity: Mapping[str, Json]
 ) -> Signal | None:
-    """Return what a user says; None where it has neither words nor a rating.
-
-    Args:
-        said: the feedback itself, or an old report, which has ``comments``.
-
-        source: where it comes from.
-
-        identity: what is kept beside the words.
-    """
+    """Return what a user says; None where it has neither words nor a rating."""
     text = text_in(said, "message") or text_in(said, "comments")
     rating = number_in(said, "rating")
     if not text and rating is None:
         return None
     page = text_in(said, "url")
-    about = {
+    about: dict[str, Json] = {
         "text": text,
         # A user's name has no shape by which it could be found and replaced: it is not kept.
         "user": text_in(said, "contact_email") or text_in(said, "email") or text_in(said, "user"),
         "page": page,
-        "about_event": text_in(said, "associated_event_id") or text_in(said, "event_id"),
+        "about_event": text_in(said, "associated_event_id"),
         "properties": object_in(said, "properties"),
         **identity,
     }
@@ -78,10 +80,13 @@ def read_feedback(
     return source.signal(SignalType.FEEDBACK, subject, about, rating)
 
 
-def _exception(event: Mapping[str, Json], found: Fault, source: Source) -> Signal:
+def _exception(event: Mapping[str, Json], source: Source) -> Signal | None:
+    exceptions = objects_in(event, "exception")[-MOST_EXCEPTIONS:]
+    found = fault(exceptions, text_in(event, "platform"))
+    if found is None or not (found.type or found.message):
+        return None
     place = culprit(found) or text_in(event, "transaction")
     type_ = found.type or "exception"
-    exceptions = objects_in(event, "exception")[-MOST_EXCEPTIONS:]
     about: dict[str, Json] = {
         "title": _title(found),
         "culprit": place,

@@ -1,63 +1,55 @@
 """What newer SDKs of Sentry send in lists: logs, metrics, and spans without a transaction."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final
 
 from honed.core.canonical import Json
-from honed.core.signal import Signal, SignalType
+from honed.core.signal import SignalType
 from honed.core.wire import number_in, text_in
-from honed.signals.sentry.protocol import Read, object_in, objects_in
+from honed.signals.sentry.protocol import Reading, object_in, objects_in
 from honed.signals.sentry.source import Source, source_of_listed
-from honed.signals.sentry.transactions import is_query, span_signal
+from honed.signals.sentry.spans import Span, is_asking_a_model, kept, telling
 
 #: Of one item; the SDK for Python sends no more than these.
 MOST_LISTED: Final = 1_000
-#: Attributes that are told elsewhere, or are the same in every signal of a service.
-_ELSEWHERE: Final = ("sentry.", "process.", "thread.")
 _PARAMETER: Final = "sentry.message.parameter."
+_IDS: Final = ("trace_id", "span_id", "parent_span_id")
 
-#: Makes a signal, or says in a word why not.
-_Make = Callable[[Mapping[str, Json], Mapping[str, Json], Source], Signal | str]
-
-
-def read_logs(said: Mapping[str, Json], received_at: datetime) -> Read:
-    """Return the lines of a log. They are in no group: an error among them comes as event, too."""
-    return _read(said, received_at, _log)
+#: Takes what is listed, with its attributes and where it comes from.
+_Take = Callable[[Mapping[str, Json], Mapping[str, Json], Source, Reading], None]
 
 
-def read_metrics(said: Mapping[str, Json], received_at: datetime) -> Read:
-    """Return what a service measured of itself."""
-    return _read(said, received_at, _metric)
+def read_logs(said: Mapping[str, Json], reading: Reading) -> None:
+    """Add the lines of a log. They are in no group: an error among them comes as event, too."""
+    _read(said, reading, _log)
 
 
-def read_spans(said: Mapping[str, Json], received_at: datetime) -> Read:
-    """Return the spans that a request to the service began, and the queries; others are counted."""
-    return _read(said, received_at, _span)
+def read_metrics(said: Mapping[str, Json], reading: Reading) -> None:
+    """Add what a service measured of itself."""
+    _read(said, reading, _metric)
 
 
-def _read(said: Mapping[str, Json], received_at: datetime, make: _Make) -> Read:
-    read = Read()
+def read_spans(said: Mapping[str, Json], reading: Reading) -> None:
+    """Add spans that began something, queries and requests to models; others are counted."""
+    _read(said, reading, _span)
+
+
+def _read(said: Mapping[str, Json], reading: Reading, take: _Take) -> None:
     listed = objects_in(said, "items")
     for each in listed[:MOST_LISTED]:
         attributes = _values(object_in(each, "attributes"))
-        made = make(each, attributes, source_of_listed(each, attributes, received_at))
-        if isinstance(made, Signal):
-            read.signals.append(made)
-        else:
-            read.skipped[made] += 1
+        source = source_of_listed(each, attributes, reading.received_at)
+        take(each, attributes, source, reading)
     if len(listed) > MOST_LISTED:
-        read.skipped["too_many_listed"] += len(listed) - MOST_LISTED
-    return read
+        reading.skipped["too_many_listed"] += len(listed) - MOST_LISTED
 
 
-def _log(each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source) -> Signal | str:
-    message = text_in(each, "body")
-    if not message:
-        return "empty"
+def _log(
+    each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source, reading: Reading
+) -> None:
     logger = text_in(attributes, "logger.name")
-    body = {
-        "message": message,
+    body: dict[str, Json] = {
+        "message": text_in(each, "body"),
         "template": text_in(attributes, "sentry.message.template"),
         "params": {
             name.removeprefix(_PARAMETER): value
@@ -66,43 +58,42 @@ def _log(each: Mapping[str, Json], attributes: Mapping[str, Json], source: Sourc
         },
         "level": text_in(each, "level"),
         "logger": logger,
-        **_traced(each),
-        "attributes": _own(attributes),
+        **_ids(each),
+        "attributes": kept(attributes, reading),
     }
-    return source.signal(SignalType.LOG, logger or "log", body)
+    signal = source.signal(SignalType.LOG, logger or "log", body)
+    reading.take(signal if body["message"] else None, "empty")
 
 
 def _metric(
-    each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source
-) -> Signal | str:
+    each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source, reading: Reading
+) -> None:
     name, value = text_in(each, "name"), number_in(each, "value")
-    if not name or value is None:
-        return "empty"
-    body = {
+    body: dict[str, Json] = {
         "kind": text_in(each, "type"),
         "unit": text_in(each, "unit"),
-        **_traced(each),
-        "attributes": _own(attributes),
+        **_ids(each),
+        "attributes": kept(attributes, reading),
     }
-    return source.signal(SignalType.METRIC, name, body, value)
+    signal = source.signal(SignalType.METRIC, name, body, value)
+    reading.take(signal if name and value is not None else None, "empty")
 
 
-def _span(each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source) -> Signal | str:
-    operation = text_in(attributes, "sentry.op")
+def _span(
+    each: Mapping[str, Json], attributes: Mapping[str, Json], source: Source, reading: Reading
+) -> None:
     is_segment = each.get("is_segment") is True
-    if not is_segment and not is_query(operation, attributes):
-        return "child_span"
-    body = {
-        "op": operation,
+    place = {
         "status": text_in(each, "status"),
         "is_segment": is_segment or None,
         "segment": "" if is_segment else text_in(attributes, "sentry.segment.name"),
-        "parent_span_id": text_in(each, "parent_span_id"),
-        **_traced(each),
-        "attributes": _own(attributes),
+        **_ids(each),
     }
-    name = text_in(each, "name") or operation or "span"
-    return span_signal(name, each, "end_timestamp", source, body) or "no_times"
+    span = Span(text_in(each, "name"), text_in(attributes, "sentry.op"), attributes, place)
+    if is_segment or span.is_query or is_asking_a_model(span):
+        reading.take(telling(span, each, "end_timestamp", source, reading), "no_times")
+    else:
+        reading.skipped["child_span"] += 1
 
 
 def _values(attributes: Mapping[str, Json]) -> dict[str, Json]:
@@ -113,9 +104,5 @@ def _values(attributes: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def _own(attributes: Mapping[str, Json]) -> dict[str, Json]:
-    return {k: v for k, v in attributes.items() if not k.startswith(_ELSEWHERE)}
-
-
-def _traced(each: Mapping[str, Json]) -> dict[str, Json]:
-    return {"trace_id": text_in(each, "trace_id"), "span_id": text_in(each, "span_id")}
+def _ids(each: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: text_in(each, name) for name in _IDS}

@@ -11,6 +11,7 @@ from honed.core.canonical import Json
 from honed.core.signal import Signal
 from honed.core.wire import parse_json, parse_time, text_in
 from honed.errors import MalformedSignal
+from honed.signals.prices import Prices
 
 #: An event's id: a UUID, with dashes or without.
 _ID: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -19,12 +20,24 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 @dataclass(slots=True)
-class Read:
-    """What was read of one item."""
+class Reading:
+    """One request while its items are read."""
 
+    received_at: datetime
+    #: Of requests to models.
+    prices: Prices
+    #: Of the item that is read now.
+    size_bytes: int = 0
     signals: list[Signal] = field(default_factory=list)
-    #: How many were left out, by reason.
+    #: How many things were left out, by reason.
     skipped: Counter[str] = field(default_factory=Counter)
+
+    def take(self, signal: Signal | None, otherwise: str) -> None:
+        """Add a signal; where there is none, count why."""
+        if signal is None:
+            self.skipped[otherwise] += 1
+        else:
+            self.signals.append(signal)
 
 
 def parse_object(payload: bytes) -> Mapping[str, Json]:
