@@ -375,6 +375,18 @@ def installed_intakes() -> Mapping[str, Intake]:
     return discover("honed.intake", Intake)  # type: ignore[type-abstract]  # the family's base
 
 
+def open_intakes(settings: Settings) -> list[Intake]:
+    """Return every intake that is installed, ready to take what comes.
+
+    Raises:
+        ConfigurationError: a setting of one of them is wrong.
+    """
+    intakes = list(installed_intakes().values())
+    for intake in intakes:
+        intake.configure(settings.model_dump(mode="json"))
+    return intakes
+
+
 def installed_kinds() -> Mapping[str, AnyKind]:
     """Return every kind that is installed, by name."""
     return discover("honed.kinds", Kind)  # type: ignore[type-abstract]  # the family's base

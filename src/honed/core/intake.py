@@ -57,6 +57,17 @@ class Intake(ABC):
     #: part of a path. Where one is called ``project``, the id of the project must stand in it.
     paths: ClassVar[tuple[str, ...]] = ()
 
+    def configure(self, settings: Mapping[str, Json]) -> None:
+        """Take over what it needs of the settings, before anything comes; by default nothing.
+
+        Args:
+            settings: every setting of honed by its name, as JSON.
+
+        Raises:
+            ConfigurationError: one of them is wrong.
+        """
+        del settings
+
     def key(self, request: Request) -> str:
         """Return the public key of the project, before the body is read; empty: none was sent.
 

@@ -33,7 +33,7 @@ from honed.storage.server import Server
 from honed.storage.store import INTAKE, Store
 from honed.testing.corpus import PLANTED
 from honed.testing.pair import served
-from honed.wiring import installed_intakes
+from honed.wiring import installed_intakes, open_intakes
 
 HEADINGS = ("What it does", "Why it helps", "Risk and rollback", "How it is measured")
 #: Longest wait for one answer of a test's server.
@@ -115,7 +115,7 @@ def intake_serving(
         project = add_project(conn, "shop")
     rules = Rules.of(settings)
     behind = create_app(rules, [health_router()])
-    every = list(installed_intakes().values()) if intakes is None else intakes
+    every = open_intakes(settings) if intakes is None else intakes
     scrubber = open_scrubber(b"key of a test" * 3)
     with Pipeline(Store(store).database(INTAKE), settings, scrubber) as pipeline:
         front = Door(behind, intakes=every, pipeline=pipeline, rules=rules)

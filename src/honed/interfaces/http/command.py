@@ -33,11 +33,11 @@ def serve(invocation: _Invocation) -> None:
     from honed.interfaces.http.intake import Door
     from honed.interfaces.http.server import listening, serve_until_told
     from honed.signals.polling import Poller
-    from honed.wiring import PolicyUse, installed_intakes, open_app
+    from honed.wiring import PolicyUse, open_app, open_intakes
 
     settings = invocation.settings()
     rules = Rules.of(settings)
-    intakes = list(installed_intakes().values())
+    intakes = open_intakes(settings)
     with (
         listening(settings) as door,
         open_app(settings, policy=PolicyUse.KEEP) as app,
