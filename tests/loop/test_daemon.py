@@ -71,6 +71,23 @@ def test_ended_cycle_is_followed_by_one_when_its_time_has_come(pet_shop: PetShop
     assert [cycle.phase for cycle in all_cycles(pet_shop)] == [Phase.WAITING, Phase.FINISHED]
 
 
+def scans(shop: PetShop) -> int:
+    with shop.store.transaction() as conn:
+        (row,) = conn.execute("SELECT count(DISTINCT started_at) AS scans FROM honed.scan")
+    return int(row["scans"])
+
+
+def test_sources_of_tickets_are_asked_when_it_is_time_and_not_before(pet_shop: PetShop) -> None:
+    keeper(pet_shop).scan_if_due()
+    keeper(pet_shop).scan_if_due()
+    assert scans(pet_shop) == 1
+    with pet_shop.store.transaction() as conn:
+        conn.execute("RESET ROLE")
+        conn.execute("UPDATE honed.scan SET started_at = started_at - interval '2 hours'")
+    keeper(pet_shop).scan_if_due()
+    assert scans(pet_shop) == 2
+
+
 def test_removed_target_gets_none(pet_shop: PetShop) -> None:
     remove_target(pet_shop.store, SHOP)
     keeper(pet_shop).begin_due()

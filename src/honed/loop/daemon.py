@@ -1,4 +1,4 @@
-"""The daemon: a worker, the timer that begins cycles, readings, and checkpoints of the record."""
+"""The daemon: a worker, the timer that begins cycles and scans, readings, and checkpoints."""
 
 import logging
 import threading
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from honed.approval.decisions import expire_overdue
+from honed.backlog.scan import chosen, installed_sources, is_due, scan
 from honed.core.target import Target
 from honed.errors import HonedError
 from honed.ledger.checkpoint import write_checkpoint
@@ -69,6 +70,7 @@ class Keeper:
         ]
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
+            duties.append((self.scan_if_due, TICK_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
         for duty, pause_s in duties:
             thread = threading.Thread(target=self._repeat, args=(duty, pause_s), daemon=True)
@@ -124,6 +126,16 @@ class Keeper:
                 schedule(conn, row["target_id"], Options.of(settings))
         with self._parts.store.transaction() as conn:
             expire_overdue(conn, self._parts.signer)
+
+    def scan_if_due(self) -> None:
+        """Ask the sources of tickets, if nobody has for as long as the settings say."""
+        settings = self._parts.settings
+        with self._parts.store.transaction() as conn:
+            if not is_due(conn, settings):
+                return
+        for report in scan(self._parts.store, chosen(installed_sources(), settings), settings):
+            if report.error:
+                _LOG.warning("the source %s was not read: %s", report.source, report.error)
 
     def _repeat(self, duty: Callable[[], None], pause_s: float) -> None:
         while not self._ending.is_set():
