@@ -1,0 +1,1 @@
+"""What programs that honed hears of import: nothing but Python's own library."""
