@@ -60,7 +60,7 @@ _WHO_MAY = {
     "(table|relation) project$": "honed_operator",
     "(table|relation|sequence) ": "honed_daemon",
     "function approve$": "honed_approver",
-    "function (approve_by_policy|defer_message|number_trial)$": "honed_daemon",
+    "function (approve_by_policy|defer_message|number_trial|take_in_ticket)$": "honed_daemon",
     "function (move_ticket|begin_attempt|end_attempt)$": "honed_daemon",
     "function (record_groups|keep_signal_partitions)$": "honed_intake",
     "function ": "honed_operator",

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from honed import errors
 from honed.aliases import VARIABLES
 from honed.config import Settings
+from honed.core.intake import Intake
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.errors import HonedError
@@ -49,6 +50,7 @@ def pages(store: Database) -> dict[str, str]:
     return {
         "cli.md": cli_page(),
         "errors.md": errors_page(),
+        "intakes.md": intakes_page(),
         "kinds.md": kinds_page(),
         "settings.md": settings_page(),
         "sql.md": sql_page(store),
@@ -98,6 +100,26 @@ def kinds_page() -> str:
         first, *rest = manual_page(kind).splitlines()
         body = "\n".join(f"#{line}" if line.startswith("#") else line for line in rest)
         parts += [f"#{first}", body.strip()]
+    return _page(parts)
+
+
+def intakes_page() -> str:
+    """Return the manual pages of the intakes that are installed."""
+    intakes = discover("honed.intake", Intake)  # type: ignore[type-abstract]  # likewise
+    parts = [
+        "# Intakes",
+        _MADE,
+        (
+            "`honed project add` prints the DSN and the key of a project; `honed serve` takes what"
+            " is sent with it. A body may be compressed (gzip, deflate, br), and takes no more than"
+            " 1 MB so and 10 MB inflated. The answer is 200 once everything is stored, 429 or 503"
+            " with when to come again, 400 for what cannot be read, 401 for a key of no project."
+        ),
+    ]
+    for intake in intakes.values():
+        module = sys.modules[type(intake).__module__]
+        paths = [f"- `POST {path}`" for path in intake.paths]
+        parts += [f"## {intake.name}", (module.__doc__ or "").strip(), "\n".join(paths)]
     return _page(parts)
 
 
