@@ -47,6 +47,21 @@ class TwoServerRole(StrEnum):
     SECONDARY = "secondary"
 
 
+class LogLevel(StrEnum):
+    """How severe a line of a log is."""
+
+    #: Everything.
+    TRACE = "trace"
+    #: What a developer looks for.
+    DEBUG = "debug"
+    #: What happens.
+    INFO = "info"
+    #: What should not happen often.
+    WARN = "warn"
+    #: What should not happen.
+    ERROR = "error"
+
+
 _TableOfTarget: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*\..+\..+$")]
 _Retention: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[1-9]\d*( (hour|day|week|month|year)s?)?$")
@@ -62,6 +77,10 @@ _Sources: TypeAlias = Annotated[
     ),
 ]
 _Names: TypeAlias = Annotated[str, StringConstraints(pattern=r"^$|^[a-z]\w*(, *[a-z]\w*)*$")]
+
+
+_Target: Final = r"([A-Za-z][\w.-]*=)?https?://[^\s,@]+"
+_Targets: TypeAlias = Annotated[str, StringConstraints(pattern=rf"^$|^{_Target}(, *{_Target})*$")]
 
 
 #: What pydantic calls a complaint about something that would tell a secret.
@@ -278,6 +297,25 @@ class Settings(BaseSettings):
     intake_sources_off: str = Field(
         "",
         description="Sources that nothing is taken from, such as otlp, with commas between.",
+    )
+    otlp_log_level: LogLevel = Field(
+        LogLevel.ERROR,
+        description="Least severe lines of logs that are kept of what OpenTelemetry sends; errors"
+        " always are.",
+    )
+    price_file: Path | None = Field(
+        None,
+        description="File with prices of models, which come before those that honed knows; it has"
+        " the form of src/honed/signals/prices.toml.",
+    )
+    prometheus_targets: _Targets = Field(
+        "",
+        description="Pages with metrics in Prometheus' text format that are read, as"
+        " name=http://host:port/metrics (the name may be left out), with commas between. What is"
+        " read belongs to the project called prometheus.",
+    )
+    prometheus_interval_s: float = Field(
+        60.0, ge=1, allow_inf_nan=False, description="Pause between two readings of those pages."
     )
 
     backlog_enabled: bool = Field(

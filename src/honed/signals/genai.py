@@ -179,7 +179,7 @@ def read_inference(attributes: Mapping[str, Json]) -> Inference | None:
 
     Spans of agents, tools and chains are none: the requests in them are spans of their own.
     """
-    if not any(name in attributes for name in _TELLING):
+    if _TELLING.isdisjoint(attributes):
         return None
     said = {what: _first(attributes, names) for what, names in ALIASES.items()}
     operation = _operation(attributes, said["operation"])
@@ -199,7 +199,7 @@ def read_inference(attributes: Mapping[str, Json]) -> Inference | None:
 
 
 #: Without one of them a span says nothing of a model.
-_TELLING: Final = (*ALIASES["request_model"], *ALIASES["response_model"])
+_TELLING: Final = frozenset({*ALIASES["request_model"], *ALIASES["response_model"]})
 
 
 def _operation(attributes: Mapping[str, Json], said: Json) -> str:
