@@ -108,6 +108,18 @@ def test_wait_for_a_person_ends(pet_shop: PetShop) -> None:
         assert decisions(conn, improvement.improvement_id) == []
 
 
+def test_signals_whose_time_is_over_are_dropped(pet_shop: PetShop) -> None:
+    with pet_shop.store.transaction() as conn:
+        conn.execute(
+            "CREATE TABLE honed.signal_20010101 PARTITION OF honed.signal"
+            " FOR VALUES FROM ('2001-01-01Z') TO ('2001-01-02Z')"
+        )
+    keeper(pet_shop).drop_old_signals()
+    with pet_shop.store.transaction() as conn:
+        (row,) = conn.execute("SELECT to_regclass('honed.signal_20010101') IS NULL AS is_gone")
+    assert row["is_gone"]
+
+
 def test_target_that_is_away_does_not_keep_others_from_being_read(
     pet_shop: PetShop, caplog: pytest.LogCaptureFixture, tmp_path: Any
 ) -> None:

@@ -14,6 +14,7 @@ from honed.ledger.checkpoint import write_checkpoint
 from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts
 from honed.loop.two_servers.member import Member
+from honed.signals.partitions import keep_partitions
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
@@ -24,6 +25,9 @@ TICK_S = 5.0
 
 #: Pause between two checkpoints: what was recorded since the last one could be cut off unseen.
 CHECKPOINT_S = 300.0
+
+#: Pause between two looks at whether signals are too old; whoever takes them in looks, too.
+RETENTION_S = 3600.0
 
 #: So often a role is renewed before it would be lost.
 ROUNDS_IN_A_LEASE = 3.0
@@ -71,6 +75,7 @@ class Keeper:
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
             duties.append((self.scan_if_due, TICK_S))
+            duties.append((self.drop_old_signals, RETENTION_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
         for duty, pause_s in duties:
             thread = threading.Thread(target=self._repeat, args=(duty, pause_s), daemon=True)
@@ -109,6 +114,14 @@ class Keeper:
                 write_checkpoint(conn, self._parts.signer, self._parts.settings.checkpoints)
         except HonedError as error:
             _LOG.warning("no checkpoint was written: %s (%s)", error, error.hint)
+
+    def drop_old_signals(self) -> None:
+        """Drop the days of signals whose time is over, also while nobody takes any in."""
+        try:
+            with self._parts.store.transaction() as conn:
+                keep_partitions(conn, self._parts.settings.signal_retention_days)
+        except HonedError as error:
+            _LOG.warning("old signals were not dropped: %s", error)
 
     def keep_role(self) -> None:
         """Hold the daemon's role, or its role among two servers, and tell the other one."""
