@@ -1,0 +1,213 @@
+"""Scrubbing by value: personal data and secrets become keyed tokens before anything is stored."""
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from honed.core.canonical import Json
+from honed.core.sensitive.credentials import hides
+from honed.core.sensitive.rule import Rule, find, masked, plain
+from honed.core.sensitive.screen import rules_for
+
+AnswerT = TypeVar("AnswerT")
+
+#: What a token looks like; it is left alone wherever it stands.
+_TOKEN = re.compile(r"(<[a-z][a-z0-9_]{1,31}:[0-9a-f]{8}>)")
+_TOKEN_DIGITS = 8
+#: What one pass takes away may lay another match open; a text that is not done by then is hidden
+#: as a whole.
+_MOST_PASSES = 8
+#: What a client's own filter has left of a value.
+_NOTHING = frozenset({"", "[Filtered]"})
+#: Harmless texts that are remembered, each of at most so many characters: a few megabytes.
+_MOST_KEPT = 8192
+_LONGEST_KEPT = 200
+#: What is nested deeper is cut off; a parser that recurses stops at about a thousand.
+_MOST_DEPTH = 100
+_TOO_DEEP = "<nested:00000000>"
+#: Between them lie the numbers of cards.
+_CARDS = range(10**12, 10**19)
+#: What they begin with; nanoseconds since 1970 begin with 1.
+_CARD_STARTS = "23456"
+_PAIR = 2
+
+
+class Scrubber:
+    """Replaces personal data and secrets by tokens such as ``<email:3fa9c1d2>``.
+
+    A token ends with the start of the HMAC-SHA-256 of what it stands for. So equal values stay
+    equal and events group as before, and without the key nobody can try out which value it was.
+    E-mail addresses and numbers are equal however they are written. Scrubbing again changes
+    nothing. It takes time linear in the text.
+
+    It finds what has a shape, or a telling name beside it: not names of people, nor postal
+    addresses, nor a password in the middle of a sentence. Harmless short texts are kept in memory,
+    so that what occurs in every event costs one look-up; what is sensitive is not kept.
+
+    Args:
+        key: secret of the installation; another key makes other tokens.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._hmac = hmac.new(key, digestmod="sha256")
+        self._texts = _Memory(self._scrubbed)
+        self._names = _Memory(self._name)
+        #: By the mask of a text.
+        self._rules = _Memory(rules_for)
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without personal data and secrets."""
+        return self._texts[text]
+
+    def value(self, value: Json) -> Json:
+        """Return ``value`` with each of its texts scrubbed, keys too.
+
+        What stands under a name such as ``password`` or ``authorization`` becomes a token whatever
+        it looks like, also in a pair, as headers are: ``["Authorization", "..."]``. True, false,
+        null and empty texts stay.
+        """
+        return self._value(value, 0)
+
+    def _value(self, value: Json, depth: int) -> Json:
+        if isinstance(value, str):
+            return self._texts[value]
+        if isinstance(value, int):
+            return self._number(value)
+        if value is None or isinstance(value, float):
+            return value
+        # Dictionaries first: to ask for a Mapping takes ten times as long.
+        if isinstance(value, (dict, Mapping)):
+            return self._object(value, depth + 1)
+        return self._array(value, depth + 1)
+
+    def _object(self, value: Mapping[str, Json], depth: int) -> Json:
+        if depth > _MOST_DEPTH:
+            return _TOO_DEEP
+        # Nearly all of an event is settled here, by one look-up a text.
+        texts, names = self._texts, self._names
+        scrubbed: dict[str, Json] = {}
+        for key, item in value.items():
+            name = names[key]
+            if name is None:
+                scrubbed[texts[key]] = self._hidden(item)
+            elif isinstance(item, str):
+                scrubbed[name] = texts[item]
+            elif isinstance(item, dict):
+                scrubbed[name] = self._object(item, depth + 1)
+            elif isinstance(item, list):
+                scrubbed[name] = self._array(item, depth + 1)
+            else:
+                scrubbed[name] = self._value(item, depth)
+        if "value" in value:
+            self._hide_attribute(value, scrubbed)
+        return scrubbed
+
+    def _array(self, value: Sequence[Json], depth: int) -> Json:
+        if depth > _MOST_DEPTH:
+            return _TOO_DEEP
+        if len(value) == _PAIR and isinstance(value[0], str) and self._names[value[0]] is None:
+            return [self._texts[value[0]], self._hidden(value[1])]
+        return [
+            self._object(item, depth + 1) if isinstance(item, dict) else self._value(item, depth)
+            for item in value
+        ]
+
+    def _hide_attribute(self, value: Mapping[str, Json], scrubbed: dict[str, Json]) -> None:
+        """Hide the value of ``{"key": "password", "value": ...}``."""
+        name = value.get("key") or value.get("name")
+        if isinstance(name, str) and self._names[name] is None:
+            scrubbed["value"] = self._hidden(value["value"])
+
+    def _hidden(self, value: Json) -> Json:
+        """Return the token of a whole value."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            is_settled = value in _NOTHING or _TOKEN.fullmatch(value)
+            return value if is_settled else self._token("hidden", value)
+        try:
+            return self._token("hidden", json.dumps(value, sort_keys=True))
+        except RecursionError:
+            return _TOO_DEEP
+
+    def _number(self, number: int) -> Json:
+        if number not in _CARDS or (text := str(number))[0] not in _CARD_STARTS:
+            return number
+        scrubbed = self._texts[text]
+        return number if scrubbed == text else scrubbed
+
+    def _name(self, key: str) -> str | None:
+        """Return the scrubbed ``key``, or None where it hides its value."""
+        return None if hides(key) else self._texts[key]
+
+    def _scrubbed(self, text: str) -> str:
+        rules = self._rules[masked(text)]
+        return self._settled(text, rules) if rules else text
+
+    def _settled(self, text: str, rules: Sequence[Rule]) -> str:
+        """Return ``text`` with tokens for what ``rules`` find, and then find in what is left."""
+        for _ in range(_MOST_PASSES):
+            before = text
+            # Every second part is a token.
+            parts = _TOKEN.split(text) if "<" in text else [text]
+            parts[::2] = [self._replaced(part, rules) for part in parts[::2]]
+            text = "".join(parts)
+            if text == before or _TOKEN.fullmatch(text):
+                return text
+        return self._token("text", text)
+
+    def _replaced(self, text: str, rules: Sequence[Rule]) -> str:
+        """Return ``text``, which holds no token, with one for each place that ``rules`` find."""
+        found = find(rules, text)
+        if not found:
+            return text
+        parts: list[str] = []
+        end = 0
+        for each in found:
+            parts += (text[end : each.start], self._token(each.rule, text[each.start : each.end]))
+            end = each.end
+        parts.append(text[end:])
+        return "".join(parts)
+
+    def _token(self, rule: str, text: str) -> str:
+        canonical = _CANONICAL.get(rule)
+        known = plain(text) if canonical is None else canonical(plain(text))
+        digest = self._hmac.copy()
+        digest.update(known.encode("utf-8", "surrogatepass"))
+        return f"<{rule}:{digest.hexdigest()[:_TOKEN_DIGITS]}>"
+
+
+class _Memory(dict[str, AnswerT]):
+    """Answers by text; what is harmless is kept: the text itself, or an answer that is nothing."""
+
+    def __init__(self, answer: Callable[[str], AnswerT]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def __missing__(self, text: str) -> AnswerT:
+        answer = self._answer(text)
+        if (answer is text or not answer) and len(text) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[text] = answer
+        return answer
+
+
+def _address(text: str) -> str:
+    """Return an e-mail address as it is meant, however it is written."""
+    return _ENCODED_AT.sub("@", text).lstrip(".+-").lower()
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+_ENCODED_AT = re.compile(r"%(?:25){0,2}40|&#(?:64|x40);")
+_CANONICAL: Mapping[str, Callable[[str], str]] = {
+    "email": _address,
+    "phone": _digits,
+    "card": _digits,
+    "iban": _digits,
+}
