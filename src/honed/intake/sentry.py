@@ -84,11 +84,6 @@ class SentryIntake(Intake):
         self._own_prices = Path(str(file)) if file else None
         _prices(self._own_prices)
 
-    def poll_interval_s(self, settings: Mapping[str, Json]) -> float:
-        """Return 0, as it only listens; it is told the settings here, before anything comes."""
-        self.configure(settings)
-        return 0.0
-
     def key(self, request: Request) -> str:
         """Return the key that the SDK shows: by header, by query, or in the envelope's own DSN.
 
