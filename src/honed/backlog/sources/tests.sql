@@ -1,0 +1,94 @@
+-- list_failing --
+-- What failed on the newest commit of each project's main branch, in every attempt, with the tests that failed of it; one row a fault. Where nobody tells a commit, the newest run stands for it.
+WITH result AS (
+       SELECT test_result.project, test_result.test, test_result.environment,
+              coalesce(
+                nullif(test_result.commit, ''), 'run ' || nullif(test_result.run, ''), ''
+              ) AS code,
+              coalesce(test_result.commit, '') AS commit,
+              coalesce(test_result.branch, '') AS branch,
+              -- ISO 8601 in UTC is in the order of its letters.
+              coalesce(test_result.committed_at, '') COLLATE "C" AS committed_at,
+              test_result.outcome <> 'passed' AS is_failure, test_result.at,
+              test_result.received_at, test_result.file, test_result.message,
+              test_result.fingerprint, test_result.run
+         FROM honed.test_result
+        WHERE test_result.outcome IN ('passed', 'failed', 'error')
+          -- What is not committed is work in progress.
+          AND test_result.dirty IS NOT TRUE
+          AND test_result.received_at > honed.now() - interval '14 days'
+     ),
+     main AS (
+       SELECT DISTINCT ON (result.project) result.project, result.branch
+         FROM result
+        GROUP BY result.project, result.branch
+        ORDER BY result.project, result.branch IN ('main', 'master', 'trunk') DESC,
+                 count(DISTINCT result.run) DESC, result.branch
+     ),
+     newest AS (
+       SELECT DISTINCT ON (result.project) result.project, result.branch, result.code,
+              max(result.commit) AS commit, max(result.committed_at) AS committed_at,
+              max(result.at) AS at, count(DISTINCT result.test) AS tests
+         FROM result
+         JOIN main ON main.project = result.project AND main.branch = result.branch
+        GROUP BY result.project, result.branch, result.code
+        ORDER BY result.project, max(result.committed_at) DESC, max(result.at) DESC
+     ),
+     failing AS (
+       SELECT result.project, newest.branch, newest.code, newest.commit, newest.tests, newest.at,
+              newest.committed_at, result.test, result.environment,
+              (array_agg(result.fingerprint ORDER BY result.at DESC))[1] AS fingerprint,
+              (array_agg(result.message ORDER BY result.at DESC))[1] AS message,
+              (array_agg(result.file ORDER BY result.at DESC))[1] AS file,
+              max(result.at) AS last_at, max(result.received_at) AS received_at
+         FROM result
+         JOIN newest ON newest.project = result.project AND newest.branch = result.branch
+          AND newest.code = result.code
+        GROUP BY result.project, newest.branch, newest.code, newest.commit, newest.tests,
+                 newest.at, newest.committed_at, result.test, result.environment
+       -- What also passed there is flaky.
+       HAVING bool_and(result.is_failure)
+     ),
+     -- The last commit before it on which the test passed.
+     passed AS (
+       SELECT DISTINCT ON (failing.project, failing.test, failing.environment)
+              failing.project, failing.test, failing.environment, result.commit
+         FROM failing
+         JOIN result USING (project, test, environment, branch)
+        WHERE NOT result.is_failure AND result.code <> failing.code
+          AND (result.committed_at, result.at) < (failing.committed_at, failing.at)
+        ORDER BY failing.project, failing.test, failing.environment, result.committed_at DESC,
+                 result.at DESC
+     )
+SELECT failing.project, failing.branch, failing.commit, failing.tests AS tests_run,
+       failing.fingerprint, signal_group.title, signal_group.culprit, signal_group.files,
+       signal_group.event_count, signal_group.first_seen_at,
+       count(DISTINCT failing.test) AS tests_failing,
+       (array_agg(DISTINCT failing.test))[:20] AS tests,
+       array_agg(DISTINCT failing.environment) AS environments,
+       array_remove(array_agg(DISTINCT failing.file), NULL) AS test_files,
+       left(max(failing.message), 2000) AS message,
+       max(failing.last_at) AS last_seen_at,
+       max(passed.commit) AS passed_commit
+  FROM failing
+  JOIN honed.project ON project.name = failing.project
+  JOIN honed.signal_group ON signal_group.project_id = project.project_id
+   AND signal_group.fingerprint = failing.fingerprint
+  LEFT JOIN passed ON passed.project = failing.project AND passed.test = failing.test
+   AND passed.environment = failing.environment
+ GROUP BY failing.project, failing.branch, failing.commit, failing.tests, failing.fingerprint,
+          signal_group.group_id
+HAVING max(failing.received_at) >= %(since)s
+ ORDER BY failing.project, signal_group.group_id;
+
+-- list_flaky --
+-- Tests that were flaky in the last days: proven, or often enough suspected.
+SELECT flaky_test.project, flaky_test.test, flaky_test.is_proven, flaky_test.commits,
+       flaky_test.commit_failures, flaky_test.commit_passes, flaky_test.flips,
+       flaky_test.results, flaky_test.failures, flaky_test.failure_share, flaky_test.runs,
+       flaky_test.environments, flaky_test.first_seen_at, flaky_test.last_seen_at,
+       flaky_test.file, left(flaky_test.message, 2000) AS message
+  FROM honed.flaky_test
+ WHERE (flaky_test.is_proven OR flaky_test.flips >= %(least_flips)s)
+   AND flaky_test.last_seen_at > honed.now() - make_interval(days => %(days)s::integer)
+ ORDER BY flaky_test.project, flaky_test.test;
