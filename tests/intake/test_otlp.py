@@ -295,7 +295,7 @@ def test_settings_say_what_is_kept_and_what_it_costs(tmp_path: Path) -> None:
     ]
     intake = OtlpIntake()
     settings = Settings(price_file=prices, otlp_log_level="info")
-    assert intake.poll_interval_s(settings.model_dump(mode="json")) == 0
+    intake.configure(settings.model_dump(mode="json"))
     request = Request("POST", "/v1/traces", body=encoded("traces", said), received_at=RECEIVED)
     (inference,) = [s for s in intake.take(request).signals if s.type == "inference"]
     assert inference.body["cost_usd"] == pytest.approx(1.000002)

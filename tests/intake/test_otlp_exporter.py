@@ -1,14 +1,23 @@
 """OpenTelemetry's own SDK and exporters, unmodified and told by the environment alone, report."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from honed.config import Settings
+from honed.intake.prometheus import PrometheusIntake
+from honed.signals.prices import Prices
 from honed.testing.intake import IntakeServer
 
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "send-traces.md"
+FENCED = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 #: A service with OpenTelemetry's API and nothing of honed.
 SERVICE = """
 import logging
@@ -56,27 +65,15 @@ main()
 EXPORTERS = {"protobuf": "otlp_proto_http", "json": "otlp_json_http"}
 
 
-def run(server: IntakeServer, folder: Path, exporter: str, **environment: str) -> None:
+def run(folder: Path, **environment: str) -> None:
     """Run the service under opentelemetry-instrument until it has ended and reported."""
     program = folder / "service.py"
     program.write_text(SERVICE, encoding="utf-8")
-    told = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
-        "OTEL_EXPORTER_OTLP_HEADERS": f"X-Honed-Key={server.project.public_key}",
-        "OTEL_TRACES_EXPORTER": exporter,
-        "OTEL_METRICS_EXPORTER": exporter,
-        "OTEL_LOGS_EXPORTER": exporter,
-        "OTEL_SERVICE_NAME": "shop",
-        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
-        "OTEL_RESOURCE_ATTRIBUTES": "service.version=1.2,deployment.environment.name=production",
-        "NO_PROXY": "127.0.0.1",
-        **environment,
-    }
     command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), sys.executable]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run(
         [*command, str(program)],
-        env={**plain, **told},
+        env={**plain, "NO_PROXY": "127.0.0.1", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -86,41 +83,66 @@ def run(server: IntakeServer, folder: Path, exporter: str, **environment: str) -
     assert "Failed to export" not in done.stderr, done.stderr
 
 
+def told(server: IntakeServer, exporter: str) -> dict[str, str]:
+    """Return what the environment says to a service that sends by this exporter."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{server.project.public_key}",
+        "OTEL_TRACES_EXPORTER": exporter,
+        "OTEL_METRICS_EXPORTER": exporter,
+        "OTEL_LOGS_EXPORTER": exporter,
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.version=1.2,deployment.environment.name=production",
+    }
+
+
+def blocks(language: str) -> list[str]:
+    text = HOWTO.read_text(encoding="utf-8")
+    return [body for found, body in FENCED.findall(text) if found == language]
+
+
 @pytest.mark.parametrize(("wire", "compression"), [("protobuf", "gzip"), ("json", "none")])
 def test_traces_metrics_and_logs_arrive(
     wire: str, compression: str, intake_server: IntakeServer, tmp_path: Path
 ) -> None:
-    run(intake_server, tmp_path, EXPORTERS[wire], OTEL_EXPORTER_OTLP_COMPRESSION=compression)
+    environment = told(intake_server, EXPORTERS[wire])
+    run(tmp_path, **environment, OTEL_EXPORTER_OTLP_COMPRESSION=compression)
     rows = intake_server.rows("SELECT * FROM honed.signal")
     assert {(row["service"], row["release"], row["environment"]) for row in rows} == {
         ("shop", "1.2", "production")
     }
-    told = {(row["type"], row["subject"]): row for row in rows}
-    assert {each for each in told if each[0] != "exception"} == {
+    found = {(row["type"], row["subject"]): row for row in rows}
+    assert {each for each in found if each[0] != "exception"} == {
         ("span", "POST /checkout"), ("span", "load"), ("inference", "gpt-6.2-sol"),
         ("metric", "orders"), ("metric", "checkout"), ("log", "shop.cart"),
     }  # fmt: skip
-    assert told["span", "load"]["body"]["query"] == "SELECT * FROM cart WHERE owner = ? AND n > ?"
-    assert told["span", "POST /checkout"]["body"]["status"] == "error"
-    assert told["span", "POST /checkout"]["value"] > 0
-    assert told["metric", "orders"]["value"] == 3
-    assert told["metric", "checkout"]["value"] == 40
-    assert told["metric", "checkout"]["body"]["count"] == 3
-    assert told["log", "shop.cart"]["body"]["message"] == "cart 17 is broken"
+    assert found["span", "load"]["body"]["query"] == "SELECT * FROM cart WHERE owner = ? AND n > ?"
+    assert found["span", "POST /checkout"]["body"]["status"] == "error"
+    assert found["span", "POST /checkout"]["value"] > 0
+    assert found["metric", "orders"]["value"] == 3
+    assert found["metric", "checkout"]["value"] == 40
+    assert found["metric", "checkout"]["body"]["count"] == 3
+    assert found["log", "shop.cart"]["body"]["message"] == "cart 17 is broken"
     assert intake_server.counts("refused") == {}
 
 
-def test_with_the_key_in_the_endpoint_the_same_arrives_in_groups_and_with_its_cost(
+def test_what_the_howto_says_to_export_is_enough(
     intake_server: IntakeServer, tmp_path: Path
 ) -> None:
-    endpoint = f"{intake_server.url}/otlp/{intake_server.project.public_key}"
-    run(
-        intake_server,
-        tmp_path,
-        EXPORTERS["protobuf"],
-        OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
-        OTEL_EXPORTER_OTLP_HEADERS="",
-    )
+    lines = [line.strip() for block in blocks("sh") for line in block.splitlines()]
+    said = dict(shlex.split(line)[1].split("=", 1) for line in lines if line.startswith("export"))
+    key = intake_server.project.public_key
+    # The other way to show the key, which the text names.
+    endpoint = said["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/otlp/<key>"
+    assert f"`{endpoint}`" in HOWTO.read_text(encoding="utf-8")
+    assert said.pop("OTEL_EXPORTER_OTLP_HEADERS") == "x-honed-key=<key>"
+    address = endpoint.replace("http://127.0.0.1:8340", intake_server.url).replace("<key>", key)
+    run(tmp_path, **{**said, "OTEL_EXPORTER_OTLP_ENDPOINT": address})
+    assert "opentelemetry-instrument python service.py" in lines
+    spans, models = (intake_server.rows(query) for query in blocks("sql"))
+    assert {row["subject"] for row in spans} == {"POST /checkout", "load"}
+    assert [(row["model"], row["of_unknown_cost"]) for row in models] == [("gpt-6.2-sol", 0)]
     (group,) = intake_server.rows("SELECT * FROM honed.signal_group WHERE type = 'exception'")
     # The span that it ended, and the line of the log.
     assert group["event_count"] == 2
@@ -135,3 +157,15 @@ def test_with_the_key_in_the_endpoint_the_same_arrives_in_groups_and_with_its_co
     assert request["duration_ms"] >= 0
     kept = intake_server.rows("SELECT body::text FROM honed.signal")
     assert [row for row in kept if "bob" in row["body"]] == []
+
+
+def test_what_the_howto_says_of_settings_can_be_set(tmp_path: Path) -> None:
+    prices, targets = blocks("toml")
+    own = tmp_path / "prices.toml"
+    own.write_text(prices, encoding="utf-8")
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    found = Prices.load(own).find("openai", "gpt-6.2-sol", at, 1)
+    assert found is not None
+    assert found.source == "our contract"
+    settings = Settings(price_file=own, **tomllib.loads(targets))
+    assert PrometheusIntake().poll_interval_s(settings.model_dump(mode="json")) == 60

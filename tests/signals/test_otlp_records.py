@@ -143,3 +143,19 @@ def test_a_huge_message_is_left_out_as_a_whole() -> None:
         "(40000 characters)", "y" * 30_000,
     ]  # fmt: skip
     assert reading.skipped == {"long_text": 1}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"event_name": "gen_ai.user.message"},
+        {"attributes": {"event.name": "gen_ai.choice"}, "event_name": "x"},
+        {"body_is": "", "attributes": {"gen_ai.input.messages": "who is bob"}},
+    ],
+)
+def test_what_was_said_to_a_model_is_not_kept(said: dict[str, Any]) -> None:
+    told = dict(said)
+    line = record(told.pop("body_is", "who is bob"), severity_number=INFO, **told)
+    line.event_name = line.event_name or "asked"
+    (signal,) = read(line, level="info").signals
+    assert "bob" not in repr(signal)

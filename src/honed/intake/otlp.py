@@ -119,11 +119,6 @@ class OtlpIntake(Intake):
         self._lowest_severity = LEVELS.get(str(level), LEVELS["error"])
         _prices(self._own_prices)
 
-    def poll_interval_s(self, settings: Mapping[str, Json]) -> float:
-        """Return 0, as it only listens; it is told the settings here, before anything comes."""
-        self.configure(settings)
-        return 0.0
-
     def key(self, request: Request) -> str:
         """Return the key in the path, else in a header."""
         return request.parameters.get("key") or super().key(request)

@@ -13,6 +13,7 @@ from honed.core.canonical import Json
 from honed.core.fault import is_in_app
 from honed.core.fingerprint import log_fingerprint
 from honed.core.signal import Signal, SignalType
+from honed.signals.genai import CONTENT
 from honed.signals.otlp.faults import NAMES, exception_signal, read_exception
 from honed.signals.otlp.reading import LEVELS, Origin, Reading, without_empty
 
@@ -21,6 +22,8 @@ _PER_LEVEL: Final = 4
 _HIGHEST: Final = 24
 #: The file of the line of code, by its name now and the one before.
 _FILES: Final = ("code.file.path", "code.filepath")
+#: Names of events in which what was said to a model is told.
+_SAID: Final = "gen_ai."
 #: What logging libraries call their levels.
 _NAMED: Final = {
     **LEVELS,
@@ -103,6 +106,13 @@ def _line(
 
 
 def _message(record: LogRecord, reading: Reading) -> Json:
+    # An event of a conversation with a model: its body is what was said.
+    if record.event_name.startswith(_SAID) or any(
+        pair.key == "event.name" and pair.value.string_value.startswith(_SAID)
+        for pair in record.attributes
+    ):
+        reading.skipped["content"] += 1
+        return record.event_name
     if record.body.HasField("string_value"):
         return reading.text(record.body.string_value)
     return reading.value(record.body)
@@ -118,7 +128,9 @@ def _files(where: Mapping[str, Json]) -> Sequence[Json]:
 
 
 def _where(record: LogRecord, logger: str, severity: int, reading: Reading) -> dict[str, Json]:
-    attributes = reading.attributes(pair for pair in record.attributes if pair.key not in NAMES)
+    attributes = reading.attributes(
+        pair for pair in record.attributes if pair.key not in NAMES and not CONTENT.match(pair.key)
+    )
     return without_empty(
         {
             "logger": logger,
