@@ -222,6 +222,13 @@ def test_equal_hidden_values_stay_equal(scrubber: Scrubber) -> None:
     assert one == two != scrubber.value({"token": {"a": 1, "b": 3}})
 
 
+def test_every_sort_of_container_is_taken(scrubber: Scrubber) -> None:
+    inner: Json = {"a": (1, f"bob{AT}example.com")}
+    value: Json = MappingProxyType({"b": MappingProxyType({"password": [MappingProxyType({})]})})
+    assert _shaped(scrubber.value(inner)) == {"a": [1, "<email>"]}
+    assert _shaped(scrubber.value(value)) == {"b": {"password": "<hidden>"}}
+
+
 def test_numbers_of_cards_are_found_as_numbers(scrubber: Scrubber) -> None:
     value: Json = {"a": 4111111111111111, "b": [4111111111111112, 1790000000000000000, -5, 1.5]}
     expected = {"a": "<card>", "b": [4111111111111112, 1790000000000000000, -5, 1.5]}
@@ -257,11 +264,12 @@ def test_memory_is_bounded_and_holds_nothing_sensitive(scrubber: Scrubber) -> No
     chance = random.Random(20261121)  # noqa: S311 - a test's choice, not a secret
     for planted in PLANTED:
         scrubber.value({planted.text: planted.text, "password": planted.secret})
-    memories = (scrubber._texts, scrubber._names, scrubber._rules)
-    kept = "\n".join(text for memory in memories for text in memory)
+    memories = (scrubber._texts, scrubber._names, scrubber._rules, scrubber._outcomes)
+    kept = "\n".join(f"{key!s} {memory[key]}" for memory in memories for key in memory)  # type: ignore[index]
     assert not [planted.name for planted in PLANTED if planted.secret in kept]
     for _ in range(20_000):
-        scrubber.value({f"key {chance.getrandbits(64):x}z": f"{chance.getrandbits(64):x} y" * 2})
+        number = chance.getrandbits(64)
+        scrubber.value({f"key {number:x}z": f"{number:x} y", "mail": f"b{number}{AT}example.com"})
     assert max(len(memory) for memory in memories) <= 8192
 
 

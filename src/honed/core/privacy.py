@@ -4,6 +4,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b, sha256
 from typing import TypeVar
 
 from honed.core.canonical import Json
@@ -11,6 +12,7 @@ from honed.core.sensitive.credentials import hides
 from honed.core.sensitive.rule import Rule, find, masked, plain
 from honed.core.sensitive.screen import rules_for
 
+KeyT = TypeVar("KeyT")
 AnswerT = TypeVar("AnswerT")
 
 #: What a token looks like; it is left alone wherever it stands.
@@ -23,7 +25,8 @@ _MOST_PASSES = 8
 _NOTHING = frozenset({"", "[Filtered]"})
 #: Harmless texts that are remembered, each of at most so many characters: a few megabytes.
 _MOST_KEPT = 8192
-_LONGEST_KEPT = 200
+_LONGEST_KEPT = 256
+_DIGEST_BYTES = 16
 #: What is nested deeper is cut off; a parser that recurses stops at about a thousand.
 _MOST_DEPTH = 100
 _TOO_DEEP = "<nested:00000000>"
@@ -44,7 +47,8 @@ class Scrubber:
 
     It finds what has a shape, or a telling name beside it: not names of people, nor postal
     addresses, nor a password in the middle of a sentence. Harmless short texts are kept in memory,
-    so that what occurs in every event costs one look-up; what is sensitive is not kept.
+    so that what occurs in every event costs one look-up; of what is sensitive, only a keyed digest
+    and the outcome. Threads may share it.
 
     Args:
         key: secret of the installation; another key makes other tokens.
@@ -56,6 +60,9 @@ class Scrubber:
         self._names = _Memory(self._name)
         #: By the mask of a text.
         self._rules = _Memory(rules_for)
+        #: Scrubbed texts, by a keyed digest of what they were.
+        self._outcomes: dict[bytes, str] = {}
+        self._digest_key = sha256(key).digest()
 
     def text(self, text: str) -> str:
         """Return ``text`` without personal data and secrets."""
@@ -66,7 +73,7 @@ class Scrubber:
 
         What stands under a name such as ``password`` or ``authorization`` becomes a token whatever
         it looks like, also in a pair, as headers are: ``["Authorization", "..."]``. True, false,
-        null and empty texts stay.
+        null and empty texts stay. Of members whose keys become equal the last one stays.
         """
         return self._value(value, 0)
 
@@ -128,7 +135,7 @@ class Scrubber:
             is_settled = value in _NOTHING or _TOKEN.fullmatch(value)
             return value if is_settled else self._token("hidden", value)
         try:
-            return self._token("hidden", json.dumps(value, sort_keys=True))
+            return self._token("hidden", json.dumps(value, sort_keys=True, default=_builtin))
         except RecursionError:
             return _TOO_DEEP
 
@@ -144,7 +151,17 @@ class Scrubber:
 
     def _scrubbed(self, text: str) -> str:
         rules = self._rules[masked(text)]
-        return self._settled(text, rules) if rules else text
+        return self._remembered(text, rules) if rules else text
+
+    def _remembered(self, text: str, rules: Sequence[Rule]) -> str:
+        """Return the outcome for ``text``: the same user, or line of a program, comes often."""
+        digest = blake2b(_encoded(text), digest_size=_DIGEST_BYTES, key=self._digest_key).digest()
+        outcome = self._outcomes.get(digest)
+        if outcome is None:
+            outcome = self._settled(text, rules)
+            if outcome is not text and len(text) <= _LONGEST_KEPT:
+                _keep(self._outcomes, digest, outcome)
+        return outcome
 
     def _settled(self, text: str, rules: Sequence[Rule]) -> str:
         """Return ``text`` with tokens for what ``rules`` find, and then find in what is left."""
@@ -154,7 +171,9 @@ class Scrubber:
             parts = _TOKEN.split(text) if "<" in text else [text]
             parts[::2] = [self._replaced(part, rules) for part in parts[::2]]
             text = "".join(parts)
-            if text == before or _TOKEN.fullmatch(text):
+            if text == before:
+                return before
+            if _TOKEN.fullmatch(text):
                 return text
         return self._token("text", text)
 
@@ -175,7 +194,7 @@ class Scrubber:
         canonical = _CANONICAL.get(rule)
         known = plain(text) if canonical is None else canonical(plain(text))
         digest = self._hmac.copy()
-        digest.update(known.encode("utf-8", "surrogatepass"))
+        digest.update(_encoded(known))
         return f"<{rule}:{digest.hexdigest()[:_TOKEN_DIGITS]}>"
 
 
@@ -189,10 +208,24 @@ class _Memory(dict[str, AnswerT]):
     def __missing__(self, text: str) -> AnswerT:
         answer = self._answer(text)
         if (answer is text or not answer) and len(text) <= _LONGEST_KEPT:
-            if len(self) >= _MOST_KEPT:
-                self.clear()
-            self[text] = answer
+            _keep(self, text, answer)
         return answer
+
+
+def _keep(memory: dict[KeyT, AnswerT], key: KeyT, answer: AnswerT) -> None:
+    """Keep ``answer``; where the memory is full, everything else is forgotten."""
+    if len(memory) >= _MOST_KEPT:
+        memory.clear()
+    memory[key] = answer
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _builtin(value: Mapping[str, Json] | Sequence[Json]) -> Json:
+    """Return a container as ``json`` knows it."""
+    return dict(value) if isinstance(value, Mapping) else list(value)
 
 
 def _address(text: str) -> str:

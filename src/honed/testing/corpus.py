@@ -205,6 +205,9 @@ _CREDENTIALS = (
         _joined('username="bob", nonce="', _drawn(20), '", response="', _drawn(32, _HEX), '"'),
     ),
     _in("headers as printed", "[(b'x-api-" + "key', b'", _drawn(20), "'), (b'host', b'x')]"),
+    _in("password in html", "&quot;pass" + "word&quot;:&quot;", "swordfish", "&quot;"),
+    _in("encoded bearer token", "?auth=Bear" + "er%20", _drawn(30), "&x=1"),
+    _in("signed address", "GET /a.pdf?X-Amz-Signa" + "ture=", _drawn(64, _HEX), " 403"),
     _in("second password", '"pass' + 'word2": "', "swordfish", '"'),
 )
 _PERSONAL = (

@@ -40,12 +40,12 @@ _HIDING_ENDS = (
 _LONGEST_NAME = 128
 
 #: Between a name and its value: quotes that close the name, a type, a sign of assignment, also as
-#: a query string encodes it.
+#: a query string or HTML encodes them.
 _SIGN = (
-    r"""(?P<sign>[\\"'\]]{0,6}"""
+    r"""(?P<sign>(?:[\\"'\]]|&quot;|&#3[49];){0,6}"""
     r"(?:[ ]{0,3}:[ ]{0,3}(?:str|bytes|string|SecretStr|Final|Optional\[str\])"
     r"(?:[ ]?\|[ ]?None)?(?=[ ]{0,3}=))?"
-    r"[ \t]{0,4}(?::=|=>|={1,3}|:|%3[AaDd])[ \t]{0,4}(?:%2[27])?)"
+    r"[ \t]{0,4}(?::=|=>|={1,3}|:|%3[AaDd])[ \t]{0,4}(?:%2[27]|&quot;|&#3[49];)?)"
 )
 #: Up to the same quote, escaped as often; a quote that is escaped more often belongs to the value.
 _QUOTED = (
@@ -234,12 +234,13 @@ NAMED: tuple[Rule, ...] = (
         *_NEEDS,
         span=_pair,
     ),
-    _rule("azure_signature", r"(?<=[?&]sig=)[a-z0-9%/+=]{30,}+", "?sig=", "&sig="),
+    # Of an address that lets anybody in who has it.
+    _rule("signature", r"(?:[?&]sig|-signature)=([a-z0-9%/+=]{30,}+)", "sig=", "signature="),
 )
 
 #: Schemes of authorization that stand without the name of the header.
 SCHEMES: tuple[Rule, ...] = (
-    _rule("bearer", r"\bbearer\s{1,4}([\w.~+/=-]{6,}+)", "bearer", span=_opaque),
+    _rule("bearer", r"(?<![a-z])bearer(?:\s|%20|\+){1,4}([\w.~+/=-]{6,}+)", "bearer", span=_opaque),
     _rule("basic", r"\bbasic\s{1,4}([a-z0-9+/]{6,}+={0,2})", "basic", span=_basic),
 )
 

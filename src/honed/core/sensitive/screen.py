@@ -45,7 +45,7 @@ _IPV4_DOTS = 3
 _IPV6_COLONS = 7
 #: The signs of tokens to one sign.
 _OPAQUE = _classes((_LETTERS + _CAPITALS + b"0_-", b"a"))
-#: No token of ``TOKENS`` is shorter, but for keys and hashes with many - or $.
+#: Each of ``TOKENS`` has so many in a row, but for those that rules_for names.
 _OPAQUE_SHAPE = "a" * 16
 _HEX = b"0abcdef-"
 _UUID_LENGTH = 36
@@ -74,7 +74,7 @@ def rules_for(mask: str) -> list[Rule]:
         rules += needed(NAMED, lowered)
     if "bearer" in lowered or "basic" in lowered:
         rules += SCHEMES
-    if "$" in mask or "-----" in mask or _is_opaque(raw):
+    if "$" in mask or "-----" in mask or "whsec_" in mask or _is_opaque(raw):
         rules += _for_opaque(mask, lowered)
     return rules
 
@@ -134,7 +134,7 @@ def _may_hold_named(mask: str, shape: str, lowered: str) -> bool:
         or "auth" in lowered
         or "cook" in lowered
         or "cv" in lowered
-        or "sig=" in lowered
+        or "sig" in lowered
     )
 
 
