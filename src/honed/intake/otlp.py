@@ -19,8 +19,6 @@ How it is measured: `honed intake status` counts what was taken and left out; th
 `honed.inference_request` shows the requests to models with their cost.
 """
 
-import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,6 +44,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from honed.core.canonical import Json
 from honed.core.intake import Intake, Request, Taken
 from honed.errors import MalformedSignal
+from honed.signals.otlp.from_json import message_from_json
 from honed.signals.otlp.points import read_points
 from honed.signals.otlp.reading import LEVELS, Reading
 from honed.signals.otlp.records import read_records
@@ -57,8 +56,6 @@ _JSON: Final = "application/json"
 #: What some senders call protobuf; nothing at all is what the specification's default is.
 _PROTOBUFS: Final = frozenset({_PROTOBUF, "application/protobuf", ""})
 _HINT: Final = f"send OTLP as {_PROTOBUF} or {_JSON}, unchanged as an exporter makes it"
-#: Ids, which JSON has in hexadecimal digits and protobuf's own JSON in base64; and their bytes.
-_IDS: Final = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
 #: Field and wire type of `message` in google.rpc.Status, which every refusal is.
 _STATUS_MESSAGE: Final = b"\x12"
 
@@ -177,27 +174,11 @@ def _from_protobuf(kind: _Kind, body: bytes) -> Message:
 
 def _from_json(kind: _Kind, body: bytes) -> Message:
     try:
-        said = json.loads(body, object_hook=_with_ids)
-        if not isinstance(said, dict):
-            raise TypeError  # noqa: TRY301 - it is what every other wrong type is
-        message: Message = kind.request()
-        json_format.ParseDict(said, message, ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
+        message: Message = message_from_json(kind.request, body)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         msg = "the body is not the JSON that this path takes"
         raise MalformedSignal(msg, hint=_HINT) from error
     return message
-
-
-def _with_ids(said: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with its ids as protobuf's JSON has them; what is no id is left out."""
-    for name, size_bytes in _IDS.items():
-        if name in said:
-            try:
-                raw = bytes.fromhex(said[name])
-            except (ValueError, TypeError):
-                raw = b""
-            said[name] = b64encode(raw if len(raw) == size_bytes else b"").decode()
-    return said
 
 
 def _response(kind: _Kind, reading: Reading) -> Any:  # noqa: ANN401 - a message of one of three types
