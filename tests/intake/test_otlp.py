@@ -304,3 +304,13 @@ def test_settings_say_what_is_kept_and_what_it_costs(tmp_path: Path) -> None:
     assert take("logs", encoded("logs", line)).skipped == {"below_level": 1}
     with pytest.raises(ConfigurationError, match="price_file"):
         intake.configure({"price_file": str(tmp_path / "none.toml")})
+
+
+def test_a_sender_whose_clock_is_ahead_is_taken_and_counted(intake_server: IntakeServer) -> None:
+    said = traces("hello")
+    for span in said["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        span |= {"startTimeUnixNano": 2**64 - 2, "endTimeUnixNano": 2**64 - 1, "events": []}
+    headers = {"Content-Type": JSON, "X-Honed-Key": intake_server.project.public_key}
+    assert intake_server.post("/v1/traces", json.dumps(said).encode(), headers).status_code == 200
+    assert intake_server.counts("adjusted") == {"clock_ahead": 4}
+    assert intake_server.rows("SELECT FROM honed.signal WHERE at > honed.now()") == []
