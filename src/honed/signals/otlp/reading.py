@@ -150,4 +150,5 @@ class Origin:
 
 def without_empty(body: dict[str, Json]) -> dict[str, Json]:
     """Return ``body`` without what it does not say."""
-    return {key: value for key, value in body.items() if value not in ("", None, (), {}, [])}
+    # No and nothing are said: they equal 0, and an empty text or list does not.
+    return {key: value for key, value in body.items() if value or value == 0}
