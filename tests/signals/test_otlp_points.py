@@ -204,6 +204,10 @@ EDGES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=10, unique=True).map
 COUNTS = st.integers(0, 2**64 - 1)
 
 
+def test_an_estimate_stays_in_its_bucket_whatever_is_rounded() -> None:
+    assert quantiles(explicit([-5e-28], [1, 1]), -1.0, 0.0)["0.5"] == -5e-28
+
+
 @given(EDGES, st.data())
 def test_estimates_rise_and_stay_within_the_measurements(
     bounds: list[float], data: st.DataObject

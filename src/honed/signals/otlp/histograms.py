@@ -26,8 +26,11 @@ class Bucket:
     def at(self, share: float) -> float:
         """Return the number below which ``share`` of its measurements lie, if they lie evenly."""
         if self.is_geometric and self.low * self.high > 0:
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + (self.high - self.low) * share
+            number = float(self.low * (self.high / self.low) ** share)
+        else:
+            number = self.low + (self.high - self.low) * share
+        # Rounding may lead out of the bucket, where its ends are of different magnitudes.
+        return min(max(number, self.low), self.high)
 
 
 def explicit(bounds: Sequence[float], counts: Sequence[int]) -> list[Bucket]:
