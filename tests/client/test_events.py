@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from honed.client.events import Origin, bounded, told_exceptions
 from honed.client.variables import Telling
 from honed.core.fault import Fault
-from honed.signals.sentry.faults import fault
+from honed.signals.sentry.faults import fault, thrown
 
 CART = """
 import json
@@ -66,7 +66,8 @@ def told(module: ModuleType, function: str, *arguments: object) -> list[dict[str
 
 
 def read(exceptions: list[dict[str, object]]) -> Fault:
-    found = fault(json.loads(json.dumps(exceptions)), "python")
+    said = {"exception": {"values": json.loads(json.dumps(exceptions))}}
+    found = fault(thrown(said), "python")
     assert found is not None
     return found
 

@@ -69,10 +69,15 @@ def test_an_exception_is_told_with_its_place() -> None:
     ]  # fmt: skip
 
 
-def test_the_lines_around_are_one_text() -> None:
-    call = frame("total", pre_context=["a", "b"], context_line=" c", post_context=["d"])
+def test_the_lines_around_are_told_without_those_of_a_key() -> None:
+    key = "MIIEpA1BAAKCAQE2" * 4
+    lines: Json = ["def total():", f'    key = """{key}', key, "a" * 64, "9f" * 32]
+    call = frame("total", pre_context=lines, context_line="    sum()", post_context=["b"])
     (told,) = as_list(read(event(raised("E", "", call))).body["exceptions"])
-    assert as_list(told["frames"])[0]["source"] == "a\nb\n c\nd"
+    (shown,) = as_list(told["frames"])
+    assert (shown["before"], shown["code"], shown["after"]) == (
+        ["def total():", "...", "...", "a" * 64, "9f" * 32], "sum()", ["b"],
+    )  # fmt: skip
 
 
 def as_list(value: Json) -> list[dict[str, Json]]:

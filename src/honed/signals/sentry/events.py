@@ -4,16 +4,17 @@ Nothing is cut here, because half of a secret is not recognised as one; what an 
 of is left out as a whole.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from honed.core.canonical import Json
-from honed.core.fault import Fault
+from honed.core.fault import Fault, Frame
 from honed.core.fingerprint import culprit, files, fingerprint, log_fingerprint, title
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import number_in, text_in
-from honed.signals.sentry.faults import MOST_EXCEPTIONS, fault, frame, frames, type_of
+from honed.signals.sentry.faults import Thrown, fault, thrown
 from honed.signals.sentry.protocol import (
     Reading,
     event_id,
@@ -34,6 +35,9 @@ _BREADCRUMB: Final = ("timestamp", "type", "category", "level", "message", "data
 _REQUEST: Final = ("method", "url", "query_string", "headers", "data")
 #: Of a user what names no person, or is replaced by a token before it is stored.
 _USER: Final = ("id", "email", "ip_address")
+#: A line of a key that has many, such as PEM's, quoted or not.
+_KEY: Final = re.compile(r"(?=[a-z+/]*[A-Z])(?=[A-Za-z+/]*\d)[A-Za-z0-9+/]{48,}")
+_SHORTEST_KEY: Final = 48
 #: Told in places of their own.
 _CONTEXTS_ELSEWHERE: Final = frozenset({"trace", "feedback", "runtime"})
 #: What stands in a client's own fingerprint for that of honed.
@@ -81,7 +85,7 @@ def _feedback(
 
 
 def _exception(event: Mapping[str, Json], source: Source) -> Signal | None:
-    exceptions = objects_in(event, "exception")[-MOST_EXCEPTIONS:]
+    exceptions = thrown(event)
     found = fault(exceptions, text_in(event, "platform"))
     if found is None or not (found.type or found.message):
         return None
@@ -142,43 +146,47 @@ def _group(event: Mapping[str, Json], default: str) -> str:
     return "\n".join(["client", *(default if part in _DEFAULTS else part for part in parts)])
 
 
-def _told_exception(said: Mapping[str, Json]) -> Json:
-    mechanism = object_in(said, "mechanism")
+def _told_exception(each: Thrown) -> Json:
     return told(
         {
-            "type": type_of(said),
-            "message": text_in(said, "value"),
-            "handled": mechanism.get("handled"),
-            "mechanism": text_in(mechanism, "type"),
-            "frames": [_told_frame(each) for each in frames(said)],
+            "type": each.type,
+            "message": each.message,
+            "handled": each.mechanism.get("handled"),
+            "mechanism": text_in(each.mechanism, "type"),
+            "frames": [
+                _told_frame(frame, said) for frame, said in zip(each.frames, each.told, strict=True)
+            ],
         }
     )
 
 
-def _told_frame(said: Mapping[str, Json]) -> Json:
-    """Return a frame; the lines around it are one text, as a secret may have several lines."""
-    known = frame(said)
-    before, after = _lines(said, "pre_context"), _lines(said, "post_context")
-    around = [*before, text_in(said, "context_line"), *after] if before or after else []
+def _told_frame(frame: Frame, said: Mapping[str, Json]) -> Json:
     variables = object_in(said, "vars")
     return told(
         {
-            "file": known.file,
-            "module": known.module,
-            "function": known.function,
-            "line": known.line or None,
-            "code": known.code,
-            "in_app": known.is_in_app,
-            "source": "\n".join(around),
+            "file": frame.file,
+            "module": frame.module,
+            "function": frame.function,
+            "line": frame.line or None,
+            "code": frame.code,
+            "in_app": frame.is_in_app,
+            "before": _lines(said, "pre_context"),
+            "after": _lines(said, "post_context"),
             # Python sets the others by itself.
             "vars": {k: v for k, v in variables.items() if not k.startswith("__")},
         }
     )
 
 
-def _lines(said: Mapping[str, Json], key: str) -> list[str]:
+def _lines(said: Mapping[str, Json], key: str) -> list[Json]:
+    """Return lines of code, without those of a key of many lines, which nobody sees in one."""
     value = said.get(key)
-    return [line for line in value if isinstance(line, str)] if isinstance(value, list) else []
+    lines = value if isinstance(value, list) else []
+    return ["..." if _is_of_a_key(line) else line for line in lines if isinstance(line, str)]
+
+
+def _is_of_a_key(line: str) -> bool:
+    return len(line) >= _SHORTEST_KEY and _KEY.search(line) is not None
 
 
 def _circumstances(event: Mapping[str, Json]) -> dict[str, Json]:
@@ -222,12 +230,16 @@ def _version(said: Mapping[str, Json]) -> str:
 def _shortened(event: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return an event without what is heavy, and that says so."""
     exceptions: list[Json] = [
-        {**each, "stacktrace": {"frames": [_light(frame) for frame in frames(each)]}}
+        {**each, "stacktrace": {"frames": [_light(frame) for frame in _frames(each)]}}
         for each in objects_in(event, "exception")
     ]
     contexts = {"trace": object_in(object_in(event, "contexts"), "trace")}
     light = {name: value for name, value in event.items() if name not in _HEAVY}
     return {**light, "exception": exceptions, "contexts": contexts, "is_shortened": True}
+
+
+def _frames(exception: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    return objects_in(object_in(exception, "stacktrace"), "frames")
 
 
 def _light(frame: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from honed.core.canonical import Json
@@ -20,32 +20,58 @@ _LAST_LINE: Final = 2**31
 _USERINFO: Final = re.compile(r"(?<=//)[^/\s]*@")
 
 
-def fault(exceptions: Sequence[Mapping[str, Json]], platform: str) -> Fault | None:
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """One exception of an event."""
+
+    #: With its module where that is told.
+    type: str
+    message: str
+    frames: tuple[Frame, ...]
+    #: The same frames as they are told.
+    told: Sequence[Mapping[str, Json]]
+    mechanism: Mapping[str, Json]
+
+
+def thrown(event: Mapping[str, Json]) -> list[Thrown]:
+    """Return the exceptions of an event, the first cause first."""
+    found = []
+    for said in objects_in(event, "exception")[-MOST_EXCEPTIONS:]:
+        module, name = text_in(said, "module"), text_in(said, "type")
+        told = objects_in(object_in(said, "stacktrace"), "frames")[-MOST_FRAMES:]
+        found.append(
+            Thrown(
+                type=f"{module}.{name}" if module and name else name,
+                message=text_in(said, "value"),
+                frames=tuple(_frame(each) for each in told),
+                told=told,
+                mechanism=object_in(said, "mechanism"),
+            )
+        )
+    return found
+
+
+def fault(exceptions: Sequence[Thrown], platform: str) -> Fault | None:
     """Return the last exception with its causes and the members of groups; None if there is none.
 
     Args:
-        exceptions: the values of the exception interface, the first cause first.
+        exceptions: of the event, the first cause first.
 
         platform: what the event says.
     """
-    kept = exceptions[-MOST_EXCEPTIONS:]
-    return _tree(kept) or _chain(kept, is_context=platform == "python")
+    return _tree(exceptions) or _chain(exceptions, is_context=platform == "python")
 
 
-def frames(exception: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    """Return the frames of an exception as they are told, the innermost last."""
-    return objects_in(object_in(exception, "stacktrace"), "frames")[-MOST_FRAMES:]
-
-
-def frame(said: Mapping[str, Json]) -> Frame:
+def _frame(said: Mapping[str, Json]) -> Frame:
     """Return a frame. A file of the app is told from the app's root on, others as a whole path."""
-    file = _USERINFO.sub("", text_in(said, "filename"))
-    path = _USERINFO.sub("", text_in(said, "abs_path")) or file
+    file, path = text_in(said, "filename"), text_in(said, "abs_path")
+    if "//" in file or "//" in path:
+        file, path = _USERINFO.sub("", file), _USERINFO.sub("", path)
     told = said.get("in_app")
-    in_app = told if isinstance(told, bool) else is_in_app(path)
+    in_app = told if isinstance(told, bool) else is_in_app(path or file)
     line = whole_in(said, "lineno") or 0
     return Frame(
-        file=(file or path) if in_app else path,
+        file=(file or path) if in_app else (path or file),
         module=text_in(said, "module"),
         function=text_in(said, "function"),
         line=line if 0 < line < _LAST_LINE else 0,
@@ -54,45 +80,37 @@ def frame(said: Mapping[str, Json]) -> Frame:
     )
 
 
-def type_of(exception: Mapping[str, Json]) -> str:
-    """Return the type of an exception, with its module where that is told."""
-    module, name = text_in(exception, "module"), text_in(exception, "type")
-    return f"{module}.{name}" if module and name else name
-
-
-def _chain(exceptions: Sequence[Mapping[str, Json]], *, is_context: bool) -> Fault | None:
+def _chain(exceptions: Sequence[Thrown], *, is_context: bool) -> Fault | None:
     """Return the fault of a plain chain.
 
     Python's SDK does not tell which of them were only being handled; to say so of all is safe,
     because one that was raised on purpose by the code that caught the other counts as its cause.
     """
     chained = None
-    for said in exceptions:
-        chained = _fault(said, chained, (), is_context=is_context and chained is not None)
+    for each in exceptions:
+        chained = _fault(each, chained, (), is_context=is_context and chained is not None)
     return chained
 
 
-def _tree(exceptions: Sequence[Mapping[str, Json]]) -> Fault | None:
+def _tree(exceptions: Sequence[Thrown]) -> Fault | None:
     """Return the fault of exceptions that name their parents; None where they do not.
 
     Parents have lower numbers, so that nothing is its own cause.
     """
     numbered = {
-        number: said
-        for said in exceptions
-        if (number := whole_in(object_in(said, "mechanism"), "exception_id")) is not None
+        number: each
+        for each in exceptions
+        if (number := whole_in(each.mechanism, "exception_id")) is not None
     }
     if not numbered:
         return None
     causes: dict[int, tuple[Fault, bool]] = {}
     members: defaultdict[int, list[Fault]] = defaultdict(list)
     for number in sorted(numbered, reverse=True):
+        each = numbered[number]
         cause, is_context = causes.get(number, (None, False))
-        built = _fault(
-            numbered[number], cause, tuple(reversed(members[number])), is_context=is_context
-        )
-        mechanism = object_in(numbered[number], "mechanism")
-        parent, source = whole_in(mechanism, "parent_id"), text_in(mechanism, "source")
+        built = _fault(each, cause, tuple(reversed(members[number])), is_context=is_context)
+        parent, source = whole_in(each.mechanism, "parent_id"), text_in(each.mechanism, "source")
         if parent is None or parent >= number:
             continue
         if "[" in source:
@@ -103,15 +121,17 @@ def _tree(exceptions: Sequence[Mapping[str, Json]]) -> Fault | None:
 
 
 def _fault(
-    said: Mapping[str, Json], cause: Fault | None, members: tuple[Fault, ...], *, is_context: bool
+    each: Thrown, cause: Fault | None, members: tuple[Fault, ...], *, is_context: bool
 ) -> Fault:
-    calls = tuple(frame(each) for each in frames(said))
+    frames = each.frames
     return Fault(
-        type=type_of(said),
-        message=text_in(said, "value"),
-        frames=calls,
+        type=each.type,
+        message=each.message,
+        frames=frames,
         cause=cause,
         is_cause_context=is_context,
         # A member that nobody raised arose where the group did.
-        members=tuple(each if each.frames else replace(each, frames=calls) for each in members),
+        members=tuple(
+            other if other.frames else replace(other, frames=frames) for other in members
+        ),
     )
