@@ -32,7 +32,12 @@ def run(tmp_path: Path) -> Run:
         file.write_text(program, encoding="utf-8")
         # -S: without any other package.
         command = [sys.executable, "-S", "-W", "error", str(file), *arguments]
-        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "PYTHONUTF8": "1"}
+        given = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(SOURCE),
+            "PYTHONUTF8": "1",
+            "HONED_FLUSH_S": "60",
+        }
         return subprocess.run(
             command,
             env={**given, **environment},

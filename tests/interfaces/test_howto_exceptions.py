@@ -40,10 +40,11 @@ def dsn(cli: CommandLine, intake_server: IntakeServer) -> str:
 def run(program: str, dsn: str, folder: Path) -> None:
     """Run a program that fails in the end."""
     file = folder / "shop.py"
-    file.write_text(DSN.sub(dsn, program), encoding="utf-8")
+    patient = program.replace("sample_rate=0.1)", "sample_rate=0.1, shutdown_timeout=60)")
+    file.write_text(DSN.sub(dsn, patient), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, str(file)],
-        env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "*", "HONED_FLUSH_S": "60"},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -23,8 +23,9 @@ from honed.client.variables import Telling
 
 _LOG = logging.getLogger(__name__)
 
-#: Longest wait at the end of the program for what is still to be sent.
+#: Longest wait at the end of the program for what is still to be sent; HONED_FLUSH_S is another.
 FLUSH_S: Final = 2.0
+_LONGEST_FLUSH_S: Final = 3_600.0
 #: Who reports one exception again within so many seconds means the same.
 _AGAIN_S: Final = 10.0
 #: Where an exception carries that it is reported.
@@ -109,8 +110,16 @@ def _reporter(dsn: str | None, service: str, environment: str, release: str) -> 
         environment=environment or os.environ.get("HONED_ENVIRONMENT", ""),
         release=release or os.environ.get("HONED_RELEASE", ""),
     )
-    atexit.register(outbox.flush, FLUSH_S)
+    atexit.register(outbox.flush, _flush_s())
     return _Reporter(outbox, origin)
+
+
+def _flush_s() -> float:
+    try:
+        said = float(os.environ.get("HONED_FLUSH_S", ""))
+    except ValueError:
+        return FLUSH_S
+    return said if 0 <= said <= _LONGEST_FLUSH_S else FLUSH_S
 
 
 def _begun() -> _Reporter | None:
