@@ -17,6 +17,12 @@ WITH result AS (
           -- What is not committed is work in progress.
           AND test_result.dirty IS NOT TRUE
           AND test_result.received_at > honed.now() - interval '14 days'
+          -- Most tests never fail: their results are not read.
+          AND test_result.test = ANY (ARRAY(
+                SELECT DISTINCT signal.subject FROM honed.signal
+                 WHERE signal.type = 'test_result' AND signal.fingerprint <> ''
+                   AND signal.received_at > honed.now() - interval '14 days'
+              ))
      ),
      main AS (
        SELECT DISTINCT ON (result.project) result.project, result.branch
@@ -28,39 +34,45 @@ WITH result AS (
      newest AS (
        SELECT DISTINCT ON (result.project) result.project, result.branch, result.code,
               max(result.commit) AS commit, max(result.committed_at) AS committed_at,
-              max(result.at) AS at, count(DISTINCT result.test) AS tests
+              max(result.at) AS at, min(result.received_at) AS received_at
          FROM result
          JOIN main ON main.project = result.project AND main.branch = result.branch
         GROUP BY result.project, result.branch, result.code
         ORDER BY result.project, max(result.committed_at) DESC, max(result.at) DESC
      ),
-     failing AS (
-       SELECT result.project, newest.branch, newest.code, newest.commit, newest.tests, newest.at,
-              newest.committed_at, result.test, result.environment,
-              (array_agg(result.fingerprint ORDER BY result.at DESC))[1] AS fingerprint,
-              (array_agg(result.message ORDER BY result.at DESC))[1] AS message,
-              (array_agg(result.file ORDER BY result.at DESC))[1] AS file,
-              max(result.at) AS last_at, max(result.received_at) AS received_at
+     failing AS MATERIALIZED (
+       SELECT result.project, newest.branch, newest.commit, result.test, result.environment,
+              (array_agg(result.fingerprint ORDER BY result.at DESC)
+                FILTER (WHERE result.code = newest.code))[1] AS fingerprint,
+              (array_agg(result.message ORDER BY result.at DESC)
+                FILTER (WHERE result.code = newest.code))[1] AS message,
+              (array_agg(result.file ORDER BY result.at DESC)
+                FILTER (WHERE result.code = newest.code))[1] AS file,
+              max(result.at) FILTER (WHERE result.code = newest.code) AS last_at,
+              max(result.received_at) FILTER (WHERE result.code = newest.code) AS received_at,
+              -- The last commit before it on which the test passed.
+              (array_agg(result.commit ORDER BY result.committed_at DESC, result.at DESC)
+                FILTER (
+                  WHERE NOT result.is_failure AND result.code <> newest.code
+                    AND (result.committed_at, result.at) < (newest.committed_at, newest.at)
+                ))[1] AS passed_commit
          FROM result
          JOIN newest ON newest.project = result.project AND newest.branch = result.branch
-          AND newest.code = result.code
-        GROUP BY result.project, newest.branch, newest.code, newest.commit, newest.tests,
-                 newest.at, newest.committed_at, result.test, result.environment
+        GROUP BY result.project, newest.branch, newest.commit, result.test, result.environment
        -- What also passed there is flaky.
-       HAVING bool_and(result.is_failure)
+       HAVING bool_and(result.is_failure) FILTER (WHERE result.code = newest.code)
      ),
-     -- The last commit before it on which the test passed.
-     passed AS (
-       SELECT DISTINCT ON (failing.project, failing.test, failing.environment)
-              failing.project, failing.test, failing.environment, result.commit
-         FROM failing
-         JOIN result USING (project, test, environment, branch)
-        WHERE NOT result.is_failure AND result.code <> failing.code
-          AND (result.committed_at, result.at) < (failing.committed_at, failing.at)
-        ORDER BY failing.project, failing.test, failing.environment, result.committed_at DESC,
-                 result.at DESC
+     -- All that ran there, other tests too.
+     size AS MATERIALIZED (
+       SELECT newest.project, count(DISTINCT test_result.test) AS tests
+         FROM newest
+         JOIN honed.test_result ON test_result.project = newest.project
+          AND test_result.received_at >= newest.received_at
+          AND coalesce(test_result.commit, '') = newest.commit
+          AND coalesce(test_result.branch, '') = newest.branch
+        GROUP BY newest.project
      )
-SELECT failing.project, failing.branch, failing.commit, failing.tests AS tests_run,
+SELECT failing.project, failing.branch, failing.commit, size.tests AS tests_run,
        failing.fingerprint, signal_group.title, signal_group.culprit, signal_group.files,
        signal_group.event_count, signal_group.first_seen_at,
        count(DISTINCT failing.test) AS tests_failing,
@@ -69,14 +81,13 @@ SELECT failing.project, failing.branch, failing.commit, failing.tests AS tests_r
        array_remove(array_agg(DISTINCT failing.file), NULL) AS test_files,
        left(max(failing.message), 2000) AS message,
        max(failing.last_at) AS last_seen_at,
-       max(passed.commit) AS passed_commit
+       max(failing.passed_commit) AS passed_commit
   FROM failing
   JOIN honed.project ON project.name = failing.project
   JOIN honed.signal_group ON signal_group.project_id = project.project_id
    AND signal_group.fingerprint = failing.fingerprint
-  LEFT JOIN passed ON passed.project = failing.project AND passed.test = failing.test
-   AND passed.environment = failing.environment
- GROUP BY failing.project, failing.branch, failing.commit, failing.tests, failing.fingerprint,
+  JOIN size ON size.project = failing.project
+ GROUP BY failing.project, failing.branch, failing.commit, size.tests, failing.fingerprint,
           signal_group.group_id
 HAVING max(failing.received_at) >= %(since)s
  ORDER BY failing.project, signal_group.group_id;
