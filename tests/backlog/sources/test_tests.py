@@ -91,6 +91,12 @@ def test_only_the_newest_commit_counts_whenever_it_was_run(store: Database, send
     assert told(draft)["passed_commit"] == "c2"
 
 
+def test_a_test_that_is_gone_fails_no_more(store: Database, sender: Sender) -> None:
+    sender.run(result("failed"), **on(1))
+    sender.run(result("passed", "test_other"), **on(2))
+    assert said(store) == []
+
+
 @pytest.mark.parametrize(
     "run", [{"branch": "feature"}, {"dirty": True}], ids=["another branch", "work in progress"]
 )

@@ -11,7 +11,7 @@ WITH result AS (
               coalesce(test_result.committed_at, '') COLLATE "C" AS committed_at,
               test_result.outcome <> 'passed' AS is_failure, test_result.at,
               test_result.received_at, test_result.file, test_result.message,
-              test_result.fingerprint, test_result.run
+              test_result.fingerprint
          FROM honed.test_result
         WHERE test_result.outcome IN ('passed', 'failed', 'error')
           -- What is not committed is work in progress.
@@ -24,21 +24,35 @@ WITH result AS (
                    AND signal.received_at > honed.now() - interval '14 days'
               ))
      ),
+     run AS MATERIALIZED (
+       SELECT test_result.project, coalesce(test_result.branch, '') AS branch, test_result.run,
+              coalesce(
+                nullif(test_result.commit, ''), 'run ' || nullif(test_result.run, ''), ''
+              ) AS code,
+              coalesce(test_result.commit, '') AS commit,
+              coalesce(test_result.committed_at, '') COLLATE "C" AS committed_at,
+              max(test_result.at) AS at, min(test_result.received_at) AS received_at
+         FROM honed.test_result
+        WHERE test_result.outcome IN ('passed', 'failed', 'error')
+          AND test_result.dirty IS NOT TRUE
+          AND test_result.received_at > honed.now() - interval '14 days'
+        GROUP BY 1, 2, 3, 4, 5, 6
+     ),
      main AS (
-       SELECT DISTINCT ON (result.project) result.project, result.branch
-         FROM result
-        GROUP BY result.project, result.branch
-        ORDER BY result.project, result.branch IN ('main', 'master', 'trunk') DESC,
-                 count(DISTINCT result.run) DESC, result.branch
+       SELECT DISTINCT ON (run.project) run.project, run.branch
+         FROM run
+        GROUP BY run.project, run.branch
+        ORDER BY run.project, run.branch IN ('main', 'master', 'trunk') DESC, count(*) DESC,
+                 run.branch
      ),
      newest AS (
-       SELECT DISTINCT ON (result.project) result.project, result.branch, result.code,
-              max(result.commit) AS commit, max(result.committed_at) AS committed_at,
-              max(result.at) AS at, min(result.received_at) AS received_at
-         FROM result
-         JOIN main ON main.project = result.project AND main.branch = result.branch
-        GROUP BY result.project, result.branch, result.code
-        ORDER BY result.project, max(result.committed_at) DESC, max(result.at) DESC
+       SELECT DISTINCT ON (run.project) run.project, run.branch, run.code,
+              max(run.commit) AS commit, max(run.committed_at) AS committed_at, max(run.at) AS at,
+              min(run.received_at) AS received_at
+         FROM run
+         JOIN main ON main.project = run.project AND main.branch = run.branch
+        GROUP BY run.project, run.branch, run.code
+        ORDER BY run.project, max(run.committed_at) DESC, max(run.at) DESC
      ),
      failing AS MATERIALIZED (
        SELECT result.project, newest.branch, newest.commit, result.test, result.environment,
