@@ -134,8 +134,8 @@ def steps(name: str, bodies: Sequence[bytes]) -> str:
     # Here, so that the bare endpoint has nothing of it in memory.
     from honed.core.intake import Request  # noqa: PLC0415
     from honed.core.privacy import Scrubber  # noqa: PLC0415
+    from honed.signals.intakes import installed_intakes  # noqa: PLC0415
     from honed.signals.rows import Preparer, Times  # noqa: PLC0415
-    from honed.wiring import installed_intakes  # noqa: PLC0415
 
     wire, intake = WIRES[name], installed_intakes()[name]
     intake.configure(Settings().model_dump(mode="json"))

@@ -11,7 +11,6 @@ from honed.approval.decisions import approve, decisions, reject
 from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
-from honed.core.intake import Intake
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.core.verdict import State
@@ -368,23 +367,6 @@ def _run_until(worker: Worker, is_over: Callable[[], bool]) -> None:
 
 def _ignore(_: Event) -> None:
     """Nobody watches."""
-
-
-def installed_intakes() -> Mapping[str, Intake]:
-    """Return every intake that is installed, by name."""
-    return discover("honed.intake", Intake)  # type: ignore[type-abstract]  # the family's base
-
-
-def open_intakes(settings: Settings) -> list[Intake]:
-    """Return every intake that is installed, ready to take what comes.
-
-    Raises:
-        ConfigurationError: a setting of one of them is wrong.
-    """
-    intakes = list(installed_intakes().values())
-    for intake in intakes:
-        intake.configure(settings.model_dump(mode="json"))
-    return intakes
 
 
 def installed_kinds() -> Mapping[str, AnyKind]:

@@ -18,12 +18,12 @@ from honed.core.intake import Request, Taken
 from honed.core.signal import SignalType
 from honed.intake import prometheus
 from honed.intake.prometheus import MOST_SAMPLES, PrometheusIntake
+from honed.signals.intakes import installed_intakes
 from honed.signals.polling import Poller
 from honed.signals.projects import add_project
 from honed.storage.server import Server
 from honed.testing.corpus import PLANTED
 from honed.testing.intake import HEADINGS, IntakeServer, dumped
-from honed.wiring import installed_intakes
 
 RECEIVED = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Answer = Callable[[BaseHTTPRequestHandler], None]

@@ -260,6 +260,23 @@ def test_a_clock_that_jumps_makes_its_partition(
     assert len(ask("SELECT FROM honed.signal_20270304")) == 1
 
 
+def test_a_lock_of_somebody_holds_up_no_sender(
+    open_pipeline: OpenPipeline, project: Project, noon_store: Database, ask: Ask
+) -> None:
+    with open_pipeline():
+        pass
+    tomorrow = NOON + timedelta(days=1)
+    with psycopg.connect(noon_store.url) as held:
+        # As ANALYZE of all signals holds it.
+        held.execute("LOCK TABLE honed.signal IN SHARE UPDATE EXCLUSIVE MODE")
+        with open_pipeline(now=tomorrow) as pipeline:
+            put(pipeline, project, a_signal(at=tomorrow))
+        held.rollback()
+    assert len(ask("SELECT FROM honed.signal")) == 1
+    with replace(noon_store, fake_now=tomorrow).transaction() as conn:
+        assert keep_partitions(conn, 30) == 1
+
+
 def test_partitions_are_made_once(noon_store: Database) -> None:
     with noon_store.transaction() as conn:
         assert keep_partitions(conn, 30) > 0

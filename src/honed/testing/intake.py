@@ -25,6 +25,7 @@ from honed.interfaces.http.app import create_app
 from honed.interfaces.http.evidence import health_router
 from honed.interfaces.http.gate import Rules
 from honed.interfaces.http.intake import Door
+from honed.signals.intakes import installed_intakes, open_intakes
 from honed.signals.pipeline import Pipeline
 from honed.signals.projects import Project, add_project
 from honed.signals.scrubbing import open_scrubber
@@ -33,7 +34,6 @@ from honed.storage.server import Server
 from honed.storage.store import INTAKE, Store
 from honed.testing.corpus import PLANTED
 from honed.testing.pair import served
-from honed.wiring import installed_intakes, open_intakes
 
 HEADINGS = ("What it does", "Why it helps", "Risk and rollback", "How it is measured")
 #: Longest wait for one answer of a test's server.

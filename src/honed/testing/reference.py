@@ -18,12 +18,12 @@ from pydantic.fields import FieldInfo
 from honed import errors
 from honed.aliases import VARIABLES
 from honed.config import Settings
-from honed.core.intake import Intake
 from honed.core.kind import Kind
 from honed.core.plugins import discover
 from honed.errors import HonedError
 from honed.interfaces.cli.kind import manual_page
 from honed.interfaces.cli.root import COMMANDS, honed
+from honed.signals.intakes import installed_intakes
 from honed.storage.db import SQLSTATES, Database
 from honed.storage.migrate import migrate
 from honed.storage.queries import load_queries
@@ -105,7 +105,7 @@ def kinds_page() -> str:
 
 def intakes_page() -> str:
     """Return the manual pages of the intakes that are installed."""
-    intakes = discover("honed.intake", Intake)  # type: ignore[type-abstract]  # likewise
+    intakes = installed_intakes()
     parts = [
         "# Intakes",
         _MADE,

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import click
 
 from honed.core.intake import Intake
-from honed.core.plugins import discover
 from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.signals.counts import SourceStatus, read_status
+from honed.signals.intakes import installed_intakes
 from honed.signals.pipeline import sources_off
 
 
@@ -24,7 +24,7 @@ def status(invocation: Invocation) -> None:
     """Show for each source what came today (UTC), and what was left out or refused, and why."""
     with asking(invocation) as conn:
         counted = {each.source: each for each in read_status(conn)}
-    intakes = discover("honed.intake", Intake)  # type: ignore[type-abstract]  # the family's base
+    intakes = installed_intakes()
     off = sources_off(invocation.settings())
     found = [counted.get(name, SourceStatus(name)) for name in sorted({*counted, *intakes})]
     states = {each.source: _state(each.source, intakes, off) for each in found}

@@ -32,8 +32,9 @@ def serve(invocation: _Invocation) -> None:
     from honed.interfaces.http.gate import Rules
     from honed.interfaces.http.intake import Door
     from honed.interfaces.http.server import listening, serve_until_told
+    from honed.signals.intakes import open_intakes
     from honed.signals.polling import Poller
-    from honed.wiring import PolicyUse, open_app, open_intakes
+    from honed.wiring import PolicyUse, open_app
 
     settings = invocation.settings()
     rules = Rules.of(settings)

@@ -55,6 +55,8 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
             app,
             http="httptools",
             loop="uvloop",
+            # Exporters send every five seconds, over a connection that they keep.
+            timeout_keep_alive=75,
             # Nobody asks where a request came from.
             proxy_headers=False,
             log_config=None,

@@ -220,9 +220,11 @@ begin
 end;
 $$;
 
+-- Senders wait while this waits for a lock: rather it is done the next time.
 create function honed.keep_signal_partitions(retention_days integer) returns integer
 language plpgsql security definer
 set search_path = honed, pg_catalog, pg_temp
+set lock_timeout = '1s'
 as $$
 declare
   v_today date := (honed.now() at time zone 'UTC')::date;
@@ -234,27 +236,32 @@ begin
     raise exception 'signals cannot be kept for % days', keep_signal_partitions.retention_days
       using errcode = 'invalid_parameter_value', hint = 'keep them for 1 day or more';
   end if;
-  -- One at a time; whoever comes second finds nothing to do.
-  perform pg_advisory_xact_lock(7450126840319);
+  -- One at a time; whoever comes second leaves it to the first.
+  if not pg_try_advisory_xact_lock(7450126840319) then
+    return 0;
+  end if;
 
   for v_day in select generate_series(v_today - 1, v_today + 3, interval '1 day')::date loop
     v_name := 'signal_' || to_char(v_day, 'YYYYMMDD');
     continue when to_regclass('honed.' || v_name) is not null;
-    -- Made alone and attached: that locks out no sender and no reader, as creating it in its
-    -- place would.
-    execute format(
-      'create table honed.%I (like honed.signal including defaults including constraints)', v_name
-    );
-    execute format(
-      'alter table honed.signal attach partition honed.%I for values from (%L) to (%L)',
-      v_name,
-      (v_day::timestamp at time zone 'UTC'), ((v_day + 1)::timestamp at time zone 'UTC')
-    );
-    v_changed := v_changed + 1;
+    begin
+      -- Made alone and attached: that locks out no sender and no reader, as creating it in its
+      -- place would.
+      execute format(
+        'create table honed.%I (like honed.signal including defaults including constraints)',
+        v_name
+      );
+      execute format(
+        'alter table honed.signal attach partition honed.%I for values from (%L) to (%L)',
+        v_name,
+        (v_day::timestamp at time zone 'UTC'), ((v_day + 1)::timestamp at time zone 'UTC')
+      );
+      v_changed := v_changed + 1;
+    exception when lock_not_available then
+      exit;
+    end;
   end loop;
 
-  -- Senders wait while a partition goes; rather it stays until the next time.
-  perform set_config('lock_timeout', '1s', true);
   for v_name in
     select c.relname
       from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
