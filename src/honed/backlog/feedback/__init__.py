@@ -1,0 +1,1 @@
+"""What users mean by what they say: whether they are content, and what of."""

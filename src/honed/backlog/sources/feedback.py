@@ -1,0 +1,152 @@
+"""What users complain of: one ticket for each thing that they complain of, in whatever words."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, ClassVar, Final
+
+from honed.backlog.draft import Draft, Facts
+from honed.backlog.feedback.sentiment import Sentiment, sentiment
+from honed.backlog.feedback.topics import topics
+from honed.backlog.source import Source
+from honed.backlog.ticket import Category, TicketSource
+from honed.config import Settings
+from honed.storage.db import Connection
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.backlog.sources", "feedback.sql")
+
+#: Of more feedback of a project, the newest is read.
+_MOST: Final = 5_000
+#: Texts that the evidence shows, the newest.
+_MOST_SHOWN: Final = 5
+_WEEK: Final = timedelta(days=7)
+_DAY: Final = timedelta(days=1)
+_LONGEST_TITLE: Final = 120
+#: A topic without words: a rating alone.
+_NO_WORDS: Final = "a rating without words"
+
+#: By a word of the topic: what helps, and the sort of change that it is.
+_REMEDIES: Final[Mapping[str, tuple[str, Category | None]]] = {
+    "crash": (
+        "Find the crash among the exceptions of that time, and correct it.",
+        Category.BUG_FIX,
+    ),
+    "error": (
+        "Find the error among the exceptions of that time, and correct it.",
+        Category.BUG_FIX,
+    ),
+    "slow": ("Improve performance and responsiveness: measure what they wait for.", None),
+    "confusing": ("Make it clearer: watch somebody do it who sees it for the first time.", None),
+    "login": ("Go through signing in as they do, with each way there is to do it.", None),
+    "price": ("Show what it costs before they decide, and what they get for it.", None),
+}
+_OTHER: Final = "Do what they describe, ask what they expected instead, and change it."
+_TEST_PLAN: Final = (
+    "1. Do what they describe{where}\n"
+    "2. Apply the change, and see that it is as they expected\n"
+    "3. Verify that nobody says so again: a ticket that is resolved opens by itself if one does"
+)
+
+
+class Feedback(Source):
+    """Negative feedback of users, by what it is about."""
+
+    name: ClassVar[str] = "feedback"
+    source: ClassVar[TicketSource] = TicketSource.FEEDBACK
+
+    def drafts(self, conn: Connection, since: datetime, settings: Settings) -> Iterator[Draft]:
+        """Yield one draft for each topic of negative feedback of which there is news since."""
+        known: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for row in conn.execute(_QUERIES["list_topics"]).fetchall():
+            known[row["project"]].append(_words(row["subject"]))
+        (row,) = conn.execute(_QUERIES["now"])
+        said = conn.execute(_QUERIES["list_feedback"], {"most": _MOST}).fetchall()
+        for project, rows in groupby(said, key=itemgetter("project")):
+            negative = [(each["text"], each) for each in rows if _is_negative(each)]
+            for topic in topics(negative, known[project]):
+                # What was told late of earlier times is news, too: a day is allowed for it.
+                if topic.said[-1]["at"] >= since - _DAY:
+                    yield _draft(project, topic.words, topic.said, row["now"])
+
+
+def _is_negative(row: Mapping[str, Any]) -> bool:
+    found = sentiment(
+        row["text"], said=row["sentiment"], rating=row["rating"], highest=row["highest"]
+    )
+    return found is Sentiment.NEGATIVE
+
+
+def _subject(words: Sequence[str]) -> str:
+    return " ".join(words) or _NO_WORDS
+
+
+def _words(subject: str) -> tuple[str, ...]:
+    """Return the words of a topic from the subject of its ticket."""
+    return () if subject == _NO_WORDS else tuple(subject.split())
+
+
+def _draft(
+    project: str, words: Sequence[str], said: Sequence[Mapping[str, Any]], now: datetime
+) -> Draft:
+    first, last = said[0], said[-1]
+    # The shortest says it best.
+    text = min((row["text"] for row in said if row["text"]), key=len, default=_NO_WORDS)
+    users = {row["user_token"] for row in said} - {""}
+    pages = sorted({row["page"] for row in said} - {""})
+    remedy, category = next(
+        (_REMEDIES[word] for word in words if word in _REMEDIES), (_OTHER, None)
+    )
+    lately = sum(row["at"] > now - _WEEK for row in said)
+    return Draft(
+        source=TicketSource.FEEDBACK,
+        project=project,
+        subject=_subject(words),
+        title=_title(text),
+        description=f"User feedback: '{text}'. {_how_often(said, users, pages)}",
+        evidence={"feedback": _evidence(text, said, users, pages)},
+        proposed_solution=remedy,
+        test_plan=_TEST_PLAN.format(where=f", on {', '.join(pages[:3])}" if pages else ""),
+        first_seen_at=first["at"],
+        last_seen_at=last["at"],
+        facts=Facts(category=category, users=len(users), times_per_day=lately / _WEEK.days),
+    )
+
+
+def _title(text: str) -> str:
+    title = f"Address user feedback: {' '.join(text.split())}"
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+
+
+def _how_often(said: Sequence[Mapping[str, Any]], users: set[str], pages: Sequence[str]) -> str:
+    times = f"Said {len(said)} times" if len(said) > 1 else "Said once"
+    by = f" by {len(users)} users" if users else ""
+    where = f", on {', '.join(pages[:3])}" if pages else ""
+    return f"{times}{by}{where}, first at {said[0]['at']:%F %R %Z}."
+
+
+def _evidence(
+    text: str, said: Sequence[Mapping[str, Any]], users: set[str], pages: Sequence[str]
+) -> dict[str, Any]:
+    ratings = [row["rating"] for row in said if row["rating"] is not None]
+    return {
+        "text": text,
+        "sentiment": Sentiment.NEGATIVE.value,
+        "timestamp": said[-1]["at"].isoformat(),
+        "count": len(said),
+        "users": len(users),
+        "pages": pages[:20],
+        "mean_rating": sum(ratings) / len(ratings) if ratings else None,
+        "releases": sorted({row["release"] for row in said} - {""})[:20],
+        "said": [
+            {
+                "text": row["text"][:500],
+                "timestamp": row["at"].isoformat(),
+                "rating": row["rating"],
+                "page": row["page"],
+            }
+            for row in said[-_MOST_SHOWN:]
+        ],
+    }
