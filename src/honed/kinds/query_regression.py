@@ -4,16 +4,21 @@
 
 It remembers which plan each statement had when, what a call cost then, and what the planner knew in
 numbers. Where a statement became slower than its own history and had a better plan, it looks for
-the narrowest thing that brings that plan back on a clone: fresh statistics, statistics of columns
-together, more values of a column, a fixed number of values, the numbers that the planner knew
-before (PostgreSQL 18), and last one setting of the planner for the role that runs the statement.
-What does not bring the plan back there is not proposed. Each pin says for whom it holds, what takes
-it back and when it expires (`plan_pin_days`); `honed.plan_pins` lists them. Every week, and as soon
-as columns or indexes of its tables change, it tries without the pin, and takes it back where the
-planner does as well by itself. One that has expired also goes where nobody runs its statements any
-more, if no other becomes slower; one that somebody changed meanwhile is left alone. Where the
-server has pg_hint_plan or pg_stash_advice, the record of a claim tells; honed does not use them
-yet.
+the narrowest thing that brings that plan back on a clone: the fewest hints for the one statement
+(pg_hint_plan), fresh statistics, statistics of columns together, more values of a column, a fixed
+number of values, the numbers that the planner knew before (PostgreSQL 18), and last one setting of
+the planner for the role that runs the statement. What does not bring the plan back there is not
+proposed. Each pin says for whom it holds, what takes it back and when it expires (`plan_pin_days`);
+`honed.plan_pins` lists them. Every week, and as soon as columns or indexes of its tables change, it
+tries without the pin, and takes it back where the planner does as well by itself. One that has
+expired also goes where nobody runs its statements any more, if no other becomes slower; one that
+somebody changed meanwhile is left alone.
+
+Hints are a row of `hint_plan.hints` for the statement's identifier, in everybody's sessions. It
+takes pg_hint_plan 1.7 or later in the database, `pg_hint_plan.enable_hint_table = on`, the
+privileges to insert and delete there, and the extension in the lab's server too (`postgres_bin`
+names programs that have it). A statement that has hints of somebody else keeps them, and a finding
+says so. What keeps a mechanism away, the record of a claim tells; pg_stash_advice is not used yet.
 
 ## Why it helps
 
@@ -23,20 +28,22 @@ good, and the way back is seldom more than one command. But nobody is there at n
 
 ## Risk and rollback
 
-The undo drops the statistics object, resets the column or the setting, or gives the numbers back. A
-plain ANALYZE has no undo: it brings what the next autovacuum would have brought. Given numbers hold
-until the next ANALYZE, and are not tried without. A setting is for one role in one database, and
-only where none of its other statements becomes slower; connections that are open keep the old
-value. Statistics may change plans of other statements; the trial replays them all. Lists of common
-values are not saved: they are values of production's rows.
+The undo drops the statistics object, resets the column or the setting, gives the numbers back, or
+deletes the row of hints if it is still as it was inserted. A plain ANALYZE has no undo: it brings
+what the next autovacuum would have brought. Given numbers hold until the next ANALYZE, and are not
+tried without. A setting is for one role in one database, and only where none of its other
+statements becomes slower; connections that are open keep the old value. Statistics may change plans
+of other statements; the trial replays them all. Lists of common values are not saved: they are
+values of production's rows.
 
 ## How it is measured
 
 In the trial: CPU seconds of each statement, replayed on clones with the pin and without; statements
-weigh the same, and none may become more than 10 % slower. What takes less than a millisecond and
-keeps its plan is not replayed: the same plan costs the same. A pin is taken back if without it each
-statement costs less than a tenth more. In production: milliseconds per call of the pinned
-statements, compared with the time since they became slow.
+weigh the same, and none may become more than 10 % slower. Hints concern no other statement, so that
+theirs alone is replayed. What takes less than a millisecond and keeps its plan is not replayed: the
+same plan costs the same. A pin is taken back if without it each statement costs less than a tenth
+more. In production: milliseconds per call of the pinned statements, compared with the time since
+they became slow.
 """
 
 import math
@@ -50,16 +57,23 @@ from honed.core.kind import Kind
 from honed.core.risk import Risk
 from honed.core.step import Step, steps_from_json
 from honed.core.trial import Trial
+from honed.targets.postgres.plan_pins.hint_rows import foreign_hints
 from honed.targets.postgres.plan_pins.pin import PlanPin
 from honed.targets.postgres.plan_pins.search import Found, find_pins
 from honed.targets.postgres.plan_pins.shapes import relations
 from honed.targets.postgres.plan_pins.trial import TOLERATED, UnpinTrial, pin_trial
-from honed.targets.postgres.plan_pins.unpinning import DuePin, due_pins, hindered_roles, sessions
+from honed.targets.postgres.plan_pins.unpinning import (
+    DuePin,
+    due_pins,
+    hindered_roles,
+    sessions,
+    without_hints,
+)
 from honed.targets.postgres.target import PostgresTarget
 
 #: A pin should be tried without.
 PLAN_PIN_DUE = FindingType("plan_pin_due")
-#: Only told: which privilege is missing.
+#: Only told: which privilege is missing, or whose hints are in the way.
 PLAN_PIN_HINDERED = FindingType("plan_pin_hindered")
 
 _UNPIN_PRIORITY = 3
@@ -88,6 +102,14 @@ class QueryRegression(Kind[PostgresTarget]):
                 title=f"a statement of {label} has become slower, and no setting can bring its plan"
                 f" back: {reason} (`honed target add --sql` prints what it takes)",
                 evidence={"why_not": reason},
+            )
+        for statement_id, hints in foreign_hints(target).items():
+            yield Finding(
+                type=PLAN_PIN_HINDERED,
+                subject=f"the hints of statement {statement_id}",
+                title=f"statement {statement_id} has become slower, and somebody else has given it"
+                " hints in hint_plan.hints: honed gives it none",
+                evidence={"statement_id": statement_id, "hints": hints},
             )
         for due in due_pins(target, after=self.revalidate_after):
             yield Finding(
@@ -162,7 +184,7 @@ def _claim(found: Found, days: float) -> Hypothesis:
         "steps": [step.to_json() for step in remedy.steps],
         "session": dict(remedy.session),
         "role": remedy.role,
-        "overrides": dict(found.cases[0].overrides) if remedy.session else {},
+        "overrides": {} if remedy.acts_on_tables else dict(found.cases[0].overrides),
         "tables": sorted(list(t) for case in found.cases for t in relations(case.good.plan)),
         "definitions": found.definitions,
         "bad_since": max(case.evidence.bad_since for case in found.cases),
@@ -173,6 +195,9 @@ def _claim(found: Found, days: float) -> Hypothesis:
             "guarded_by_plan": list(found.guarded_by_plan),
         },
     }
+    if remedy.hints:
+        hints = {each.statement_id: remedy.hints for each in found.cases}
+        parameters["hints"] = {"before": {}, "after": hints}
     return Hypothesis(
         kind=QueryRegression.name,
         subject=f"{remedy.mechanism}: {remedy.label}",
@@ -235,6 +260,7 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
             "base_s": base_s,
             "cut_s": due.parameters["cut_s"],
             "notes": {"why": due.why},
+            **without_hints(due),
         },
         finding_ids=(finding_id,),
     )

@@ -8,8 +8,11 @@ from typing import LiteralString
 import pytest
 
 from honed.core.step import StepState
+from honed.errors import EvaluatorFailed
 from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case, read_cases
+from honed.targets.postgres.plan_pins.hint_rows import HintRows
+from honed.targets.postgres.plan_pins.hint_trial import obey_hints
 from honed.targets.postgres.plan_pins.history import read_plans
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.plan_pins.provider import Provider, Server, read_server
@@ -156,6 +159,12 @@ class TestProviders:
         assert "PostgreSQL 19" in StashAdvice().why_not(server)
         assert SavedStatistics().why_not(server) == ""
 
+    def test_a_clone_that_cannot_load_hints_stays_as_it_was(self, case: Case, bench: Bench) -> None:
+        with pytest.raises(EvaluatorFailed, match="pg_hint_plan"):
+            obey_hints(bench.clone)
+        assert list(HintTable().remedies(case, bench)) == []
+        assert bench.bad_plans(case)
+
     def carry_out_and_undo(self, world: PostgresWorld, remedy: Remedy) -> None:
         steps = remedy.steps
         world.carry_out(steps)
@@ -184,13 +193,18 @@ class TestProviders:
         assert now.mean_ms > before.mean_ms
 
 
+INSTALLED, IN_LAB = {"pg_hint_plan": True}, frozenset({"pg_hint_plan"})
+USABLE = HintRows(is_by_identifier=True, is_obeyed=True, may_be_written=True)
+
+
 @pytest.mark.parametrize(
     ("provider", "server", "words"),
     [
         (StashAdvice(), Server(190000, {}), "does not have"),
         (StashAdvice(), Server(190000, {"pg_stash_advice": True}), "cannot use it yet"),
         (HintTable(), Server(180000, {"pg_hint_plan": False}), "not installed"),
-        (HintTable(), Server(180000, {"pg_hint_plan": True}), "no trial"),
+        (HintTable(), Server(180000, INSTALLED, hint_rows=USABLE), "no trial"),
+        (HintTable(), Server(180000, INSTALLED, IN_LAB, replace(USABLE, is_obeyed=False)), "= on"),
         (SavedStatistics(), Server(170000, {}), "PostgreSQL 18"),
     ],
 )

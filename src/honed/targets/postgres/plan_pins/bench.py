@@ -1,7 +1,7 @@
 """The bench: a clone on which remedies are tried, each in a transaction that is rolled back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
@@ -11,6 +11,7 @@ from honed.errors import EvaluatorFailed, StatementCut
 from honed.storage.queries import load_queries
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.plan_pins.case import Case
+from honed.targets.postgres.plan_pins.hints import MARK, hinted
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.plan_pins.shapes import shapes
 from honed.targets.postgres.production import quoted
@@ -26,10 +27,13 @@ class Bench:
 
     Args:
         clone: with production's schema and statistics. Only ``keep`` changes it.
+
+        hinted: statements that somebody has given hints in production.
     """
 
-    def __init__(self, clone: Clone) -> None:
+    def __init__(self, clone: Clone, hinted: Collection[str] = ()) -> None:
         self.clone = clone
+        self.hinted = frozenset(hinted)
 
     def plans(
         self,
@@ -82,7 +86,10 @@ class Bench:
         """
         settings = {**case.overrides, **(remedy.session if remedy else {})}
         # The role that a setting is for is not on the clone: its session has the setting instead.
-        steps = remedy.steps if remedy and not remedy.session else ()
+        # A hint is before the statement instead of in a table.
+        steps = remedy.steps if remedy and remedy.acts_on_tables else ()
+        if remedy:
+            examples = [hinted(each, remedy.hints) for each in examples]
         return self.plans(examples, steps=steps, settings=settings)
 
     def bad_plans(self, case: Case) -> list[Mapping[str, Any]]:
@@ -92,7 +99,13 @@ class Bench:
         except (EvaluatorFailed, StatementCut):
             return []
 
+    def has_hints(self, case: Case) -> bool:
+        """Return whether somebody has given the statement hints, in production or in its text."""
+        return case.statement_id in self.hinted or any(
+            MARK in each for each in case.statement.examples
+        )
+
     def keep(self, remedy: Remedy) -> None:
         """Let later cases be tried on top of ``remedy``, where it acts on tables."""
-        if not remedy.session:
+        if remedy.acts_on_tables:
             self.clone.carry_out(remedy.steps)

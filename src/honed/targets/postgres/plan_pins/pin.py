@@ -64,10 +64,17 @@ class Remedy:
     label: str
     scope: str
     steps: tuple[Step, ...]
-    #: What the steps give later sessions of a role; empty: they act on tables.
+    #: What the steps give later sessions of a role; empty: they give them nothing.
     session: Mapping[str, str] = field(default_factory=dict)
     #: Which role that is.
     role: str = ""
+    #: What the steps tell the planner of the one statement, in the words of pg_hint_plan.
+    hints: str = ""
+
+    @property
+    def acts_on_tables(self) -> bool:
+        """Whether the steps act on tables, so that every statement may notice."""
+        return not self.session and not self.hints
 
     @property
     def undo(self) -> tuple[str, ...]:

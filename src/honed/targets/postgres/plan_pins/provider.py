@@ -6,6 +6,7 @@ from typing import Protocol
 
 from honed.targets.postgres.plan_pins.bench import QUERIES, Bench
 from honed.targets.postgres.plan_pins.case import Case
+from honed.targets.postgres.plan_pins.hint_rows import EXTENSION, HintRows, read_hint_rows
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.target import PostgresTarget
 
@@ -18,6 +19,10 @@ class Server:
     version: int
     #: Extensions that can hold a plan and could be created there; True: this one was.
     extensions: Mapping[str, bool]
+    #: Those of them that were created there, and that the lab's server has too.
+    in_lab: frozenset[str] = frozenset()
+    #: Where pg_hint_plan keeps hints there; None: nowhere.
+    hint_rows: HintRows | None = None
 
 
 class Provider(Protocol):
@@ -39,4 +44,11 @@ class Provider(Protocol):
 def read_server(target: PostgresTarget) -> Server:
     """Return what of the target's server decides which mechanisms it has."""
     rows = target.query(QUERIES["list_planning_extensions"], {})
-    return Server(target.server_version, {row["name"]: row["is_installed"] for row in rows})
+    extensions = {row["name"]: row["is_installed"] for row in rows}
+    installed = [name for name, is_installed in extensions.items() if is_installed]
+    return Server(
+        target.server_version,
+        extensions,
+        in_lab=frozenset(filter(target.lab.has_extension, installed)),
+        hint_rows=read_hint_rows(target) if extensions.get(EXTENSION) else None,
+    )

@@ -76,10 +76,11 @@ def find_pins(target: PostgresTarget, findings: Sequence[Finding]) -> list[Found
         return []
     server, replayable = read_server(target), target.workload().replayable
     why_not = {each.name: each.why_not(server) for each in LADDER}
+    hinted = server.hint_rows.hints if server.hint_rows else {}
     target.lab.refresh()
     with target.lab.clone("pins") as clone:
         search = _Search(
-            Bench(clone),
+            Bench(clone, hinted),
             [each for each in LADDER if not why_not[each.name]],
             replayable,
             choose_cut_s(replayable),
@@ -130,7 +131,7 @@ class _Search:
             is_of_role = case.scope is not None and case.scope.role == remedy.role
             if remedy.session and is_of_role and self.bench.is_good(case, remedy):
                 return served
-            if not remedy.session and self.bench.is_good(case):
+            if remedy.acts_on_tables and self.bench.is_good(case):
                 return served
         return None
 
@@ -143,11 +144,10 @@ class _Search:
     def describe(self, choice: _Choice, catalog: Catalog, left_out: Mapping[str, str]) -> Found:
         """Return what was found, with everything that its trial needs."""
         own = {each.statement_id: each.evidence.mean_ms_bad / 1000 for each in choice.cases}
-        scope = choice.cases[0].scope
         concerned = {
             each.statement_id: each.mean_ms / 1000
             for each in self.replayable
-            if not choice.remedy.session or scope is None or scope.runs(each.statement_id)
+            if _concerns(choice, each.statement_id)
         }
         # Of the pinned ones, the mean over the whole lookback knows the good plan as well.
         seconds = concerned | own
@@ -166,11 +166,19 @@ class _Search:
             guarded_by_plan=sorted(seconds.keys() - measured.keys()),
             cut_s=self.cut_s,
             definitions=definitions(catalog, tables),
-            left_out=left_out,
+            left_out={**self._obstacles(choice), **left_out},
         )
+
+    def _obstacles(self, choice: _Choice) -> dict[str, str]:
+        """Return what kept a mechanism from the statements of ``choice``, by its name."""
+        names = sorted(each.statement_id for each in choice.cases if self.bench.has_hints(each))
+        words = f"somebody has given hints already to statement {', '.join(names)}"
+        return {HintTable.name: words} if names else {}
 
     def _changed(self, remedy: Remedy, case: Case) -> frozenset[str]:
         """Return the statements that get another plan by ``remedy``."""
+        if remedy.hints:
+            return frozenset({case.statement_id})
         return frozenset(
             each.statement_id
             for each in self.replayable
@@ -207,3 +215,11 @@ class _Search:
             costs_s.append(min(session.run(example).cost_s for _ in range(2)))
         before_s, after_s = costs_s
         return after_s > _HARM * before_s and after_s - before_s > _NOTICED_S
+
+
+def _concerns(choice: _Choice, statement_id: str) -> bool:
+    """Return whether a statement may notice the remedy."""
+    remedy, scope = choice.remedy, choice.cases[0].scope
+    if remedy.hints:
+        return statement_id in choice.changed
+    return not remedy.session or scope is None or scope.runs(statement_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from honed.core.step import Step
 from honed.core.trial import Arm, Arms, Trial, TrialDesign
+from honed.targets.postgres.plan_pins.hint_trial import HintTrial
 from honed.targets.postgres.session_settings.trial import SettingsTrial
 from honed.targets.postgres.statement_trial import statement_trial
 from honed.targets.postgres.target import PostgresTarget
@@ -34,7 +35,8 @@ def pin_trial(
         steps: what is claimed.
 
         parameters: of the claim: ``base_s``, ``statements``, ``cut_s``; of a setting also
-            ``session``, which a session then has, and ``overrides``, which it has now.
+            ``session``, which a session then has, and ``overrides``, which it has now; of hints
+            ``hints``, before and after, and ``overrides``.
 
         notes: recorded with the trial.
     """
@@ -46,6 +48,14 @@ def pin_trial(
         cut_s=parameters["cut_s"],
         notes=notes,
     )
+    if "hints" in parameters:
+        return HintTrial(
+            replay=replay,
+            steps=tuple(steps),
+            before=parameters["hints"]["before"],
+            after=parameters["hints"]["after"],
+            overrides=parameters["overrides"],
+        )
     if not parameters["session"]:
         return replay
     return SettingsTrial(

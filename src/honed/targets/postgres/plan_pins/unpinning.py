@@ -10,6 +10,7 @@ from typing import Any
 
 from honed.core.canonical import Json
 from honed.core.step import Step, steps_from_json
+from honed.errors import EvaluatorFailed
 from honed.targets.postgres.plan_history.memory import QUERIES
 from honed.targets.postgres.plan_pins.pin import PlanPin, definitions
 from honed.targets.postgres.session_settings.scope import QUERIES as SETTINGS
@@ -80,11 +81,17 @@ def taking_back(steps: list[Step]) -> tuple[Step, ...]:
 
 def _standing(target: PostgresTarget, steps: list[Step]) -> list[Step]:
     """Return those of a pin's steps whose work the target still shows, and can be taken back."""
-    return [
-        step
-        for step in steps
-        if step.undo and (not step.inspect or "done" in {*target.query(step.inspect)[0].values()})
-    ]
+    return [step for step in steps if step.undo and _is_standing(target, step)]
+
+
+def _is_standing(target: PostgresTarget, step: Step) -> bool:
+    if not step.inspect:
+        return True
+    try:
+        (row,) = target.query(step.inspect)
+    except EvaluatorFailed:
+        return False  # what it was put into is gone: the extension, with its table
+    return "done" in row.values()
 
 
 def hindered_roles(target: PostgresTarget) -> dict[str, str]:
@@ -114,3 +121,13 @@ def sessions(target: PostgresTarget, due: DuePin) -> tuple[dict[str, Json], dict
     roles = [each for each in read_scopes(target) if each.role == due.parameters["role"]]
     overrides: dict[str, Json] = dict(roles[0].overrides) if roles else {}
     return before, overrides
+
+
+def without_hints(due: DuePin) -> dict[str, Json]:
+    """Return parameters of the claim that hints are not needed; empty: the pin is none of hints."""
+    if "hints" not in due.parameters:
+        return {}
+    return {
+        "hints": {"before": dict(due.parameters["hints"]["after"]), "after": {}},
+        "overrides": dict(due.parameters["overrides"]),
+    }
