@@ -290,7 +290,9 @@ class IntakeError(HonedError):
 class MalformedSignal(IntakeError):
     """What was sent cannot be read."""
 
-    hint = "send it as docs/reference/intakes.md says; `honed intake status` counts what was refused"
+    hint = (
+        "send it as docs/reference/intakes.md says; `honed intake status` counts what was refused"
+    )
 
 
 class UnknownProject(IntakeError):

@@ -18,6 +18,8 @@ from honed.config import Settings
 from honed.signals.projects import Project as SignalsProject
 from honed.testing.intake import IntakeServer
 
+pytestmark = pytest.mark.slow  # There is much of it.
+
 TESTS = """
 import pytest
 

@@ -79,6 +79,7 @@ def test_one_loser_among_winners_is_never_overlooked() -> None:
 
 
 @pytest.mark.parametrize("bias", [-0.22, 0.22])
+@pytest.mark.slow
 def test_a_gain_that_a_mere_copy_has_too_is_not_believed(bias: float) -> None:
     everywhere = dict.fromkeys((unit.name for unit in UNITS), -0.22)
     verdicts = Counter(result.verdict for result in trials(everywhere, 20, bias=bias))

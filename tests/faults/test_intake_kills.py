@@ -150,6 +150,7 @@ def test_an_orderly_end_answers_what_it_stores(cli: CommandLine, store: Database
     assert senders.answered - set(found) == set()
 
 
+@pytest.mark.slow
 def test_ten_times_as_much_as_there_is_room_for_is_turned_away_in_bounded_memory(
     cli: CommandLine, store: Database
 ) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -118,24 +119,29 @@ def builds(shop: PetShop, statement: str) -> int:
     return calls
 
 
+def slow(place: str) -> Any:
+    """Return a place to kill at that is tried where there is time."""
+    return pytest.param(place, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "kill_at",
     [
-        "handling:analyze",
-        "handling:hypothesize",
-        "handling:proposed",
+        slow("handling:analyze"),
+        slow("handling:hypothesize"),
+        slow("handling:proposed"),
         "handling:on_trial",
-        "pairs:3",
-        "handling:proven",
-        "handling:approved",
-        "handling:applying",
-        "intent:do:0",
+        slow("pairs:3"),
+        slow("handling:proven"),
+        slow("handling:approved"),
+        slow("handling:applying"),
+        slow("intent:do:0"),
         "happened:do:0",
-        "intent:do:1",
-        "happened:do:1",
-        "committed:applying",
-        "handling:watch",
-        "handling:learn",
+        slow("intent:do:1"),
+        slow("happened:do:1"),
+        slow("committed:applying"),
+        slow("handling:watch"),
+        slow("handling:learn"),
     ],
 )
 def test_worker_killed_on_the_way_to_kept(pet_shop: PetShop, start: Start, kill_at: str) -> None:
@@ -158,7 +164,9 @@ def test_worker_killed_before_it_settles_an_approval(pet_shop: PetShop, start: S
     assert ledger(pet_shop) == [*KEPT[:3], "awaiting_approval", *KEPT[3:]]
 
 
-@pytest.mark.parametrize("kill_at", ["handling:roll_back", "intent:undo:0", "happened:undo:0"])
+@pytest.mark.parametrize(
+    "kill_at", [slow("handling:roll_back"), "intent:undo:0", slow("happened:undo:0")]
+)
 def test_worker_killed_on_the_way_back(pet_shop: PetShop, start: Start, kill_at: str) -> None:
     before = pet_shop.production.objects()
     live_until_killed(pet_shop, start, kill_at, WORSE)

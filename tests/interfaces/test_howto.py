@@ -96,6 +96,7 @@ def test_dead_letters_are_settled(cli: CommandLine, desk: Desk) -> None:
     assert settled == {1: "replayed", 2: "discarded"}
 
 
+@pytest.mark.slow
 def test_everything_is_undone(cli: CommandLine, pet_shop: PetShop) -> None:
     before = pet_shop.production.objects()
     pet_shop.turn(Options(dry_run=False, require_approval=False))

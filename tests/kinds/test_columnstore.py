@@ -24,6 +24,8 @@ from honed.targets.postgres.columnstore.providers import choose_provider, untrie
 from honed.testing.contract import KindContract, Proposed, wanted
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
+pytestmark = pytest.mark.slow  # There is much of it.
+
 MEASUREMENTS: tuple[LiteralString, ...] = (
     "CREATE TABLE station (station_id integer PRIMARY KEY)",
     "INSERT INTO station SELECT generate_series(1, 50)",

@@ -17,6 +17,8 @@ from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import KindContract, Proposed, cost, wanted
 from honed.testing.worlds import CORRELATED_COLUMNS, MakeWorld, PostgresWorld, WorldPlan
 
+pytestmark = pytest.mark.slow  # There is much of it.
+
 SALES: tuple[LiteralString, ...] = (
     """
     CREATE TABLE sale (sale_id integer PRIMARY KEY, customer integer, item text, amount integer)

@@ -166,6 +166,7 @@ def test_every_kind_is_tested() -> None:
     assert untested(KINDS, TESTS) == []
 
 
+@pytest.mark.slow
 def test_a_new_kind_is_one_file_and_one_test(checkout: Path) -> None:
     kinds, tests = checkout / "src" / "honed" / "kinds", checkout / "tests" / "kinds"
     (kinds / "index_reference.py").write_text(NEW_KIND, encoding="utf-8")

@@ -12,6 +12,8 @@ from honed.targets.postgres.partitioning.growing import find_growing
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
+pytestmark = pytest.mark.slow  # There is much of it.
+
 SMALL = {"partition_min_mb": 1}
 GROWING = (
     "CREATE TABLE shop (shop_id integer PRIMARY KEY)",

@@ -157,6 +157,7 @@ def test_a_decision_while_honed_is_stopped_says_that_it_waits(
         assert "a worker" not in said
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_what_would_be_done_and_asks(
     cli: CommandLine, waiting: Improvement
 ) -> None:

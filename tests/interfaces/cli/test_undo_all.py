@@ -123,6 +123,7 @@ def test_target_is_byte_for_byte_as_before(
     assert "nothing of honed's is on pets" in cli.text(*UNDO, "--yes")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taken_back_is_named_and_holds_up_no_other(
     cli: CommandLine, pet_shop: PetShop
 ) -> None:
@@ -143,6 +144,7 @@ def test_what_cannot_be_taken_back_is_named_and_holds_up_no_other(
     assert row["base"] is None
 
 
+@pytest.mark.slow
 def test_nothing_is_undone_while_honed_is_stopped(cli: CommandLine, pet_shop: PetShop) -> None:
     apply(pet_shop, STATISTICS)
     cli.text("stop", "--reason", "something is wrong")
@@ -155,6 +157,7 @@ def test_nothing_is_undone_while_honed_is_stopped(cli: CommandLine, pet_shop: Pe
     assert "honed_pet" not in pet_shop.production.objects()
 
 
+@pytest.mark.slow
 def test_nothing_that_is_approved_begins_any_more(cli: CommandLine, pet_shop: PetShop) -> None:
     pet_shop.configure(max_transaction_s=1e-6)
     pet_shop.read(10)
@@ -169,6 +172,7 @@ def test_nothing_that_is_approved_begins_any_more(cli: CommandLine, pet_shop: Pe
 
 
 @pytest.mark.parametrize(("typed", "is_there"), [("n\n", True), ("y\n", False)])
+@pytest.mark.slow
 def test_a_person_is_asked_on_a_terminal(
     cli: CommandLine,
     pet_shop: PetShop,
