@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from honed.core.intake import Intake, Request, Taken
+from honed.core.intake import Intake, Request
 from honed.errors import HonedError, MalformedSignal, Overloaded, RowsRefused
 from honed.interfaces.http.bodies import (
     MAX_INFLATED_BYTES,
@@ -58,6 +58,11 @@ _PREFLIGHT = [
 class _Found(NamedTuple):
     intake: Intake
     parameters: Mapping[str, str]
+
+
+class _Answer(NamedTuple):
+    body: bytes
+    content_type: str
 
 
 class Door:
@@ -104,14 +109,14 @@ class Door:
             project = await self._admitted(found.intake, request)
             project_id = project.project_id
             self._check(found.intake, project, request)
-            taken = await self._taken(found.intake, project, request, receive)
+            answer = await self._answered(found.intake, project, request, receive)
         except Exception as error:
             refused = _as_refused(error, found.intake.name)
             self._pipeline.refused(project_id, found.intake.name, refused.reason)
             await _say_no(send, found.intake, refused)
         else:
-            headers = [(b"content-type", taken.content_type.encode("latin-1")), _ANY_ORIGIN]
-            await _send(send, 200, taken.answer, headers)
+            headers = [(b"content-type", answer.content_type.encode("latin-1")), _ANY_ORIGIN]
+            await _send(send, 200, answer.body, headers)
 
     async def _admitted(self, intake: Intake, request: Request) -> Project:
         """Return the project whose key the request shows.
@@ -155,25 +160,25 @@ class Door:
         check_encoding(_encoding(request))
         self._pipeline.queue.check()
 
-    async def _taken(
+    async def _answered(
         self, intake: Intake, project: Project, request: Request, receive: Receive
-    ) -> Taken:
-        """Return what the request brought, once it is stored for good."""
+    ) -> _Answer:
+        """Return what the sender is answered, once what the request brought is stored for good."""
         body = await read_body(receive, request.headers, self._pipeline.queue, self._deadlines)
         try:
-            taken, prepared = self._read(intake, project, request, body, _LARGE_BYTES)
+            answer, prepared = self._read(intake, project, request, body, _LARGE_BYTES)
         except Larger:
             read = partial(self._read, intake, project, request, body, MAX_INFLATED_BYTES)
-            taken, prepared = await self._beside_others(read, len(body))
+            answer, prepared = await self._beside_others(read, len(body))
         if prepared.row_count:
             await self._stored(prepared)
         else:
             self._pipeline.counts.add_all(prepared.counts)
-        return taken
+        return answer
 
     async def _beside_others(
-        self, read: Callable[[], tuple[Taken, Prepared]], size_bytes: int
-    ) -> tuple[Taken, Prepared]:
+        self, read: Callable[[], tuple[_Answer, Prepared]], size_bytes: int
+    ) -> tuple[_Answer, Prepared]:
         """Return what a large body says; one is read at a time, and those that wait are counted.
 
         Raises:
@@ -191,7 +196,8 @@ class Door:
 
     def _read(
         self, intake: Intake, project: Project, request: Request, body: bytes, most_bytes: int
-    ) -> tuple[Taken, Prepared]:
+    ) -> tuple[_Answer, Prepared]:
+        """Return the answer to a body and its rows: nothing else of it is kept while they wait."""
         inflated = inflate(body, _encoding(request), most_bytes)
         whole = Request(
             request.method,
@@ -203,7 +209,8 @@ class Door:
             self._pipeline.now(),
         )
         taken = intake.take(whole)
-        return taken, self._pipeline.prepare(project, intake.name, taken)
+        prepared = self._pipeline.prepare(project, intake.name, taken)
+        return _Answer(taken.answer, taken.content_type), prepared
 
     async def _stored(self, prepared: Prepared) -> None:
         """Return when it is stored.

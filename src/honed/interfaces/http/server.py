@@ -1,5 +1,6 @@
 """The server itself: uvicorn, on one socket that was opened before anything is said of it."""
 
+import gc
 import signal
 import socket
 from types import FrameType
@@ -15,6 +16,8 @@ _BACKLOG = 1024
 #: Connections at once, each of which takes one of the 1024 files that a process may usually open;
 #: more are told to come again. Every program that reports keeps one.
 _AT_ONCE = 900
+#: New objects more than gone ones, after which the youngest are looked through.
+_GARBAGE = 20_000
 
 
 def listening(settings: Settings) -> socket.socket:
@@ -34,6 +37,11 @@ def listening(settings: Settings) -> socket.socket:
 
 def serve_until_told(app: ASGIApp, door: socket.socket) -> None:
     """Serve ``app`` until SIGTERM or SIGINT, and return."""
+    # What is here now stays: looking through it again and again for garbage would cost more than
+    # many requests do. They leave no circles behind.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
     ends = (signal.SIGTERM, signal.SIGINT)
     # uvicorn raises the signal again when it is done, which would end the process at once.
     before = {each: signal.signal(each, _note) for each in ends}
