@@ -41,6 +41,6 @@ def settled(conn: Connection, source: TicketSource) -> dict[TicketKey, Settled]:
 
 
 def rests(known: Mapping[TicketKey, Settled], draft: Draft, begin: datetime) -> bool:
-    """Return whether a draft tells of what was settled after ``begin``, from when on it measures."""
+    """Return whether a draft tells of what was settled after ``begin``, where it measures from."""
     found = known.get(draft.key)
     return found is not None and found.applied_at > begin
