@@ -83,6 +83,13 @@ _Target: Final = r"([A-Za-z][\w.-]*=)?https?://[^\s,@]+"
 _Targets: TypeAlias = Annotated[str, StringConstraints(pattern=rf"^$|^{_Target}(, *{_Target})*$")]
 
 
+#: ``shop/disk.used_percent``: a project and a gauge of it, or a target and one of its statements.
+_SeriesName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}/.+$")]
+_Bound: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[<>] ?-?\d+(\.\d+)?([eE][+-]?\d{1,3})?$")
+]
+
+
 #: What pydantic calls a complaint about something that would tell a secret.
 _INSECURE: Final = "insecure"
 
@@ -351,6 +358,12 @@ class Settings(BaseSettings):
     )
     test_coverage: float = Field(
         0.8, ge=0, le=1, description="Least share of a change of code that tests have to reach."
+    )
+    forecast_targets: dict[_SeriesName, _Bound] = Field(
+        {},
+        description="What should stay below (< 90) or above (> 10) a number, so that a ticket tells"
+        " when it will not: by <project>/<gauge>; by <target>/<statement_id>, in ms a call; by"
+        " <target>/*, in seconds an hour of all its statements.",
     )
     code_path: Path | None = Field(
         None, description="Folder of the repository that is analysed for tickets; empty: none."
