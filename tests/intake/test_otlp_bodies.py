@@ -192,7 +192,7 @@ def test_deep_nesting_is_cut_or_malformed() -> None:
     assert "bottom" not in repr(taken.signals)
     assert taken.skipped == {"attributes": 1}
     assert len(taken.signals) == 1
-    assert take("traces", nested(100), JSON).skipped == {"attributes": 1}
+    assert take("traces", nested(50), JSON).skipped == {"attributes": 1}
     with pytest.raises(MalformedSignal):
         take("traces", nested(10_000), JSON)
 
