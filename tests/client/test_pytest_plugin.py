@@ -5,17 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from honed.client import revision
-from honed.client.reports import FOLDER, Endpoint
-from honed.config import Settings
-from honed.signals.projects import Project as SignalsProject
+from honed.client.reports import FOLDER
 from honed.testing.intake import IntakeServer
 
 pytestmark = pytest.mark.slow  # There is much of it.
@@ -268,31 +264,6 @@ def test_git_says_what_was_tested(project: Project) -> None:
     assert all(row["committed_at"].endswith("Z") for row in rows)
 
 
-@pytest.mark.parametrize(
-    ("variables", "commit", "branch"),
-    [
-        ({"GITHUB_SHA": "c1", "GITHUB_REF_NAME": "7/merge", "GITHUB_HEAD_REF": "fix"}, "c1", "fix"),
-        ({"CI_COMMIT_SHA": "c2", "CI_COMMIT_REF_NAME": "main"}, "c2", "main"),
-        ({"GIT_COMMIT": "c3", "GIT_BRANCH": "origin/main"}, "c3", "main"),
-        ({}, "", ""),
-    ],
-)
-def test_without_git_the_pipeline_says_it(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    variables: Mapping[str, str],
-    commit: str,
-    branch: str,
-) -> None:
-    for name in (*revision.COMMITS, *revision.BRANCHES):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert revision.read_revision(tmp_path) == revision.Revision(commit, "", branch, None)
-    monkeypatch.setenv("PATH", "")
-    assert revision.read_revision(tmp_path) == revision.Revision(commit, "", branch, None)
-
-
 def test_what_it_ran_on_may_be_said(project: Project) -> None:
     project.run("-k", "good", TOX_ENV_NAME="py311-lowest")
     project.run("-k", "good", TOX_ENV_NAME="py311-lowest", HONED_ENVIRONMENT="arm")
@@ -414,19 +385,3 @@ def test_it_is_installed_with_honed() -> None:
         [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True
     )
     assert "--honed-dsn=DSN" in listed.stdout
-
-
-def test_a_dsn_of_a_project_tells_where_to_send() -> None:
-    project = SignalsProject(7, "shop", "0" * 32)
-    endpoint = Endpoint.of(project.dsn(Settings(api_port=8340)))
-    assert (endpoint.url, endpoint.key) == ("http://127.0.0.1:8340/api/v1/tests", "0" * 32)
-    assert endpoint.key not in repr(endpoint)
-    assert Endpoint.of("https://k@h:1/a/b/7").url == "https://h:1/a/b/api/v1/tests"
-
-
-@pytest.mark.parametrize(
-    "dsn", ["", "nonsense", "ftp://key@host/1", "http://host/1", "http://[/1", "http://k@h:port/1"]
-)
-def test_a_dsn_that_is_none_is_refused(dsn: str) -> None:
-    with pytest.raises(ValueError, match="a DSN has the form"):
-        Endpoint.of(dsn)

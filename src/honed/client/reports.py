@@ -8,7 +8,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit, urlunsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -18,6 +17,8 @@ from urllib.request import (
     ProxyHandler,
     Request,
 )
+
+from honed.client.dsn import Dsn
 
 #: Longest wait for the server to connect, and for each answer.
 TIMEOUT_S = 10.0
@@ -46,17 +47,9 @@ class Endpoint:
         Raises:
             ValueError: it is none; the message does not repeat it.
         """
-        msg = "a DSN has the form http://<key>@<host>:<port>/<project>"
-        try:
-            parts = urlsplit(dsn)
-            _ = parts.port
-        except ValueError:
-            raise ValueError(msg) from None
-        if parts.scheme not in {"http", "https"} or not parts.username or not parts.hostname:
-            raise ValueError(msg)
-        base = parts.path.rstrip("/").rpartition("/")[0]
-        where = (parts.scheme, parts.netloc.rpartition("@")[2], f"{base}/api/v1/tests", "", "")
-        return cls(urlunsplit(where), parts.username)
+        told = Dsn.of(dsn)
+        base = told.path.removesuffix("/envelope/").rpartition("/api/")[0]
+        return cls(f"{told.scheme}://{told.host}{base}/api/v1/tests", told.key)
 
 
 @dataclass(slots=True)
@@ -88,10 +81,11 @@ def deliver(
     A run that gets through sends what earlier ones kept.
     """
     delivery = Delivery()
+    is_away = False
     for number, part in enumerate(_parts(results)):
         body = json.dumps({**run, "tests": part}).encode()
         try:
-            if not delivery.trouble:
+            if not is_away:
                 _post(endpoint, body)
                 delivery.sent += len(part)
                 continue
@@ -100,9 +94,11 @@ def deliver(
             if error.is_hopeless:
                 delivery.lost += len(part)
                 continue
+            # The others are not even tried: nobody wants to wait for each.
+            is_away = True
         _keep(folder, f"{run['run']}-{number}.json", body)
         delivery.kept += len(part)
-    if delivery.sent and not delivery.trouble:
+    if delivery.sent and not is_away:
         delivery.sent_earlier = _send_earlier(endpoint, folder)
     return delivery
 
