@@ -132,6 +132,18 @@ def test_where_nobody_tells_commits_the_newest_run_counts(store: Database, sende
     assert said(store) == []
 
 
+def test_a_commit_that_breaks_everything_is_one_ticket(store: Database, sender: Sender) -> None:
+    tests = [result("failed", f"test_{n}", fault=None, message=f"no {n}") for n in range(11)]
+    both = [result("failed"), result("failed", "test_again")]
+    sender.run(*tests, *both, result("passed", "test_x"), **on(1))
+    (draft,) = said(store)
+    assert draft.title == "Fix 13 failing tests: 12 faults, most of KeyError: 'total'"
+    assert draft.facts.share == pytest.approx(13 / 14)
+    faults = draft.evidence["faults"]
+    assert isinstance(faults, list)
+    assert len(faults) == 12
+
+
 def test_a_flaky_test_is_one_ticket_and_no_failing_one(store: Database, sender: Sender) -> None:
     for outcome in ("failed", "passed", "passed", "passed"):
         sender.run(result(outcome), **on(1))

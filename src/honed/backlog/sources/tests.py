@@ -1,7 +1,10 @@
 """Results of tests: what fails on the newest commit, and which tests are flaky."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 from honed.backlog.draft import Draft, Facts
@@ -18,6 +21,9 @@ _QUERIES = load_queries("honed.backlog.sources", "tests.sql")
 _LEAST_FLIPS: Final = 4
 #: A test that was not flaky for so many days is no trouble any more.
 _FLAKY_DAYS: Final = 7
+#: More faults than these at once are one trouble; and so many of them its evidence shows.
+_MOST_FAULTS: Final = 10
+_MOST_SHOWN: Final = 20
 _LONGEST_TITLE: Final = 120
 
 _FAILING_PLAN: Final = (
@@ -61,11 +67,14 @@ class FailingTests(Source):
     def drafts(self, conn: Connection, since: datetime, settings: Settings) -> Iterator[Draft]:
         """Yield one draft for each fault of which tests fail, and for each flaky test.
 
-        The main branch is main, master or trunk; where a project has none of these, the one with
-        most runs. What was run with changes that are not committed is left out.
+        More than a few faults on one commit have, as a rule, one cause: they are one draft. The
+        main branch is main, master or trunk; where a project has none of these, the one with most
+        runs. What was run with changes that are not committed is left out.
         """
-        for row in conn.execute(_QUERIES["list_failing"], {"since": since}).fetchall():
-            yield _failing(row)
+        rows = conn.execute(_QUERIES["list_failing"], {"since": since}).fetchall()
+        for _, faults in groupby(rows, key=itemgetter("project")):
+            found = sorted(faults, key=lambda row: -row["tests_failing"])
+            yield from map(_failing, found) if len(found) <= _MOST_FAULTS else [_broken(found)]
         asked = {"least_flips": _LEAST_FLIPS, "days": _FLAKY_DAYS}
         for row in conn.execute(_QUERIES["list_flaky"], asked).fetchall():
             yield _flaky(row)
@@ -98,6 +107,24 @@ def _failing(row: Mapping[str, Any]) -> Draft:
             is_regression=row["passed_commit"] is not None,
             is_tested=True,
         ),
+    )
+
+
+def _broken(rows: Sequence[Mapping[str, Any]]) -> Draft:
+    """Return one draft for many faults, the one of which most tests fail first."""
+    failing = sum(row["tests_failing"] for row in rows)
+    worst = _failing(rows[0])
+    shown = [_plain(row, ("title", "culprit", "tests_failing")) for row in rows[:_MOST_SHOWN]]
+    return replace(
+        worst,
+        subject="failing: many faults at once",
+        title=_cut(f"Fix {failing} failing tests: {len(rows)} faults, most of {rows[0]['title']}"),
+        description=f"{len(rows)} faults at once, the largest is this: {worst.description}",
+        evidence={**worst.evidence, "faults": shown},
+        count=None,
+        first_seen_at=max(row["first_seen_at"] for row in rows),
+        last_seen_at=max(row["last_seen_at"] for row in rows),
+        facts=replace(worst.facts, share=min(1.0, failing / rows[0]["tests_run"])),
     )
 
 
