@@ -23,7 +23,6 @@ _MOST: Final = 5_000
 #: Texts that the evidence shows, the newest.
 _MOST_SHOWN: Final = 5
 _WEEK: Final = timedelta(days=7)
-_DAY: Final = timedelta(days=1)
 _LONGEST_TITLE: Final = 120
 #: A topic without words: a rating alone.
 _NO_WORDS: Final = "a rating without words"
@@ -67,8 +66,8 @@ class Feedback(Source):
         for project, rows in groupby(said, key=itemgetter("project")):
             negative = [(each["text"], each) for each in rows if _is_negative(each)]
             for topic in topics(negative, known[project]):
-                # What was told late of earlier times is news, too: a day is allowed for it.
-                if topic.said[-1]["at"] >= since - _DAY:
+                # By the store's clock: what comes late is news, too.
+                if max(each["received_at"] for each in topic.said) >= since:
                     yield _draft(project, topic.words, topic.said, row["now"])
 
 

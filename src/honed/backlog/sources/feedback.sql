@@ -1,9 +1,10 @@
 -- list_feedback --
 -- What users said lately, oldest first, with the highest rating that their project has; no more than the newest thousands of each project.
-SELECT said.project, said.at, said.text, said.rating, said.sentiment, said.user_token, said.page,
+SELECT said.project, said.at, said.received_at, said.text, said.rating, said.sentiment, said.user_token, said.page,
        said.highest, said.release
   FROM (
-         SELECT user_feedback.project, user_feedback.at, user_feedback.signal_id,
+         SELECT user_feedback.project, user_feedback.at, user_feedback.received_at,
+                user_feedback.signal_id,
                 left(coalesce(user_feedback.text, ''), 4000) AS text, user_feedback.rating,
                 coalesce(user_feedback.sentiment, '') AS sentiment,
                 coalesce(user_feedback.user_token, '') AS user_token,
