@@ -150,7 +150,8 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever it is, no run of tests fails for it
             self._said = f"reported nothing: {type(error).__name__}"
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    # In quotes: older pytests do not export it.
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Say what became of the report."""
         if self._said:
             terminalreporter.write_line(f"honed: {self._said}")
