@@ -117,8 +117,7 @@ WITH placed AS (
          ) AS first_id
   FROM honed.reading AS r
   WHERE r.target_id = %(target_id)s AND NOT r.is_first
-    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
-                            , timestamptz '2000-01-01')
+    AND r.ended_at < date_bin('15 minutes', %(before)s::timestamptz, timestamptz '2000-01-01')
 )
 INSERT INTO honed.statement_interval AS i (reading_id, statement_id, calls, exec_ms
   , exec_ms_squares, row_count, shared_blocks, blocks_read, temp_blocks, wal_bytes, seen_calls
@@ -151,8 +150,7 @@ WITH placed AS (
          ) AS first_id
   FROM honed.reading AS r
   WHERE r.target_id = %(target_id)s AND NOT r.is_first
-    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
-                            , timestamptz '2000-01-01')
+    AND r.ended_at < date_bin('15 minutes', %(before)s::timestamptz, timestamptz '2000-01-01')
 )
 INSERT INTO honed.table_interval AS i (reading_id, table_name, inserted, updated, hot_updated
   , deleted)
@@ -178,8 +176,7 @@ WITH placed AS (
        , count(*) OVER quarter AS readings
   FROM honed.reading AS r
   WHERE r.target_id = %(target_id)s AND NOT r.is_first
-    AND r.ended_at < date_bin('15 minutes', honed.now() - make_interval(days => %(days)s)
-                            , timestamptz '2000-01-01')
+    AND r.ended_at < date_bin('15 minutes', %(before)s::timestamptz, timestamptz '2000-01-01')
   WINDOW quarter AS (PARTITION BY date_bin('15 minutes', r.ended_at, timestamptz '2000-01-01'))
 ), folded AS (
   UPDATE honed.reading AS r SET started_at = p.started_at, ended_at = p.ended_at

@@ -247,8 +247,10 @@ class Recorder:
         )
 
     def _forget(self) -> None:
+        # One moment for all three: what the last one deletes, the others have counted.
+        before = {"before": self._last.now - timedelta(days=FULL_DAYS)}
         for fold in ("fold_statement_intervals", "fold_table_intervals", "fold_readings"):
-            self._many(fold, [{"days": FULL_DAYS}])
+            self._many(fold, [before])
         days = {"days": HISTORY_DAYS}
         self._many("forget_old_readings", [days])
         self._many("forget_old_statements", [days])
