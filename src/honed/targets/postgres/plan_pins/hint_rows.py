@@ -7,9 +7,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from honed.core.step import Step
+from honed.storage.queries import load_queries
 from honed.targets.postgres.plan_history.memory import QUERIES as HISTORY
 from honed.targets.postgres.plan_pins.bench import QUERIES
 from honed.targets.postgres.target import PostgresTarget
+
+_STORED = load_queries(__package__)
 
 #: The extension, and the mechanism of a pin that is a row of its table; neither is ever renamed.
 EXTENSION, MECHANISM = "pg_hint_plan", "hint_table"
@@ -83,7 +86,7 @@ def foreign_hints(target: PostgresTarget) -> dict[str, str]:
     table = read_hint_rows(target) if regressed else None
     if table is None:
         return {}
-    own = {row["statement_id"] for row in target.recall(QUERIES["list_hint_pins"], {})}
+    own = {row["statement_id"] for row in target.recall(_STORED["list_hint_pins"], {})}
     return {name: table.hints[name] for name in sorted(regressed & table.hints.keys() - own)}
 
 

@@ -1,4 +1,4 @@
--- What plan pins ask a target; list_hint_pins asks the store.
+-- What plan pins ask a target.
 
 -- list_planning_extensions --
 -- Extensions that can hold a plan, where they are installed or could be.
@@ -32,12 +32,3 @@ WHERE t.oid IS NOT NULL /* honed */;
 SELECT h.query_id::text AS statement_id, string_agg(h.hints, ' ' ORDER BY h.id) AS hints
 FROM hint_plan.hints AS h
 GROUP BY h.query_id /* honed */;
-
--- list_hint_pins --
--- Statements whose hints in a target are a pin of ours.
-SELECT p.statement_id
-FROM honed.plan_pins AS p
-JOIN honed.improvement AS i ON i.improvement_id = p.improvement_id
-WHERE i.target_id = %(target_id)s
-  AND p.mechanism = 'hint_table'
-  AND p.status NOT IN ('rolled back', 'taken back');
