@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from honed.core.intake import Taken
 from honed.core.signal import Signal, SignalType
+from honed.errors import MalformedSignal
 from honed.signals.counts import Count
 from honed.signals.rows import (
     COPY,
@@ -195,6 +196,28 @@ def test_a_signal_that_is_too_large_is_left_out_alone() -> None:
     prepared = prepare(a_signal(), large, a_signal())
     assert (prepared.row_count, prepared.groups) == (2, [])
     assert prepared.counts[Count(7, "test", "skipped", "too_large")] == 1
+
+
+def test_a_text_that_is_told_with_every_signal_cannot_fill_the_memory() -> None:
+    signals = (a_signal(body={"user": "x" * 900_000}) for _ in range(1_000_000))
+    taken = Taken(cast("Any", signals))
+    with pytest.raises(MalformedSignal):
+        Preparer(Untouched()).prepare(7, "test", taken, TIMES)
+
+
+def test_a_long_name_is_read_once_for_a_request_and_then_forgotten() -> None:
+    class Counting(Untouched):
+        read: ClassVar[list[str]] = []
+
+        def text(self, text: str) -> str:
+            self.read.append(text)
+            return text
+
+    name, preparer = "x" * (LONGEST_NAME + 1), Preparer(Counting())
+    for _ in range(2):
+        taken = Taken(tuple(a_signal(service=name) for _ in range(50)))
+        preparer.prepare(7, "test", taken, TIMES)
+    assert Counting.read.count(name) == 2
 
 
 def test_a_fingerprint_says_nothing() -> None:

@@ -14,6 +14,7 @@ from honed.core.canonical import Json
 from honed.core.intake import Taken
 from honed.core.signal import Signal
 from honed.core.wire import text_in
+from honed.errors import MalformedSignal
 from honed.signals.counts import ACCEPTED, ADJUSTED, SKIPPED, Count
 from honed.storage.copy import escaped
 
@@ -27,6 +28,8 @@ COPY: Final[LiteralString] = (
 LONGEST_NAME = 500
 #: Largest signal, in bytes of its row; a larger one is left out.
 LARGEST_SIGNAL_BYTES = 1024 * 1024
+#: All signals of one request together, as rows: a text that is sent once is told with each of them.
+LARGEST_REQUEST_BYTES = 40 * 1024 * 1024
 #: Files of a group that are kept.
 _MOST_FILES = 50
 #: Names that are remembered.
@@ -132,17 +135,24 @@ class Preparer:
     def __init__(self, scrubber: Scrubs) -> None:
         """Scrub with ``scrubber``."""
         self._scrubber = scrubber
-        self._names = _Memory(self._scrubbed)
-        self._cells = _Memory(lambda name: escaped(self._names[name]))
+        # What was changed is sensitive, and is not kept in plain.
+        self._names = _Memory(self._scrubbed, lambda name, answer: name == answer)
+        self._cells = _Memory(
+            lambda name: escaped(self._names[name]), lambda name, _: name in self._names
+        )
 
     def prepare(self, project_id: int, source: str, taken: Taken, times: Times) -> Prepared:
         """Return the rows and groups of what was taken, and what is to be counted.
 
         Raises:
+            MalformedSignal: together they are larger than a request may become: something long
+                is said once for many signals.
             TypeError: a body is not JSON, which is a defect of the plug-in.
             RecursionError: a body is nested too deeply.
         """
-        prepared = Prepared()
+        prepared, room_bytes = Prepared(), LARGEST_REQUEST_BYTES
+        self._names.forget_long()
+        self._cells.forget_long()
         lines: list[bytes] = []
         first = f"{project_id}\t{source}\t"
         left_out = dict(taken.skipped)
@@ -154,6 +164,10 @@ class Preparer:
             if len(line) > LARGEST_SIGNAL_BYTES:
                 left_out["too_large"] = left_out.get("too_large", 0) + 1
                 continue
+            room_bytes -= len(line)
+            if room_bytes < 0:
+                msg = f"its signals become more than {LARGEST_REQUEST_BYTES} bytes"
+                raise MalformedSignal(msg)
             lines.append(line)
             if oddity:
                 adjusted[oddity] = adjusted.get(oddity, 0) + 1
@@ -212,19 +226,30 @@ class Preparer:
 
 
 class _Memory(dict[str, str]):
-    """Names as they are stored: most come again and again. What is long is not remembered."""
+    """Names as they are stored: most come again and again. Long ones are soon forgotten."""
 
-    def __init__(self, answer: Callable[[str], str]) -> None:
+    def __init__(self, answer: Callable[[str], str], may_stay: Callable[[str, str], bool]) -> None:
         super().__init__()
         self._answer = answer
+        self._may_stay = may_stay
+        self._long: dict[str, str] = {}
 
     def __missing__(self, name: str) -> str:
-        answer = self._answer(name)
-        if len(name) <= LONGEST_NAME:
-            if len(self) >= _KNOWN_NAMES:
-                self.clear()
-            self[name] = answer
+        long = self._long
+        answer = long.get(name)
+        if answer is None:
+            answer = self._answer(name)
+            if len(name) > LONGEST_NAME:
+                long[name] = answer
+            elif self._may_stay(name, answer):
+                if len(self) >= _KNOWN_NAMES:
+                    self.clear()
+                self[name] = answer
         return answer
+
+    def forget_long(self) -> None:
+        """Forget the long ones: they are remembered as long as one request is read."""
+        self._long = {}
 
 
 def _fingerprint(fingerprint: str) -> str:
