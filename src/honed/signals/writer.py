@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from honed.errors import HonedError, RowsRefused, StoreUnavailable
 from honed.signals.counts import REFUSED, Count, Counts, record_counts
@@ -162,7 +163,10 @@ def merged(batch: Iterable[Waiting]) -> list[Group]:
             key = (group.project_id, group.fingerprint)
             known = groups.get(key)
             if known is None:
-                groups[key] = group
+                # A copy: a batch that is refused is merged once more, in parts.
+                groups[key] = replace(
+                    group, releases=dict(group.releases), environments=dict(group.environments)
+                )
             else:
                 known.add(group)
     return list(groups.values())
