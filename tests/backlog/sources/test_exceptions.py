@@ -175,6 +175,15 @@ def test_a_fault_that_comes_back_after_its_ticket_was_settled_has_regressed(
     assert "regressed" in {each.event for each in last}
 
 
+def test_a_sender_whose_clock_is_behind_is_heard(store: Database, sender: Sender) -> None:
+    earlier = sender.pipeline.now() - timedelta(hours=2)
+    for times_seen in (1, 2):
+        sender.event(**raised(timestamp=earlier.isoformat()))
+        scanned(store)
+        with replace(store, role="honed_operator").transaction() as conn:
+            assert [ticket.times_seen for ticket in tickets(conn)] == [times_seen]
+
+
 def test_a_settled_ticket_that_is_taken_back_opens_its_group(
     store: Database, sender: Sender
 ) -> None:

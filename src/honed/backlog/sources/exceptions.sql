@@ -49,5 +49,6 @@ SELECT signal_group.group_id, project.name AS project, signal_group.fingerprint,
    AND coalesce(signal_group.latest ->> 'level', 'error') IN ('error', 'fatal', 'critical')
    AND signal_group.fingerprint <> 'overflow'
    AND signal_group.resolved_at IS NULL
-   AND (signal_group.last_seen_at >= %(since)s OR signal_group.created_at >= %(since)s)
+   -- By the store's clock: a sender's may be behind.
+   AND signal_group.counted_at >= %(since)s
  ORDER BY signal_group.group_id;

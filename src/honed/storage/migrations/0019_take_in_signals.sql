@@ -72,6 +72,8 @@ create table honed.signal_group (
   created_at timestamptz not null default honed.now(),
   first_seen_at timestamptz not null,
   last_seen_at timestamptz not null,
+  -- The same by this server's clock: what a scan has not heard of yet is told by it.
+  counted_at timestamptz not null default honed.now(),
   event_count bigint not null check (event_count > 0),
   releases text[] not null,
   environments text[] not null,
@@ -193,11 +195,16 @@ begin
     )
     -- In one order, so that two servers that take in the same groups do not wait for each other
     -- in a circle.
-    select t.* from taken as t order by t.project_id, t.fingerprint
+    select t.project_id, t.fingerprint, t.type, t.title, t.culprit, t.files, t.first_seen_at,
+           t.last_seen_at, t.event_count, honed.joined('{}', t.releases, 20),
+           honed.joined('{}', t.environments, 20), t.sample, t.latest
+      from taken as t
+     order by t.project_id, t.fingerprint
     on conflict (project_id, fingerprint) do update set
       first_seen_at = least(g.first_seen_at, excluded.first_seen_at),
       last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at),
       event_count = g.event_count + excluded.event_count,
+      counted_at = honed.now(),
       releases = honed.joined(g.releases, excluded.releases, 20),
       environments = honed.joined(g.environments, excluded.environments, 20),
       -- A group of which much comes has its newest evidence replaced once in a while: it may be
@@ -339,7 +346,7 @@ select
   s.body ->> 'text' as text,
   s.value as rating,
   s.body ->> 'sentiment' as sentiment,
-  s.body ->> 'user' as user_token,
+  s.body ->> 'user_token' as user_token,
   s.body ->> 'page' as page,
   s.source,
   s.received_at
@@ -358,7 +365,7 @@ select
   s.subject as session,
   honed.number_in(s.body, 'position') as position,
   s.body ->> 'event' as event,
-  s.body ->> 'user' as user_token,
+  s.body ->> 'user_token' as user_token,
   s.body ->> 'page' as page,
   s.value as duration_ms,
   s.body -> 'properties' as properties,
@@ -425,6 +432,8 @@ comment on column honed.signal.fingerprint is
   ' own, and is counted in the group overflow.';
 comment on table honed.signal_group is
   'Signals of one project that are about the same fault, counted once for each.';
+comment on column honed.signal_group.counted_at is
+  'When its last signal came, by this server''s clock.';
 comment on column honed.signal_group.culprit is 'Where it happened, in words: a function, a route.';
 comment on column honed.signal_group.files is 'Files of the service''s own code that it went through.';
 comment on column honed.signal_group.releases is 'The newest 20 releases that it was seen in.';

@@ -16,7 +16,9 @@ begin
     from honed.project as p
    where p.name = new.project
      and g.project_id = p.project_id
-     and g.fingerprint = new.subject;
+     and g.fingerprint = new.subject
+     -- What the intake has opened already is not locked: it may be counting it.
+     and g.resolved_at is distinct from new.applied_at;
   return null;
 end;
 $$;
