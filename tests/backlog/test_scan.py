@@ -146,6 +146,15 @@ def test_a_source_that_fails_is_named_and_holds_up_no_other(
     ]
 
 
+def test_a_draft_that_the_store_refuses_costs_itself_alone(at: At, make_draft: MakeDraft) -> None:
+    refused = make_draft(subject="b", title=" ")
+    reports = scan(at(1), [Said([make_draft(subject="a"), refused])], Settings())
+    assert [report.created for report in reports] == [1]
+    assert "could not be kept" in reports[0].error
+    with at(2).transaction() as conn:
+        assert not is_due(conn, Settings())
+
+
 def test_a_source_that_asks_the_store_for_nonsense_holds_up_no_other(
     at: At, make_draft: MakeDraft
 ) -> None:

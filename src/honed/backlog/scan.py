@@ -162,8 +162,15 @@ def _take_in(conn: Connection, heard: Sequence[_Heard], room: int) -> None:
     for each, _ in new[room:]:
         each.report.left_out += 1
     for each, draft in [*(said[position] for position in sorted(there)), *new[:room]]:
-        ticket_id, became = take_in(conn, draft, found_by=each.plugin.name)
-        _count(each.report, ticket_id, became)
+        try:
+            with conn.transaction():
+                ticket_id, became = take_in(conn, draft, found_by=each.plugin.name)
+        except Exception as error:  # noqa: BLE001 - whatever it is costs this draft alone
+            # The server's words would repeat what the draft says.
+            each.report.error = f"a ticket of it could not be kept ({type(error).__name__})"
+            each.report.hint = "it is a defect of that source"
+        else:
+            _count(each.report, ticket_id, became)
 
 
 def _value(draft: Draft) -> tuple[Any, ...]:

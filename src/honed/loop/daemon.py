@@ -146,7 +146,8 @@ class Keeper:
         with self._parts.store.transaction() as conn:
             if not is_due(conn, settings):
                 return
-        for report in scan(self._parts.store, chosen(installed_sources(), settings), settings):
+        sources = chosen(installed_sources(), settings)
+        for report in scan(self._parts.store, sources, settings) if sources else ():
             if report.error:
                 _LOG.warning("the source %s was not read: %s", report.source, report.error)
 
