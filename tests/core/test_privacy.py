@@ -275,3 +275,26 @@ def test_memory_is_bounded_and_holds_nothing_sensitive(scrubber: Scrubber) -> No
 
 def _shaped(value: Json) -> Json:
     return json.loads(shape(json.dumps(value)))  # type: ignore[no-any-return]
+
+
+def test_the_argument_after_an_option_that_names_a_secret_is_hidden() -> None:
+    scrubbed = Scrubber(KEY).value(["tool", "--password", "aB3dE5", "--verbose", "--token", "x9"])
+    assert isinstance(scrubbed, list)
+    assert [scrubbed[place] for place in (0, 1, 3, 4)] == [
+        "tool",
+        "--password",
+        "--verbose",
+        "--token",
+    ]
+    assert "aB3dE5" not in str(scrubbed)
+    assert "x9" not in str(scrubbed)
+
+
+def test_a_card_that_was_read_as_a_float_is_a_card() -> None:
+    number = float(4 * 10**15 + 111_111_111_111_111)
+    assert Scrubber(KEY).value({"n": number, "share": 0.5, "count": 3.0}) == {
+        "n": Scrubber(KEY).value(int(number)),
+        "share": 0.5,
+        "count": 3.0,
+    }
+    assert isinstance(Scrubber(KEY).value(number), str)

@@ -82,8 +82,12 @@ class Scrubber:
             return self._texts[value]
         if isinstance(value, int):
             return self._number(value)
-        if value is None or isinstance(value, float):
+        if value is None:
             return value
+        if isinstance(value, float):
+            # A number of a card, as a parser without integers reads it.
+            is_whole = value.is_integer() and self._number(int(value)) != int(value)
+            return self._number(int(value)) if is_whole else value
         # Dictionaries first: to ask for a Mapping takes ten times as long.
         if isinstance(value, (dict, Mapping)):
             return self._object(value, depth + 1)
@@ -116,10 +120,15 @@ class Scrubber:
             return _TOO_DEEP
         if len(value) == _PAIR and isinstance(value[0], str) and self._names[value[0]] is None:
             return [self._texts[value[0]], self._hidden(value[1])]
-        return [
+        scrubbed = [
             self._object(item, depth + 1) if isinstance(item, dict) else self._value(item, depth)
             for item in value
         ]
+        for place, item in enumerate(value[:-1]):
+            # The arguments of a command: ["--password", "..."].
+            if isinstance(item, str) and item[:1] == "-" and self._names[item.lstrip("-")] is None:
+                scrubbed[place + 1] = self._hidden(value[place + 1])
+        return scrubbed
 
     def _hide_attribute(self, value: Mapping[str, Json], scrubbed: dict[str, Json]) -> None:
         """Hide the value of ``{"key": "password", "value": ...}``."""
