@@ -97,8 +97,9 @@ class Outbox:
                 return False
             self._waiting.append(thing)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="honed", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="honed", daemon=True)
+                thread.start()
+                self._thread = thread
             self._changed.notify_all()
             return True
 
@@ -121,11 +122,15 @@ class Outbox:
                 some = range(min(_MOST_TOGETHER, len(self._waiting)))
                 things = [self._waiting.popleft() for _ in some]
                 self._sending = len(things)
-            for batch in self._batches(things):
-                self._send(batch)
-            with self._changed:
-                self._sending = 0
-                self._changed.notify_all()
+            try:
+                for batch in self._batches(things):
+                    self._send(batch)
+            except Exception:  # noqa: BLE001 - the thread must live on, whatever one batch does
+                self.lose("", BROKEN, len(things))
+            finally:
+                with self._changed:
+                    self._sending = 0
+                    self._changed.notify_all()
 
     def _batches(self, things: Sequence[Thing]) -> Iterator[list[_Encoded]]:
         batch: list[_Encoded] = []
