@@ -51,7 +51,7 @@ def test_all_that_may_be_said_is_kept() -> None:
     assert (signal.subject, signal.value, signal.service) == ("/cart", 2.0, "shop")
     assert (signal.environment, signal.release) == ("production", "1.2")
     assert signal.body == {
-        "text": "slow", "sentiment": "negative", "user": "7", "page": "/cart",
+        "text": "slow", "sentiment": "negative", "user_token": "7", "page": "/cart",
         "properties": {"plan": "free"},
     }  # fmt: skip
 

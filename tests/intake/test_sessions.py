@@ -36,7 +36,7 @@ def test_events_are_in_their_order() -> None:
     assert [(signal.body["position"], signal.body["event"]) for signal in taken.signals] == [
         (0, "open"), (1, "buy"), (2, "leave"),
     ]  # fmt: skip
-    assert {signal.body["user"] for signal in taken.signals} == {"7"}
+    assert {signal.body["user_token"] for signal in taken.signals} == {"7"}
 
 
 def test_a_part_begins_where_it_says() -> None:

@@ -176,7 +176,7 @@ def test_feedback_is_what_a_user_says() -> None:
     signal = read({"type": "feedback", "contexts": {"feedback": said}, "release": "1"})
     assert (signal.type, signal.subject, signal.value) == (SignalType.FEEDBACK, "/cart", 2.0)
     assert signal.body == {
-        "text": "slow", "user": "u@shop.example", "page": "/cart", "about_event": ID,
+        "text": "slow", "user_token": "u@shop.example", "page": "/cart", "about_event": ID,
         "properties": {"plan": "free"},
     }  # fmt: skip
 

@@ -74,7 +74,9 @@ def _feedback(
     about: dict[str, Json] = {
         "text": text,
         # A user's name has no shape by which it could be found and replaced: it is not kept.
-        "user": text_in(said, "contact_email") or text_in(said, "email") or text_in(said, "user"),
+        "user_token": text_in(said, "contact_email")
+        or text_in(said, "email")
+        or text_in(said, "user"),
         "page": page,
         "about_event": text_in(said, "associated_event_id"),
         "properties": object_in(said, "properties"),
