@@ -49,5 +49,7 @@ def refused_request(_request: Request, error: Exception) -> JSONResponse:
     """Return the answer to a path or a method that is not there."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     return refusal(
-        error.status_code, str(error.detail), "docs/howto/run-two-servers.md names what there is"
+        error.status_code,
+        str(error.detail),
+        "docs/reference/intakes.md names what signals are sent to",
     )

@@ -41,7 +41,7 @@ def serve(invocation: _Invocation) -> None:
     intakes = open_intakes(settings)
     with (
         listening(settings) as door,
-        open_app(settings, policy=PolicyUse.KEEP) as app,
+        open_app(settings, policy=PolicyUse.BEGIN) as app,
         app.pipeline() as pipeline,
         Poller(intakes, pipeline, settings),
     ):
