@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from honed.loop.events import (
     StepStarted,
     TrialPair,
 )
-from honed.loop.work import WAIT_FOR_KIND
 from honed.testing.pets import (
     BETTER,
     IMPOSSIBLE,
@@ -38,7 +36,8 @@ from honed.testing.pets import (
     Claim,
     PetKind,
     PetShop,
-    pet_worker,
+    once,
+    when,
 )
 
 FREE = Options(dry_run=False, require_approval=False)
@@ -83,27 +82,6 @@ def begin(shop: PetShop) -> None:
     shop.read(10)
     shop.ask(FREE)
     shop.work()
-
-
-def when(event_type: type, **conditions: Any) -> Callable[[Event], bool]:
-    def matches(event: Event) -> bool:
-        return isinstance(event, event_type) and all(
-            getattr(event, name) == value for name, value in conditions.items()
-        )
-
-    return matches
-
-
-def once(matches: Callable[[Event], bool], act: Callable[[], None]) -> Callable[[Event], None]:
-    """Return what acts at the first event that matches."""
-    done: list[Event] = []
-
-    def react(event: Event) -> None:
-        if not done and matches(event):
-            done.append(event)
-            act()
-
-    return react
 
 
 def test_step_that_fails_takes_the_others_back(pet_shop: PetShop) -> None:
@@ -342,60 +320,6 @@ def test_what_failed_before_it_touched_the_target_cannot_be_taken_back(pet_shop:
         roll_back(conn, pet_shop.improvement().improvement_id, "no")
 
 
-@pytest.fixture
-def begun(pet_shop: PetShop) -> PetShop:
-    """Return a shop in which honed was stopped at the moment when an approved change began."""
-    with pet_shop.store.transaction() as conn:
-        conn.execute(
-            "CREATE FUNCTION public.enough() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-            " AS $$ BEGIN UPDATE honed.switch SET stopped = true; RETURN NULL; END $$"
-        )
-        conn.execute(
-            "CREATE TRIGGER enough AFTER UPDATE ON honed.improvement FOR EACH ROW"
-            " WHEN (new.state = 'applying') EXECUTE FUNCTION public.enough()"
-        )
-    begin(pet_shop)
-    assert pet_shop.improvement().state is State.APPLYING
-    assert effects(pet_shop) == []
-    with pet_shop.store.transaction() as conn:
-        conn.execute("DROP TRIGGER enough ON honed.improvement")
-    return pet_shop
-
-
-def drift(shop: PetShop) -> None:
-    shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
-
-
-def let_the_approval_end(shop: PetShop) -> None:
-    with shop.store.transaction() as conn:
-        conn.execute("UPDATE honed.approval SET expires_at = honed.now()")
-
-
-def change_the_policy(shop: PetShop) -> None:
-    shop.configure(autonomy=Autonomy.OBSERVE)
-
-
-@pytest.mark.parametrize("happens", [drift, let_the_approval_end, change_the_policy])
-def test_change_that_waited_too_long_for_its_first_step_expires(
-    begun: PetShop, switch: Callable[[str], None], happens: Callable[[PetShop], None]
-) -> None:
-    happens(begun)
-    before = begun.production.objects()
-    switch("start")
-    begun.work_until(lambda: begun.improvement().state is not State.APPLYING)
-    assert begun.improvement().state is State.EXPIRED
-    assert begun.production.objects() == before
-    assert effects(begun) == []
-    begun.work_until(lambda: begun.cycle(1).phase is Phase.FINISHED)
-
-
-def test_change_that_waited_for_its_first_step_goes_on(
-    begun: PetShop, switch: Callable[[str], None]
-) -> None:
-    switch("start")
-    begun.work_until(lambda: begun.improvement().state is State.KEPT)
-
-
 def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.turn(FREE)
@@ -405,13 +329,17 @@ def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
     assert states == [State.EXPIRED, State.AWAITING_APPROVAL]
 
 
+def somebody_changes_it(shop: PetShop) -> None:
+    shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
+
+
 def test_change_of_somebody_else_during_a_step_is_not_taken_for_honeds_own(
     pet_shop: PetShop,
 ) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_changes_per_run=2)
     pet_shop.kind.claims = (Claim("first", (INDEX_OWNER,)), Claim("second", (STATISTICS,)))
     pet_shop.turn(TWO)
-    pet_shop.react = once(when(StepStarted), lambda: drift(pet_shop))
+    pet_shop.react = once(when(StepStarted), lambda: somebody_changes_it(pet_shop))
     approve_all(pet_shop)
     pending = {State.AWAITING_APPROVAL, State.APPROVED}
     pet_shop.work_until(lambda: pet_shop.improvements()[1].state not in pending)
@@ -458,49 +386,6 @@ def test_what_cannot_be_taken_back_is_never_applied(pet_shop: PetShop) -> None:
     assert pet_shop.improvement().state is State.FAILED
     assert "no idea" in pet_shop.improvement().error
     assert effects(pet_shop) == []
-
-
-def work_without_the_kind(shop: PetShop, *, after: timedelta = timedelta(0)) -> None:
-    """Let a worker on which the kind is not installed handle what is due, so much later."""
-    with shop.store.transaction() as conn:
-        conn.execute("UPDATE honed.procrastinate_jobs SET scheduled_at = NULL")
-    parts = replace(shop.parts, kinds={})
-    now = shop.improvement().updated_at + after
-    pet_worker(replace(parts, store=replace(parts.store, fake_now=now))).run(until_idle=True)
-
-
-@pytest.mark.parametrize(
-    ("moment", "state"),
-    [
-        (when(Proposed), State.PROPOSED),
-        (when(Decided), State.APPROVED),
-        (when(Applied), State.WATCHING),
-    ],
-)
-def test_improvement_waits_for_a_worker_that_has_its_kind(
-    pet_shop: PetShop, switch: Callable[[str], None], moment: Callable[[Event], bool], state: State
-) -> None:
-    pet_shop.configure(max_attempts=1)
-    pet_shop.react = once(moment, lambda: switch("stop"))
-    begin(pet_shop)
-    pet_shop.read(5)
-    switch("start")
-    work_without_the_kind(pet_shop)
-    assert pet_shop.improvement().state is state
-    pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
-
-
-def test_improvement_does_not_wait_for_ever_for_a_kind_that_is_gone(
-    pet_shop: PetShop, switch: Callable[[str], None]
-) -> None:
-    pet_shop.react = once(when(Proposed), lambda: switch("stop"))
-    begin(pet_shop)
-    switch("start")
-    work_without_the_kind(pet_shop, after=WAIT_FOR_KIND - timedelta(seconds=1))
-    assert pet_shop.improvement().state is State.PROPOSED
-    work_without_the_kind(pet_shop, after=WAIT_FOR_KIND)
-    assert pet_shop.improvement().state is State.FAILED
-    assert "not installed here" in pet_shop.improvement().error
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import pytest
 
 from honed.config import Settings
 from honed.core.intake import Intake, Request
+from honed.core.privacy import Scrubber
 from honed.errors import MalformedSignal
 from honed.interfaces.http.app import create_app
 from honed.interfaces.http.evidence import health_router
@@ -28,7 +29,6 @@ from honed.interfaces.http.intake import Door
 from honed.signals.intakes import installed_intakes, open_intakes
 from honed.signals.pipeline import Pipeline
 from honed.signals.projects import Project, add_project
-from honed.signals.scrubbing import open_scrubber
 from honed.storage.db import Database
 from honed.storage.server import Server
 from honed.storage.store import INTAKE, Store
@@ -116,7 +116,7 @@ def intake_serving(
     rules = Rules.of(settings)
     behind = create_app(rules, [health_router()])
     every = open_intakes(settings) if intakes is None else intakes
-    scrubber = open_scrubber(b"key of a test" * 3)
+    scrubber = Scrubber(b"key of a test" * 3)
     with Pipeline(Store(store).database(INTAKE), settings, scrubber) as pipeline:
         front = Door(behind, intakes=every, pipeline=pipeline, rules=rules)
         with (

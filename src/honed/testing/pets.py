@@ -374,3 +374,26 @@ def pet_shop(pet_production: Production, store: Database, honed_home: Path) -> P
     shop = PetShop(pet_production, store, Settings(home=honed_home))
     shop.configure(**FREELY)
     return shop
+
+
+def when(event_type: type, **conditions: object) -> Callable[[Event], bool]:
+    """Return what says whether an event is of a type, with these values."""
+
+    def matches(event: Event) -> bool:
+        return isinstance(event, event_type) and all(
+            getattr(event, name) == value for name, value in conditions.items()
+        )
+
+    return matches
+
+
+def once(matches: Callable[[Event], bool], act: Callable[[], None]) -> Callable[[Event], None]:
+    """Return what acts at the first event that matches."""
+    done: list[Event] = []
+
+    def react(event: Event) -> None:
+        if not done and matches(event):
+            done.append(event)
+            act()
+
+    return react

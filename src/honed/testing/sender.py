@@ -8,13 +8,13 @@ from typing import Any
 
 from honed.config import Settings
 from honed.core.intake import Intake, Request, Taken
+from honed.core.privacy import Scrubber
 from honed.core.signal import Signal
 from honed.intake.feedback import FeedbackIntake
 from honed.intake.pytest_report import PytestIntake
 from honed.intake.sentry import SentryIntake
 from honed.signals.pipeline import Pipeline
 from honed.signals.projects import Project, add_project
-from honed.signals.scrubbing import open_scrubber
 from honed.storage.db import Database
 from honed.storage.store import INTAKE, Store
 
@@ -61,6 +61,6 @@ def sending(store: Database, project: str = "shop") -> Iterator[Sender]:
     """
     with store.transaction() as conn:
         added = add_project(conn, project)
-    database, scrubber = Store(store).database(INTAKE), open_scrubber(b"key of a test" * 3)
+    database, scrubber = Store(store).database(INTAKE), Scrubber(b"key of a test" * 3)
     with Pipeline(database, Settings(), scrubber) as pipeline:
         yield Sender(added, pipeline)
