@@ -257,6 +257,18 @@ def test_who_is_refused_gets_a_status(intake_server: IntakeServer) -> None:
     assert status.message.startswith("the key is of no project: ")
 
 
+def test_who_sends_json_is_refused_in_json(intake_server: IntakeServer) -> None:
+    for key, body, status in (("0" * 32, b"{}", 401), ("", b"{}", 401), (None, b"{", 400)):
+        shown = intake_server.project.public_key if key is None else key
+        headers = {"Content-Type": "application/json; charset=utf-8", "X-Honed-Key": shown}
+        answer = intake_server.post("/v1/traces", body, headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+        assert json_format.Parse(answer.content, Status()).message == answer.json()["message"] != ""
+    headers = {"Content-Type": "text/plain", "X-Honed-Key": intake_server.project.public_key}
+    answer = intake_server.post("/v1/traces", b"{}", headers)
+    assert "neither protobuf nor JSON" in Status.FromString(answer.content).message
+
+
 def test_who_sends_too_much_is_told_when_to_come_again(store: Database) -> None:
     with intake_serving(store, Settings(intake_queue_mb=16)) as server:
         server.pipeline.queue.reserve(16 * 2**20)

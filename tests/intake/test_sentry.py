@@ -1,19 +1,25 @@
 """Envelopes are taken item by item; what cannot be read is counted or malformed."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import brotli
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sentry_sdk.transport import _parse_rate_limits
 
+from honed.config import Settings
 from honed.core.intake import Request, Taken
 from honed.errors import MalformedSignal
 from honed.intake.sentry import SentryIntake
 from honed.signals.sentry.envelope import MOST_ITEMS
-from honed.testing.intake import IntakeContract
+from honed.storage.db import Database
+from honed.testing.intake import IntakeContract, IntakeServer, intake_serving
 
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 AT = datetime(2027, 1, 1, 8, tzinfo=UTC)
@@ -104,6 +110,41 @@ def test_the_key_is_found_in_the_envelope() -> None:
     assert SentryIntake().key(Request("POST", "/api/7/envelope/", body=body)) == "k3y"
     for other in (b"", b"{}", b"[]", b'{"dsn": 7}', b'{"dsn": "http://[k3y@"}'):
         assert SentryIntake().key(Request("POST", "/api/7/envelope/", body=other)) == ""
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
+def test_an_sdk_behind_a_tunnel_shows_its_key_in_the_envelope(
+    intake_server: IntakeServer, encoding: str
+) -> None:
+    pack = {"identity": bytes, "gzip": gzip.compress, "br": brotli.compress}[encoding]
+    failure = item("event", event(raised("E", "no", {"function": "f"}), extra={"x": "y" * 50_000}))
+    headers = {"Content-Encoding": encoding}
+
+    def send(**header: object) -> httpx.Response:
+        body = pack(envelope(failure, **header))
+        return intake_server.post("/api/{project}/envelope/", body, headers)
+
+    own = intake_server.project.public_key
+    assert send(dsn=f"http://{own}@honed.example/7").status_code == 200
+    assert len(intake_server.rows("SELECT FROM honed.signal")) == 1
+    assert send(dsn=f"http://{'0' * 32}@honed.example/7").status_code == 401
+    assert send().status_code == 401
+    assert intake_server.counts("refused") == {"unknown_key": 1, "no_key": 1}
+    assert intake_server.pipeline.queue.used_bytes == 0
+
+
+def test_who_sends_too_much_is_told_so_as_sentry_tells_it(store: Database) -> None:
+    with intake_serving(store, Settings(intake_queue_mb=16)) as server:
+        server.pipeline.queue.reserve(16 * 2**20)
+        headers = {"X-Sentry-Auth": f"Sentry sentry_key={server.project.public_key}"}
+        answer = server.post("/api/{project}/envelope/", envelope(), headers)
+        server.pipeline.queue.release(16 * 2**20)
+    assert answer.status_code == 429
+    limits = list(_parse_rate_limits(answer.headers["x-sentry-rate-limits"]))
+    assert [category for category, _ in limits] == [None]
+    assert answer.headers["x-sentry-rate-limits"].startswith(answer.headers["retry-after"] + ":")
+    shown = answer.headers["access-control-expose-headers"].lower()
+    assert {"retry-after", "x-sentry-rate-limits"} == set(shown.split(", "))
 
 
 def test_what_is_left_out_is_counted_by_its_name() -> None:

@@ -44,6 +44,28 @@ class Taken:
     content_type: str = "application/json"
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is turned away."""
+
+    #: Of HTTP.
+    status: int
+    error: str
+    hint: str
+    #: When to come again; 0: trying again makes no sense.
+    retry_after_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sender is told."""
+
+    body: bytes
+    content_type: str = "application/json"
+    #: What a wire has beside those of HTTP, which are sent anyway: Retry-After is one of them.
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Intake(ABC):
     """One wire on which signals come in. It parses (``core.wire`` helps) and does nothing else.
 
@@ -56,6 +78,9 @@ class Intake(ABC):
     #: What it answers to, with places in braces: ``/api/{project}/envelope/``. A place holds one
     #: part of a path. Where one is called ``project``, the id of the project must stand in it.
     paths: ClassVar[tuple[str, ...]] = ()
+    #: Whether ``key`` is asked once more, with the beginning of the body, where nothing else of
+    #: the request shows a key.
+    has_key_in_body: ClassVar[bool] = False
 
     def configure(self, settings: Mapping[str, Json]) -> None:
         """Take over what it needs of the settings, before anything comes; by default nothing.
@@ -89,9 +114,17 @@ class Intake(ABC):
             MalformedSignal: the body as a whole cannot be read; the sender is answered 400.
         """
 
-    def refuse(self, status: int, error: str, hint: str) -> tuple[bytes, str]:
-        """Return the body and its content type of an answer that says no; by default JSON."""
-        return json.dumps({"error": error, "hint": hint}).encode(), "application/json"
+    def refuse(self, request: Request, refusal: Refusal) -> Answer:
+        """Return how a request is told that it is turned away; by default in JSON.
+
+        Args:
+            request: its body may not be there: most are turned away before it is read.
+
+            refusal: why.
+        """
+        del request
+        said = {"error": refusal.error, "hint": refusal.hint}
+        return Answer(json.dumps(said).encode())
 
     def poll_interval_s(self, settings: Mapping[str, Json]) -> float:
         """Return the pause between two polls; 0, the default: it only listens."""

@@ -19,6 +19,7 @@ How it is measured: `honed intake status` counts what was taken and left out; th
 `honed.inference_request` shows the requests to models with their cost.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from honed.core.canonical import Json
-from honed.core.intake import Intake, Request, Taken
+from honed.core.intake import Answer, Intake, Refusal, Request, Taken
 from honed.errors import MalformedSignal
 from honed.signals.otlp.from_json import message_from_json
 from honed.signals.otlp.points import read_points
@@ -138,15 +139,22 @@ class OtlpIntake(Intake):
             answer, content_type = response.SerializeToString(), _PROTOBUF
         return Taken(tuple(reading.signals), reading.skipped, answer, content_type)
 
-    def refuse(self, status: int, error: str, hint: str) -> tuple[bytes, str]:
-        """Return a google.rpc.Status as protobuf, in which exporters send unless told otherwise."""
-        text = f"{error}: {hint}".encode()
-        return _STATUS_MESSAGE + _varint(len(text)) + text, _PROTOBUF
+    def refuse(self, request: Request, refusal: Refusal) -> Answer:
+        """Return a google.rpc.Status in the sender's own encoding; in doubt that is protobuf."""
+        text = f"{refusal.error}: {refusal.hint}"
+        if _said_type(request) == _JSON:
+            return Answer(json.dumps({"message": text}).encode(), _JSON)
+        said = text.encode()
+        return Answer(_STATUS_MESSAGE + _varint(len(said)) + said, _PROTOBUF)
 
 
 @lru_cache(1)
 def _prices(own: Path | None) -> Prices:
     return Prices.load(own)
+
+
+def _said_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _is_json(request: Request) -> bool:
@@ -155,7 +163,7 @@ def _is_json(request: Request) -> bool:
     Raises:
         MalformedSignal: it is neither JSON nor protobuf.
     """
-    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = _said_type(request)
     if said not in _PROTOBUFS and said != _JSON:
         msg = "the body is neither protobuf nor JSON"
         raise MalformedSignal(msg, hint=_HINT)

@@ -5,7 +5,8 @@ What it does: it takes envelopes at `POST /api/{project}/envelope/`, and single 
 errors and messages with template and parameters; transactions as spans with a summary of all below
 them, their database queries as spans of their own, without values, and requests to models with
 their tokens and cost; logs, metrics and streamed spans as such; feedback as what users say. The SDK
-finds the project's key in the DSN and shows it by itself.
+finds the project's key in the DSN and shows it by itself; where it is set up to send through a
+tunnel, the key in the envelope's own header is taken.
 
 Why it helps: a service that has an SDK of Sentry already needs one line, the DSN, and no code.
 
@@ -22,13 +23,14 @@ errors of one cause are one group, with how often, since when and in which relea
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from honed.core.canonical import Json
-from honed.core.intake import Intake, Request, Taken
+from honed.core.intake import Answer, Intake, Refusal, Request, Taken
 from honed.core.wire import text_in
 from honed.errors import MalformedSignal
 from honed.signals.prices import Prices
@@ -39,6 +41,7 @@ from honed.signals.sentry.protocol import Reading, event_id, parse_object
 from honed.signals.sentry.transactions import read_transaction
 
 _STORE: Final = "/store"
+_TOO_MANY_REQUESTS: Final = 429
 #: In a header such as ``Sentry sentry_key=4d2e, sentry_version=7``.
 _KEY: Final = re.compile(r"\bsentry_key=([^,\s]+)")
 #: Items that are left out, each counted by its own name.
@@ -69,6 +72,7 @@ class SentryIntake(Intake):
 
     name: ClassVar[str] = "sentry"
     paths: ClassVar[tuple[str, ...]] = ("/api/{project}/envelope/", "/api/{project}/store/")
+    has_key_in_body: ClassVar[bool] = True
 
     def __init__(self) -> None:
         """Begin with the settings as they come."""
@@ -85,10 +89,7 @@ class SentryIntake(Intake):
         _prices(self._own_prices)
 
     def key(self, request: Request) -> str:
-        """Return the key that the SDK shows: by header, by query, or in the envelope's own DSN.
-
-        The last needs the body, which is not there before somebody has shown a key.
-        """
+        """Return the key that the SDK shows: by header, by query, or in the envelope's own DSN."""
         for header in ("x-sentry-auth", "authorization"):
             if shown := _KEY.search(request.headers.get(header, "")):
                 return shown[1]
@@ -112,6 +113,16 @@ class SentryIntake(Intake):
             msg = "no item of the envelope can be read"
             raise MalformedSignal(msg, hint=_HINT)
         return Taken(tuple(reading.signals), +reading.skipped, _answer(envelope, reading))
+
+    def refuse(self, request: Request, refusal: Refusal) -> Answer:
+        """Return the reason in JSON; who sends too much is told so as Sentry tells it, too."""
+        told = super().refuse(request, refusal)
+        if refusal.status != _TOO_MANY_REQUESTS:
+            return told
+        # Seconds, categories (none: all) and scope, as
+        # develop.sentry.dev/sdk/expected-features/rate-limiting has it.
+        limits = {"X-Sentry-Rate-Limits": f"{refusal.retry_after_s}::organization"}
+        return replace(told, headers=limits)
 
 
 @lru_cache(1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.errors import MalformedSignal
-from honed.interfaces.http.bodies import Larger, Refused, check_encoding, inflate
+from honed.interfaces.http.bodies import Larger, Refused, check_encoding, inflate, inflate_head
 
 MB = 2**20
 
@@ -79,6 +79,19 @@ def test_no_more_than_was_asked_for_is_held(encoding: str, pack: Callable[[bytes
     assert inflate(pack(body), encoding, MB) == body
 
 
+@pytest.mark.parametrize(("encoding", "pack"), PACK.values(), ids=PACK)
+@given(body=st.binary(max_size=100), most_bytes=st.integers(0, 110))
+def test_the_head_is_how_a_body_begins(
+    encoding: str, pack: Callable[[bytes], bytes], body: bytes, most_bytes: int
+) -> None:
+    assert inflate_head(pack(body), encoding, most_bytes) == body[:most_bytes]
+    assert inflate_head(body, "", most_bytes) == body[:most_bytes]
+
+
+def test_what_cannot_be_inflated_has_no_head() -> None:
+    assert inflate_head(b"no gzip", "gzip", 10) == b""
+
+
 def test_a_body_that_is_not_encoded_is_bounded_too() -> None:
     assert inflate(b"abc", "", 3) == inflate(b"abc", "identity", 3) == b"abc"
     with pytest.raises(Larger):
@@ -89,5 +102,5 @@ def test_a_body_that_is_not_encoded_is_bounded_too() -> None:
 def test_other_encodings_are_refused_with_those_that_are_read(encoding: str) -> None:
     with pytest.raises(Refused) as refused:
         check_encoding(encoding)
-    assert refused.value.status == 415
-    assert "gzip" in refused.value.hint
+    assert refused.value.refusal.status == 415
+    assert "gzip" in refused.value.refusal.hint

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from honed.config import Settings
-from honed.core.intake import Intake, Request, Taken
+from honed.core.intake import Answer, Intake, Refusal, Request, Taken
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import parse_json
 from honed.errors import MalformedSignal
@@ -54,10 +54,10 @@ class ProbeIntake(Intake):
         signals = (signal,) * said.get("times", 1)
         return Taken(signals, said.get("skipped", {}), answer.encode(), "application/x-probe")
 
-    def refuse(self, status: int, error: str, hint: str) -> tuple[bytes, str]:
-        if status == 405:
-            raise ValueError(error)
-        return f"no: {error}".encode(), "text/plain"
+    def refuse(self, request: Request, refusal: Refusal) -> Answer:
+        if refusal.status == 405:
+            raise ValueError(refusal.error)
+        return Answer(f"no: {refusal.error}".encode(), "text/plain")
 
 
 @pytest.fixture

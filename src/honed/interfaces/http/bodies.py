@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 import brotli
 from starlette.types import Message, Receive
 
+from honed.core.intake import Refusal
 from honed.errors import MalformedSignal
 from honed.interfaces.http.deadlines import Deadlines
 
@@ -29,15 +30,17 @@ class Refused(Exception):
     ) -> None:
         """Keep all of it; ``retry_after_s`` is 0 where trying again makes no sense."""
         super().__init__(error)
-        self.status = status
         self.reason = reason
-        self.error = error
-        self.hint = hint
-        self.retry_after_s = retry_after_s
+        self.refusal = Refusal(status, error, hint, retry_after_s)
 
 
 class Larger(Exception):
     """A body inflates to more than was asked for."""
+
+    def __init__(self, head: bytes) -> None:
+        """Keep how it begins."""
+        super().__init__()
+        self.head = head
 
 
 class Room(Protocol):
@@ -115,6 +118,16 @@ def inflate(body: bytes, encoding: str, most_bytes: int = MAX_INFLATED_BYTES) ->
     return _INFLATES[encoding](body, most_bytes)
 
 
+def inflate_head(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """Return how the body begins, at most ``most_bytes``; nothing where it cannot be inflated."""
+    try:
+        return inflate(body, encoding, most_bytes)
+    except Larger as larger:
+        return larger.head[:most_bytes]
+    except MalformedSignal:
+        return b""
+
+
 def too_large_inflated() -> Refused:
     """Return how a body is turned away that inflates to too much."""
     return _too_large(MAX_INFLATED_BYTES)
@@ -128,7 +141,7 @@ def _too_large(most_bytes: int) -> Refused:
 
 def _identity(body: bytes, most_bytes: int) -> bytes:
     if len(body) > most_bytes:
-        raise Larger
+        raise Larger(body)
     return body
 
 
@@ -157,7 +170,7 @@ def _inflated(body: bytes, wbits: int, most_bytes: int) -> bytes:
             raise MalformedSignal(msg) from error
         size += len(part)
         if size > most_bytes:
-            raise Larger
+            raise Larger(b"".join((*parts, part)))
         if not inflater.eof:
             msg = "the compressed body ends before its end"
             raise MalformedSignal(msg)
@@ -180,7 +193,7 @@ def _unbrotli(body: bytes, most_bytes: int) -> bytes:
         msg = "the body is not compressed as its Content-Encoding says"
         raise MalformedSignal(msg) from error
     if size > most_bytes:
-        raise Larger
+        raise Larger(b"".join(parts))
     if not inflater.is_finished():
         msg = "the compressed body ends before its end"
         raise MalformedSignal(msg)

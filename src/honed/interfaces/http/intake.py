@@ -11,13 +11,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from honed.core.intake import Intake, Request
+from honed.core.intake import Answer, Intake, Refusal, Request
 from honed.errors import HonedError, MalformedSignal, Overloaded, RowsRefused
 from honed.interfaces.http.bodies import (
     MAX_INFLATED_BYTES,
@@ -25,6 +26,7 @@ from honed.interfaces.http.bodies import (
     Refused,
     check_encoding,
     inflate,
+    inflate_head,
     read_body,
     too_large_inflated,
 )
@@ -42,6 +44,8 @@ _LOG = logging.getLogger(__name__)
 STORED_S = 30.0
 #: What inflates to more is parsed beside the others, so that they need not wait for it.
 _LARGE_BYTES = 256 * 1024
+#: Of a body in which a key is looked for: the header of an envelope takes some hundred bytes.
+_HEAD_BYTES = 16 * 1024
 #: When to come again where the store is away.
 _AWAY_S = 5
 #: A place in a path.
@@ -58,11 +62,6 @@ _PREFLIGHT = [
 class _Found(NamedTuple):
     intake: Intake
     parameters: Mapping[str, str]
-
-
-class _Answer(NamedTuple):
-    body: bytes
-    content_type: str
 
 
 class Door:
@@ -106,31 +105,44 @@ class Door:
         request = _request(scope, found.parameters)
         project_id = NO_PROJECT
         try:
-            project = await self._admitted(found.intake, request)
+            self._check_request(request)
+            key, body = found.intake.key(request), None
+            if not key and found.intake.has_key_in_body:
+                body = await self._body(request, receive)
+                head = inflate_head(body, _encoding(request), _HEAD_BYTES)
+                key = found.intake.key(replace(request, body=head))
+            project = await self._project_of(key)
             project_id = project.project_id
             self._check(found.intake, project, request)
-            answer = await self._answered(found.intake, project, request, receive)
+            body = await self._body(request, receive) if body is None else body
+            answer = await self._answered(found.intake, project, request, body)
         except Exception as error:
             refused = _as_refused(error, found.intake.name)
             self._pipeline.refused(project_id, found.intake.name, refused.reason)
-            await _say_no(send, found.intake, refused)
+            await _say_no(send, found.intake, request, refused.refusal)
         else:
             headers = [(b"content-type", answer.content_type.encode("latin-1")), _ANY_ORIGIN]
             await _send(send, 200, answer.body, headers)
 
-    async def _admitted(self, intake: Intake, request: Request) -> Project:
-        """Return the project whose key the request shows.
+    def _check_request(self, request: Request) -> None:
+        """Return if it is a request to an intake of this server.
 
         Raises:
-            Refused: it shows none, or the request is none of an intake's.
-            StoreUnavailable: the key is not known here, and the store cannot be asked.
+            Refused: it is not.
         """
         if host_name(request.headers.get("host", "")) not in self._names:
             msg = "this server is not called that"
             raise Refused(421, "host", msg, "name it in the setting api_names")
         if request.method != "POST":
             raise Refused(405, "method", "signals are sent by POST", "send a POST")
-        key = intake.key(request)
+
+    async def _project_of(self, key: str) -> Project:
+        """Return the project whose key that is.
+
+        Raises:
+            Refused: it is of none.
+            StoreUnavailable: the key is not known here, and the store cannot be asked.
+        """
         registry = self._pipeline.registry
         project = registry.find(key)
         if project is None and key:
@@ -142,12 +154,10 @@ class Door:
         return project
 
     def _check(self, intake: Intake, project: Project, request: Request) -> None:
-        """Return if something of this project can be taken now.
+        """Return if something of this project is taken by this intake.
 
         Raises:
-            Refused: not from it, or not as it is sent.
-            Overloaded: not now.
-            StoreUnavailable: likewise.
+            Refused: it is not.
         """
         if request.parameters.get("project", str(project.project_id)) != str(project.project_id):
             raise Refused(401, "wrong_project", "the key is of another project", _KEY_HINT)
@@ -157,14 +167,23 @@ class Door:
         if intake.name in self._off:
             msg = f"nothing is taken from the source {intake.name}"
             raise Refused(403, "source_off", msg, "the setting intake_sources_off names it")
+
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        """Return the body as it was sent.
+
+        Raises:
+            Refused: it cannot be read as it is sent.
+            Overloaded: nothing can be taken now.
+            StoreUnavailable: likewise.
+        """
         check_encoding(_encoding(request))
         self._pipeline.queue.check()
+        return await read_body(receive, request.headers, self._pipeline.queue, self._deadlines)
 
     async def _answered(
-        self, intake: Intake, project: Project, request: Request, receive: Receive
-    ) -> _Answer:
+        self, intake: Intake, project: Project, request: Request, body: bytes
+    ) -> Answer:
         """Return what the sender is answered, once what the request brought is stored for good."""
-        body = await read_body(receive, request.headers, self._pipeline.queue, self._deadlines)
         try:
             answer, prepared = self._read(intake, project, request, body, _LARGE_BYTES)
         except Larger:
@@ -177,8 +196,8 @@ class Door:
         return answer
 
     async def _beside_others(
-        self, read: Callable[[], tuple[_Answer, Prepared]], size_bytes: int
-    ) -> tuple[_Answer, Prepared]:
+        self, read: Callable[[], tuple[Answer, Prepared]], size_bytes: int
+    ) -> tuple[Answer, Prepared]:
         """Return what a large body says; one is read at a time, and those that wait are counted.
 
         Raises:
@@ -196,7 +215,7 @@ class Door:
 
     def _read(
         self, intake: Intake, project: Project, request: Request, body: bytes, most_bytes: int
-    ) -> tuple[_Answer, Prepared]:
+    ) -> tuple[Answer, Prepared]:
         """Return the answer to a body and its rows: nothing else of it is kept while they wait."""
         inflated = inflate(body, _encoding(request), most_bytes)
         whole = Request(
@@ -210,7 +229,7 @@ class Door:
         )
         taken = intake.take(whole)
         prepared = self._pipeline.prepare(project, intake.name, taken)
-        return _Answer(taken.answer, taken.content_type), prepared
+        return Answer(taken.answer, taken.content_type), prepared
 
     async def _stored(self, prepared: Prepared) -> None:
         """Return when it is stored.
@@ -313,17 +332,22 @@ def _as_refused(error: Exception, source: str) -> Refused:
     return Refused(400, "defect", "what was sent could not be read", "this server's log says where")
 
 
-async def _say_no(send: Send, intake: Intake, refused: Refused) -> None:
+async def _say_no(send: Send, intake: Intake, request: Request, refusal: Refusal) -> None:
     try:
-        body, content_type = intake.refuse(refused.status, refused.error, refused.hint)
+        answer = intake.refuse(request, refusal)
     except Exception:
-        body, content_type = Intake.refuse(intake, refused.status, refused.error, refused.hint)
-    headers = [(b"content-type", content_type.encode("latin-1")), _ANY_ORIGIN]
-    if refused.retry_after_s:
-        headers.append((b"retry-after", str(refused.retry_after_s).encode()))
-    if refused.status == 405:  # noqa: PLR2004 - Method Not Allowed names those that are
-        headers.append((b"allow", b"POST, OPTIONS"))
-    await _send(send, refused.status, body, headers)
+        answer = Intake.refuse(intake, request, refusal)
+    told = dict(answer.headers)
+    if refusal.retry_after_s:
+        told["Retry-After"] = str(refusal.retry_after_s)
+    if refusal.status == 405:  # noqa: PLR2004 - Method Not Allowed names those that are
+        told["Allow"] = "POST, OPTIONS"
+    if told:
+        # A page of another site is shown no header that is not named.
+        told["Access-Control-Expose-Headers"] = ", ".join(told)
+    told["Content-Type"] = answer.content_type
+    headers = [(name.lower().encode(), said.encode("latin-1")) for name, said in told.items()]
+    await _send(send, refusal.status, answer.body, [*headers, _ANY_ORIGIN])
 
 
 async def _send(
