@@ -313,7 +313,7 @@ class Settings(BaseSettings):
     price_file: Path | None = Field(
         None,
         description="File with prices of models, which come before those that honed knows; it has"
-        " the form of src/honed/signals/prices.toml.",
+        " the form of src/honed/llm/prices.toml.",
     )
     prometheus_targets: _Targets = Field(
         "",

@@ -13,7 +13,7 @@ import pytest
 
 from honed.config import Settings
 from honed.intake.prometheus import PrometheusIntake
-from honed.signals.prices import Prices
+from honed.llm.prices import Prices
 from honed.testing.intake import IntakeServer
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "send-traces.md"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.core.canonical import Json
+from honed.llm.prices import Price, Prices, Usage
 from honed.signals.genai import ALIASES, ALIASES_VERSION, CONTENT, read_inference
-from honed.signals.prices import Price, Prices, Usage
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 PRICES = Prices(

@@ -29,10 +29,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from honed.core.signal import Signal, SignalType
+from honed.llm.prices import Prices
 from honed.signals.otlp.histograms import Bucket, Run, explicit, exponential, quantiles
 from honed.signals.otlp.points import read_points
 from honed.signals.otlp.reading import Reading
-from honed.signals.prices import Prices
 
 RECEIVED = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AT = int(RECEIVED.timestamp()) * 10**9

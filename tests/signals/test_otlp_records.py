@@ -9,9 +9,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValu
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
 from honed.core.signal import SignalType
+from honed.llm.prices import Prices
 from honed.signals.otlp.reading import LEVELS, Reading
 from honed.signals.otlp.records import read_records
-from honed.signals.prices import Prices
 
 RECEIVED = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AT = int(RECEIVED.timestamp()) * 10**9

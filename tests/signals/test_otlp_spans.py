@@ -9,9 +9,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from honed.core.signal import Signal, SignalType
+from honed.llm.prices import Prices
 from honed.signals.otlp.reading import Reading
 from honed.signals.otlp.spans import read_spans
-from honed.signals.prices import Prices
 
 RECEIVED = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NS = 10**9

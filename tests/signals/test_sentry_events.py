@@ -7,7 +7,7 @@ import pytest
 
 from honed.core.canonical import Json
 from honed.core.signal import Signal, SignalType
-from honed.signals.prices import Prices
+from honed.llm.prices import Prices
 from honed.signals.sentry.events import LARGE_BYTES, read_event, read_report
 from honed.signals.sentry.protocol import Reading
 

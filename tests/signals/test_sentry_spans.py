@@ -7,7 +7,7 @@ import pytest
 
 from honed.core.canonical import Json
 from honed.core.signal import SignalType
-from honed.signals.prices import Price, Prices
+from honed.llm.prices import Price, Prices
 from honed.signals.sentry.lists import MOST_LISTED, read_logs, read_metrics, read_spans
 from honed.signals.sentry.protocol import Reading
 from honed.signals.sentry.transactions import MOST_SPANS, read_transaction

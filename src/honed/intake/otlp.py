@@ -45,12 +45,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from honed.core.canonical import Json
 from honed.core.intake import Answer, Intake, Refusal, Request, Taken
 from honed.errors import MalformedSignal
+from honed.llm.prices import Prices
 from honed.signals.otlp.from_json import message_from_json
 from honed.signals.otlp.points import read_points
 from honed.signals.otlp.reading import LEVELS, Reading
 from honed.signals.otlp.records import read_records
 from honed.signals.otlp.spans import read_spans
-from honed.signals.prices import Prices
 
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"

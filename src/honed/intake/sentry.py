@@ -33,7 +33,7 @@ from honed.core.canonical import Json
 from honed.core.intake import Answer, Intake, Refusal, Request, Taken
 from honed.core.wire import text_in
 from honed.errors import MalformedSignal
-from honed.signals.prices import Prices
+from honed.llm.prices import Prices
 from honed.signals.sentry.envelope import MALFORMED, Envelope, Item, parse_envelope
 from honed.signals.sentry.events import read_event, read_report
 from honed.signals.sentry.lists import read_logs, read_metrics, read_spans

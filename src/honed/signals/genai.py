@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Final
 
 from honed.core.canonical import Json
-from honed.signals.prices import Prices, Usage
+from honed.llm.prices import Prices, Usage
 
 #: Version of the tables below, stored with every request: a row says how it was read.
 ALIASES_VERSION: Final = 1

@@ -12,7 +12,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from honed.core.canonical import Json
 from honed.core.signal import Signal
-from honed.signals.prices import Prices
+from honed.llm.prices import Prices
 
 #: Items that are taken of one request: exporters send 512 at once, collectors 8192.
 MOST_ITEMS: Final = 10_000

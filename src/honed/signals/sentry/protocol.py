@@ -11,7 +11,7 @@ from honed.core.canonical import Json
 from honed.core.signal import Signal
 from honed.core.wire import parse_json, parse_time, text_in
 from honed.errors import MalformedSignal
-from honed.signals.prices import Prices
+from honed.llm.prices import Prices
 
 #: An event's id: a UUID, with dashes or without.
 _ID: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

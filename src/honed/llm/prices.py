@@ -162,7 +162,7 @@ def _rows(table: Mapping[str, object]) -> list[Price]:
 
 
 def _read(path: Path) -> list[Price]:
-    hint = "write it as src/honed/signals/prices.toml, which begins with what each word means"
+    hint = "write it as src/honed/llm/prices.toml, which begins with what each word means"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         rows = _rows(table)

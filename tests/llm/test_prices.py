@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from honed.errors import ConfigurationError
-from honed.signals.prices import Price, Prices, Usage
+from honed.llm.prices import Price, Prices, Usage
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 ROW = """
