@@ -70,6 +70,20 @@ class CountingTrial:
             self.is_open = False
 
 
+class SlowedTrial:
+    """A trial on a machine on which everything takes ``factor`` times as long."""
+
+    def __init__(self, trial: SimulatedTrial, factor: float) -> None:
+        self.design = trial.design
+        self._trial = trial
+        self._factor = factor
+
+    @contextmanager
+    def open(self, steps: Sequence[Step]) -> Iterator[Arms]:
+        with self._trial.open(steps) as arms:
+            yield replace(arms, slowdown=lambda: self._factor)
+
+
 @pytest.mark.parametrize("wanted", [4.7, 8.0])
 def test_a_trial_goes_on_until_its_evidence_suffices(wanted: float) -> None:
     short = run_trial(simulated(FASTER), [], seed=7)
@@ -223,6 +237,15 @@ def test_the_budget_of_time_ends_a_trial_after_the_pair_that_spends_it() -> None
     assert result.judgement.pairs == 3
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.elapsed_s == 50.0
+
+
+def test_time_that_neighbours_take_away_does_not_count() -> None:
+    ticks = itertools.count(start=0.0, step=10.0)
+    design = replace(DESIGN, time_budget_s=35.0, control_share=0.0)
+    trial = SlowedTrial(simulated(FASTER, design), factor=2.0)
+    result = run_trial(trial, [], seed=7, clock=lambda: next(ticks))
+    assert result.ending is Ending.TIME_SPENT
+    assert result.judgement.pairs == 6, "twice the time, for everything takes twice as long"
 
 
 def test_a_failing_evaluator_is_an_error_and_never_worse() -> None:

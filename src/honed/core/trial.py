@@ -1,6 +1,6 @@
 """A trial: where and how a hypothesis is proven or refuted, away from production."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -85,6 +85,9 @@ class Arms:
     control: Arm
     #: What building the candidate cost and what it was built on: bytes, write cost, versions.
     facts: Mapping[str, Json] = field(default_factory=dict)
+    #: Says how many times as long as on an idle machine measuring takes now: the time budget grows
+    #: with it. Where costs are elapsed time nothing can be said, and it is 1.
+    slowdown: Callable[[], float] = lambda: 1.0
 
 
 class Trial(Protocol):

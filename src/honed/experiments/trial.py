@@ -93,8 +93,9 @@ def run_trial(  # noqa: PLR0913 - three of them are for whoever runs it, or owns
 
         clock: seconds, from any origin.
 
-    The time budget counts measuring, not the building of worlds. It is looked at before each pair,
-    so a trial overruns it by less than one pair. A failing evaluator gives ERROR, never WORSE;
+    The time budget counts measuring, not the building of worlds, as long as it would have taken
+    without neighbours on the machine. It is looked at before each pair, so a trial overruns it by
+    less than one pair. A failing evaluator gives ERROR, never WORSE;
     every other exception, and what ``should_stop`` raises, goes through to the caller.
     """
     blocks: list[Block] = []
@@ -111,7 +112,9 @@ def run_trial(  # noqa: PLR0913 - three of them are for whoever runs it, or owns
             facts, started = arms.facts, clock()
             random = np.random.default_rng(seed)
             measuring = _Measuring(trial.design, arms, random, should_stop, wanted_log_e)
-            ending = _measure(measuring, keep, blocks, lambda: clock() - started)
+            ending = _measure(
+                measuring, keep, blocks, lambda: (clock() - started) / arms.slowdown()
+            )
     except EvaluatorFailed as error:
         judgement = failure(str(error), trial.design)
         ending, failed = Ending.FAILED, str(error)

@@ -134,11 +134,13 @@ class ReplayArm:
         session = self._worlds.enter(self._side)
         if self._cuts.get(example, 0) >= _CERTAIN_CUTS:
             return session.cut_s
+        began = time.monotonic()
         try:
             run = session.run(example, reads=reads)
         except EvaluatorFailed as error:
             msg = f"statement {unit}: {error}"
             raise EvaluatorFailed(msg) from error
+        self._worlds.slowdown.saw(cpu_s=run.cost_s, wall_s=time.monotonic() - began)
         if run.is_cut:
             self._cuts[example] = self._cuts.get(example, 0) + 1
             return session.cut_s
@@ -260,6 +262,7 @@ class ReplayTrial:
                     candidate=arms[Side.CANDIDATE],
                     control=arms[Side.CONTROL],
                     facts=facts,
+                    slowdown=lambda: worlds.slowdown.factor,
                 )
 
     def _clone(self, stack: ExitStack, side: Side) -> Clone:

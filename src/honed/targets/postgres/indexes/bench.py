@@ -475,5 +475,5 @@ class Bench:
     def _run_s(self, query: Query, cut_s: float) -> float:
         began = time.monotonic()
         seconds = max(self._laboratory.cpu_s(query.sql, cut_s), _FLOOR_S)
-        self._clock.saw(cpu_s=seconds, wall_s=time.monotonic() - began)
+        self._clock.slowdown.saw(cpu_s=seconds, wall_s=time.monotonic() - began)
         return seconds
