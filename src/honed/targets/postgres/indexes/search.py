@@ -18,7 +18,7 @@ from honed.targets.postgres.indexes.candidates import (
     wide_candidates,
 )
 from honed.targets.postgres.indexes.definition import IndexDefinition
-from honed.targets.postgres.indexes.elimination import reduce_set
+from honed.targets.postgres.indexes.elimination import reduce_set, worths
 from honed.targets.postgres.indexes.pricing import Budget, Prices
 from honed.targets.postgres.indexes.query import Query
 from honed.targets.postgres.indexes.selection import connected, select
@@ -193,9 +193,14 @@ class Workshop:
             self._add(chain(self._narrow(), self._wide()))
 
     def liked(self, budget_bytes: int) -> list[IndexDefinition]:
-        """Return what the planner would use, the candidates that it would miss most first."""
+        """Return what the planner would use, the candidates that it would miss most first.
+
+        There may be no time to build them all, so an index on which an endless statement rests
+        comes before small ones that many statements like a little.
+        """
         bench, used = self._imagined, self._used()
         rank: dict[str, int] = {}
+        worth: dict[str, float] = {}
         for place, share in enumerate(_BUDGETS):
             if rank and self._real.is_past(_RANK_UNTIL):
                 break
@@ -203,10 +208,15 @@ class Workshop:
             fitting, prices = fit(bench, used, self._prices, limit)
             core = fitting | reduce_set(bench, used, replace(prices, scale=_LENIENT))
             rank = {**dict.fromkeys(core, place), **rank}
-        definitions = [bench.definition(name) for name in used]
+            worth = {**worths(bench, core, self._prices), **worth}
         return sorted(
-            definitions,
-            key=lambda each: (rank.get(each.name, len(_BUDGETS)), -self._density(each), each),
+            (bench.definition(name) for name in used),
+            key=lambda each: (
+                rank.get(each.name, len(_BUDGETS)),
+                -worth.get(each.name, 0.0),
+                -self._density(each),
+                each,
+            ),
         )
 
     def build(self, definitions: Sequence[IndexDefinition]) -> None:
