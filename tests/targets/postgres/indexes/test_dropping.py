@@ -43,10 +43,13 @@ def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresW
     trial = kind.trial(claim, world.target)
     with trial.open([step]) as arms:
         unit = trial.design.units[0].name
-        with_it = min(arms.baseline.run(unit) for _ in range(3))
-        without = min(arms.candidate.run(unit) for _ in range(3))
-        control = min(arms.control.run(unit) for _ in range(3))
-    assert without < 0.8 * min(with_it, control)
+        # In turns, and the least of each: what disturbs a run makes it dearer.
+        turns = [
+            [arm.run(unit) for arm in (arms.baseline, arms.candidate, arms.control)]
+            for _ in range(8)
+        ]
+    with_it, without, control = (min(costs) for costs in zip(*turns, strict=True))
+    assert without < 0.9 * min(with_it, control)
 
     assert world.inspect(step) is StepState.ABSENT
     world.carry_out([step])
