@@ -1,10 +1,13 @@
 """Secrets that are known by what stands beside them: a name, a header, the place in an address."""
 
 import binascii
+import math
 import re
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
-from honed.core.sensitive.rule import Rule, Span, needs, value
+from honed.core.sensitive.rule import Rule, Span, needs, value, whole, word
 
 #: Whose keys are recognised by a name such as ``OPENAI_KEY``; seed 003 has the first five.
 _PROVIDERS = (
@@ -236,6 +239,58 @@ NAMED: tuple[Rule, ...] = (
     ),
     # Of an address that lets anybody in who has it.
     _rule("signature", r"(?:[?&]sig|-signature)=([a-z0-9%/+=]{30,}+)", "sig=", "signature="),
+)
+
+#: What a secret key of AWS stands near: the id of a key, or a word that says what it is.
+_AWS = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}|(?<![a-z])(?:aws|amazon)|secret", re.IGNORECASE)
+#: So far from it, before it or after it, in characters.
+_NEAR = 128
+#: Of 40 random signs of base64, 99.9 % have so many bits of entropy (Shannon, 1948), and so many
+#: changes between small letters, capitals, digits and other signs; paths and names have fewer.
+_LEAST_BITS = 4.3
+_LEAST_CHANGES = 16
+
+
+def _aws_secret(match: re.Match[str]) -> Span | None:
+    start, end = match.span()
+    around = match.string[max(start - _NEAR, 0) : start], match.string[end : end + _NEAR]
+    is_near = any(map(_AWS.search, around))
+    return whole(match) if is_near and _is_random(match[0]) else None
+
+
+def _is_random(text: str) -> bool:
+    """Return whether a text looks drawn by chance: no hash, path, name or base64 of a text."""
+    classes = "".join(map(_class, text))
+    changes = sum(one != other for one, other in pairwise(classes))
+    shares = [count / len(text) for count in Counter(text).values()]
+    bits = -sum(share * math.log2(share) for share in shares)
+    if not {"a", "A", "0"} <= set(classes) or changes < _LEAST_CHANGES or bits < _LEAST_BITS:
+        return False
+    return not all(sign.isspace() or 32 <= ord(sign) < 127 for sign in _decoded(text))  # noqa: PLR2004 - what ASCII prints
+
+
+def _class(sign: str) -> str:
+    if sign.isdigit():
+        return "0"
+    if not sign.isalpha():
+        return "/"
+    return "A" if sign.isupper() else "a"
+
+
+def _decoded(text: str) -> str:
+    return binascii.a2b_base64(text).decode("latin-1")
+
+
+#: It has no shape but its length, so it counts only near what announces it.
+AWS_SECRET: Rule = _rule(
+    "aws_secret_key",
+    word(r"[a-z0-9/+](?<![/+].)[a-z0-9/+]{39}(?![a-z0-9/+=_-])"),
+    "akia",
+    "asia",
+    "aws",
+    "amazon",
+    "secret",
+    span=_aws_secret,
 )
 
 #: Schemes of authorization that stand without the name of the header.

@@ -7,7 +7,7 @@ the patterns cost, so a rule is tried only where what it needs occurs.
 
 from collections.abc import Iterable
 
-from honed.core.sensitive.credentials import NAMED, SCHEMES, USERINFO
+from honed.core.sensitive.credentials import AWS_SECRET, NAMED, SCHEMES, USERINFO
 from honed.core.sensitive.personal import (
     CALLED_PHONE,
     CARD,
@@ -45,8 +45,10 @@ _IPV4_DOTS = 3
 _IPV6_COLONS = 7
 #: The signs of tokens to one sign.
 _OPAQUE = _classes((_LETTERS + _CAPITALS + b"0_-", b"a"))
-#: Each of ``TOKENS`` has so many in a row, but for those that rules_for names.
+#: Each of ``TOKENS`` has so many in a row, but for those that _for_tokens names.
 _OPAQUE_SHAPE = "a" * 16
+#: The key, and the shortest word that announces it.
+_LEAST_AWS = 40 + 3
 _HEX = b"0abcdef-"
 _UUID_LENGTH = 36
 
@@ -74,8 +76,8 @@ def rules_for(mask: str) -> list[Rule]:
         rules += needed(NAMED, lowered)
     if "bearer" in lowered or "basic" in lowered:
         rules += SCHEMES
-    if "$" in mask or "-----" in mask or "whsec_" in mask or _is_opaque(raw):
-        rules += _for_opaque(mask, lowered)
+    if len(mask) >= len(_OPAQUE_SHAPE):
+        rules += _for_tokens(raw, mask, lowered)
     return rules
 
 
@@ -138,13 +140,26 @@ def _may_hold_named(mask: str, shape: str, lowered: str) -> bool:
     )
 
 
-def _is_opaque(raw: bytes) -> bool:
-    return len(raw) >= len(_OPAQUE_SHAPE) and _OPAQUE_SHAPE in raw.translate(_OPAQUE).decode()
+def _may_hold_aws_secret(lowered: str) -> bool:
+    """Return whether a need of ``AWS_SECRET`` may occur; written out, likewise."""
+    return (
+        "secret" in lowered
+        or "aws" in lowered
+        or "akia" in lowered
+        or "asia" in lowered
+        or "amazon" in lowered
+    )
 
 
-def _for_opaque(mask: str, lowered: str) -> list[Rule]:
-    rules = [rule for need, rule in _TOKENS_BY_NEED if need in lowered]
-    return [*rules, *DOTTED_TOKENS] if "." in mask else rules
+def _for_tokens(raw: bytes, mask: str, lowered: str) -> list[Rule]:
+    rules: list[Rule] = []
+    if len(mask) >= _LEAST_AWS and _may_hold_aws_secret(lowered):
+        rules.append(AWS_SECRET)
+    is_opaque = _OPAQUE_SHAPE in raw.translate(_OPAQUE).decode()
+    if is_opaque or "$" in mask or "-----" in mask or "whsec_" in mask:
+        rules += [rule for need, rule in _TOKENS_BY_NEED if need in lowered]
+        rules += DOTTED_TOKENS if "." in mask else ()
+    return rules
 
 
 _TOKENS_BY_NEED = tuple((need, rule) for rule in TOKENS for need in rule.needs)
