@@ -16,6 +16,8 @@ HonedError
 |   +-- UnknownTicket  WrongTicketState  SourceFailed
 +-- IntakeError
 |   +-- MalformedSignal  UnknownProject  Overloaded
++-- SandboxError
+|   +-- SandboxMissing  SandboxFailed  SandboxEnded
 +-- LedgerError
     +-- LedgerTampered  UnknownEntry  MissingCheckpoints
 """
@@ -311,6 +313,33 @@ class Overloaded(IntakeError):
         """Keep how soon it makes sense to try again, in seconds."""
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class SandboxError(HonedError):
+    """Something about the sandbox."""
+
+
+class SandboxMissing(SandboxError):
+    """There is no sandbox that holds on this machine, so no generated code is run."""
+
+    hint = "`honed doctor` says what is missing; nothing is run without it"
+
+
+class SandboxFailed(SandboxError):
+    """A sandbox could not be made."""
+
+    hint = "the message holds bubblewrap's words; what a box sees must be there and readable"
+
+
+class SandboxEnded(SandboxError):
+    """What ran in the sandbox ended, or talked nonsense, before it answered."""
+
+    hint = "the message tells which limit it met, and its last words"
+
+    def __init__(self, message: str = "", *, ended_by: str = "exit", hint: str = "") -> None:
+        """Keep what happened and ``ended_by``, the word for it: ``cpu``, ``wall`` and so on."""
+        super().__init__(message, hint=hint)
+        self.ended_by = ended_by
 
 
 class LedgerError(HonedError):

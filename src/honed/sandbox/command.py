@@ -1,0 +1,233 @@
+"""The command line of one box: bubblewrap's arguments, and around them who runs it.
+
+From the outside inwards: a mount namespace in which root shows the box's user what lies in closed
+folders (``unshare``), that user (``setpriv``), the box (``bwrap``), its limits (``prlimit``), the
+program.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from honed.errors import ConfigurationError
+from honed.sandbox.account import box_account
+from honed.sandbox.box import Box, Limits
+from honed.storage.programs import Account, closed_folder
+
+#: Shows closed folders: binds each argument before ``--`` to $1/0, $1/1 and so on.
+_SHOW: Final = """
+at=$1; shift; n=0
+mount -t tmpfs -o mode=0755,size=64k honed "$at"
+while [ "$1" != -- ]; do
+  if [ -d "$1" ]; then mkdir "$at/$n"; else : > "$at/$n"; fi
+  mount --rbind "$1" "$at/$n"; n=$((n + 1)); shift
+done
+shift; exec "$@"
+"""
+#: Covered in the private namespace: it is on every machine, and no box needs it.
+_SHOWN_AT: Final = Path("/sys")
+#: Who dies before the signal of its death was asked for is noticed by its number.
+_UNLESS_ORPHAN: Final = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
+#: The first process of the box only waits. It must not be replaced by the program: the kernel
+#: ignores signals for a first process that it does not handle, that of too much CPU time as well.
+_FIRST: Final = '"$@"; exit $?'
+_WALLS: Final = (
+    *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
+    *("--new-session", "--clearenv", "--cap-drop", "ALL", "--as-pid-1", "--hostname", "box"),
+)
+#: Links of a merged /usr, or folders of their own on older systems.
+_SYSTEM: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+#: What programs need of /etc; none of it is secret.
+_ETC: Final = ("alternatives", "ld.so.cache", "localtime", "mime.types", "ssl/certs")
+_ENVIRONMENT: Final = {
+    "HOME": "/tmp",  # noqa: S108 - a private one
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+}
+#: A box that saw one of these would see too much.
+_TOO_WIDE: Final = frozenset(
+    map(Path, ("/", "/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/var"))
+)
+_POWERFUL_SOCKETS: Final = frozenset({"docker.sock", "containerd.sock", "podman.sock", "crio.sock"})
+#: What stays for root's CPU time between the warning signal and the one that cannot be ignored.
+_CPU_GRACE_S: Final = 1
+
+
+#: Every variable that a program in a box has, its shell's included, unless the box adds some.
+VARIABLES: Final = frozenset({*_ENVIRONMENT, "PATH", "PWD", "OLDPWD", "LC_CTYPE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is started for one run."""
+
+    arguments: tuple[str, ...]
+    #: Open files that it inherits; whoever starts it closes them then.
+    files: tuple[int, ...]
+
+
+def command(box: Box, argv: Sequence[str], limits: Limits, *, status_fd: int) -> Command:
+    """Return what runs ``argv`` in ``box``; bubblewrap tells ``status_fd`` what becomes of it.
+
+    Raises:
+        ConfigurationError: the box would see too much, or what it names is not there.
+    """
+    account = box_account()
+    closed = [path for path in _outside(box) if _is_closed(path, account)]
+    shown = {path: _SHOWN_AT / str(number) for number, path in enumerate(closed)}
+    files = tuple(_file(text) for text in _texts(account).values())
+    arguments = (
+        *_as_account(account, closed),
+        *("bwrap", *_WALLS, "--json-status-fd", str(status_fd)),
+        *_system(files, account),
+        *_private(limits),
+        *_mounts(box, shown),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", box.folder),
+        *_variables(box),
+        *("--", "sh", "-c", _FIRST, "sh", *_within(limits), *argv),
+    )
+    return Command(arguments, files)
+
+
+def prefixes(python: Path) -> tuple[Path, ...]:
+    """Return the folders that an interpreter needs: its environment and what that is made from.
+
+    The interpreter itself is not asked: the files of a virtual environment say it (PEP 405).
+
+    Raises:
+        ConfigurationError: it is none, or its folder is one that holds much else.
+    """
+    found: dict[Path, None] = {}
+    links = [_absolute(python)]
+    while links[-1].is_symlink():
+        links.append(_absolute(links[-1].parent / links[-1].readlink()))
+    links.append(links[0].resolve())
+    for link in links:
+        prefix = link.parent.parent
+        found[prefix] = None
+        found.update(dict.fromkeys(_homes(prefix / "pyvenv.cfg")))
+    if not links[-1].is_file():
+        msg = f"{python} is no Python interpreter"
+        raise ConfigurationError(msg, hint="name the file, such as .venv/bin/python")
+    return tuple(
+        prefix for prefix in found if not prefix.is_relative_to("/usr") and prefix != Path("/")
+    )
+
+
+def _homes(config: Path) -> Iterator[Path]:
+    """Yield where an environment's interpreter is installed, as its configuration says."""
+    if not config.is_file():
+        return
+    for line in config.read_text(errors="replace").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "home":
+            yield Path(value.strip()).parent
+
+
+def _outside(box: Box) -> list[Path]:
+    """Return everything of the host that a box names, in the order of its mounts."""
+    reads = [*prefixes(box.python), *map(_absolute, box.reads)]
+    writes = [_absolute(path) for path in box.writes]
+    sockets = [_absolute(path) for path in box.sockets]
+    for path in (*reads, *writes, *sockets):
+        _refuse_wide(path)
+    return list(dict.fromkeys([*reads, *writes, *sockets]))
+
+
+def _refuse_wide(path: Path) -> None:
+    home = Path.home()
+    if path in _TOO_WIDE or home.is_relative_to(path):
+        msg = f"a sandbox may not see all of {path}"
+        raise ConfigurationError(msg, hint="name the folder within it that is needed")
+    if path.name in _POWERFUL_SOCKETS:
+        msg = f"a sandbox may not see {path}: who speaks to it is root"
+        raise ConfigurationError(msg, hint="take it out of the box's sockets")
+    if not path.exists():
+        msg = f"there is no {path}, which a sandbox shall see"
+        raise ConfigurationError(msg, hint="correct the path")
+
+
+def _absolute(path: Path) -> Path:
+    """Return it without ``..``; links stay, because that is where the box shows it."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _is_closed(path: Path, account: Account | None) -> bool:
+    return closed_folder(path.resolve().parent, account) is not None
+
+
+def _as_account(account: Account | None, closed: Sequence[Path]) -> Iterator[str]:
+    if closed:
+        yield from ("unshare", "--mount", "--propagation", "private", "--")
+        yield from ("sh", "-euc", _SHOW, "sh", str(_SHOWN_AT), *map(str, closed), "--")
+    yield from ("setpriv", "--no-new-privs", "--pdeathsig", "KILL")
+    if account:
+        yield from (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
+    yield from ("--", "sh", "-euc", _UNLESS_ORPHAN, "sh", str(os.getpid()))
+
+
+def _system(files: Sequence[int], account: Account | None) -> Iterator[str]:
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), name)
+        elif path.is_dir():
+            yield from ("--ro-bind", name, name)
+    for name in _ETC:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    for name, number in zip(_texts(account), files, strict=True):
+        yield from ("--perms", "0444", "--ro-bind-data", str(number), f"/etc/{name}")
+
+
+def _private(limits: Limits) -> Iterator[str]:
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    for place in ("/dev/shm", "/tmp"):  # noqa: S108 - private ones
+        yield from ("--perms", "1777", "--size", str(limits.tmp_bytes), "--tmpfs", place)
+
+
+def _mounts(box: Box, shown: Mapping[Path, Path]) -> Iterator[str]:
+    for path in (*prefixes(box.python), *map(_absolute, (*box.reads, *box.sockets))):
+        yield from ("--ro-bind", str(shown.get(path, path)), str(path))
+    for host, inside in box.writes.items():
+        path = _absolute(host)
+        yield from ("--bind", str(shown.get(path, path)), inside)
+
+
+def _variables(box: Box) -> Iterator[str]:
+    path = f"{_absolute(box.python).parent}:/usr/local/bin:/usr/bin:/bin"
+    for name, value in {**_ENVIRONMENT, "PATH": path, **box.environment}.items():
+        yield from ("--setenv", name, value)
+
+
+def _within(limits: Limits) -> Iterator[str]:
+    cpu_s = max(1, int(-(-limits.cpu_s // 1)))
+    yield "prlimit"
+    yield f"--as={limits.memory_bytes}"
+    yield "--core=0"
+    yield f"--cpu={cpu_s}:{cpu_s + _CPU_GRACE_S}"
+    yield f"--fsize={limits.file_bytes}"
+    yield f"--nofile={limits.open_files}"
+    yield f"--nproc={limits.processes}"
+    yield "--"
+
+
+def _texts(account: Account | None) -> Mapping[str, str]:
+    """Return the files of /etc that every box has."""
+    uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
+    return {
+        "group": f"box:x:{gid}:\n",
+        "hosts": "127.0.0.1 localhost box\n::1 localhost\n",
+        "passwd": f"box:x:{uid}:{gid}:box:/tmp:/bin/sh\n",
+    }
+
+
+def _file(text: str) -> int:
+    number = os.memfd_create("honed")
+    os.write(number, text.encode())
+    os.lseek(number, 0, os.SEEK_SET)
+    return number

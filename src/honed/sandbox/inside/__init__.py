@@ -1,0 +1,1 @@
+"""Scripts that run inside a box: of the standard library alone, they never import honed."""
