@@ -13,7 +13,6 @@ from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
-from honed.core.privacy import Scrubber
 from honed.core.verdict import State
 from honed.errors import Interrupted, StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
@@ -39,6 +38,7 @@ from honed.loop.undo import (
     withhold,
 )
 from honed.signals.pipeline import Pipeline
+from honed.signals.scrubbing import scrubber_by
 from honed.storage.db import Connection
 from honed.storage.roles import Login, read_login
 from honed.storage.store import INTAKE, Store, open_store
@@ -287,7 +287,7 @@ class App:
 
         Tokens that stand for personal data are keyed by the ledger's key: equal wherever it is.
         """
-        scrubber = Scrubber(self.parts.signer.derive("honed scrubber"))
+        scrubber = scrubber_by(self.parts.signer)
         return Pipeline(self.store.database(INTAKE), self.settings, scrubber)
 
     def checkpoint(self) -> None:

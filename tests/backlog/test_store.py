@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from honed.backlog.decide import Words, edit, reject, resolve
+from honed.backlog.decide import Author, Words, edit, reject, resolve
 from honed.backlog.draft import Draft, Facts
 from honed.backlog.score import select_next
 from honed.backlog.store import (
@@ -24,12 +24,14 @@ from honed.backlog.store import (
     tickets,
 )
 from honed.backlog.ticket import Category, Priority, TicketSource, TicketState
+from honed.core.privacy import Scrubber
 from honed.errors import NotAllowed, UnknownTicket, WrongTicketState
 from honed.storage.db import Database
 
 MakeDraft = Callable[..., Draft]
 At = Callable[..., Database]
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
+AUTHOR = Author(Scrubber(b"key of a test"))
 
 
 def taken_in(database: Database, draft: Draft) -> tuple[int, Became]:
@@ -170,7 +172,7 @@ def test_what_a_person_judged_no_scan_judges_again(at: At, make_draft: MakeDraft
     ticket_id, _ = taken_in(at(1), make_draft())
     with at(1, "honed_operator").transaction() as conn:
         words = Words(priority=Priority.LOW, title="the cart's total")
-        assert edit(conn, ticket_id, words, reason="nobody uses it")
+        assert edit(conn, ticket_id, words, AUTHOR, reason="nobody uses it")
     taken_in(at(2), make_draft(count=500, facts=Facts(users=10**6), evidence={"count": 500}))
     with at(3).transaction() as conn:
         ticket = get(conn, ticket_id)
@@ -184,9 +186,9 @@ def test_what_a_person_judged_no_scan_judges_again(at: At, make_draft: MakeDraft
 def test_a_judgement_that_a_person_confirms_is_a_persons(at: At, make_draft: MakeDraft) -> None:
     ticket_id, _ = taken_in(at(1), make_draft())
     with at(1, "honed_operator").transaction() as conn:
-        assert edit(conn, ticket_id, Words(priority=Priority.MEDIUM), reason="so it is")
-        assert not edit(conn, ticket_id, Words(priority=Priority.MEDIUM))
-        assert not edit(conn, ticket_id, Words())
+        assert edit(conn, ticket_id, Words(priority=Priority.MEDIUM), AUTHOR, reason="so it is")
+        assert not edit(conn, ticket_id, Words(priority=Priority.MEDIUM), AUTHOR)
+        assert not edit(conn, ticket_id, Words(), AUTHOR)
     taken_in(at(2), make_draft(count=500, facts=Facts(users=10**6)))
     with at(3).transaction() as conn:
         assert get(conn, ticket_id).priority is Priority.MEDIUM

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from honed.backlog.store import check_move, get
 from honed.backlog.ticket import Category, Priority, TicketState
+from honed.core.privacy import Scrubber
 from honed.errors import UnknownTarget
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -27,6 +28,22 @@ class Words:
     test_plan: str | None = None
     files_to_modify: Sequence[str] | None = None
 
+    def scrubbed(self, scrubber: Scrubber) -> dict[str, Any]:
+        """Return by column what may be stored of it."""
+        files = self.files_to_modify
+        columns = {**asdict(self), "files_to_modify": None if files is None else list(files)}
+        return cast("dict[str, Any]", scrubber.value(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A person who writes of tickets."""
+
+    #: The store's: what a person copies from a log may have anything in it.
+    scrubber: Scrubber
+    #: The person behind the login.
+    acting_for: str = ""
+
 
 #: What a ticket has that nobody said anything else of: the middle.
 _UNSAID: Mapping[str, Any] = {
@@ -42,7 +59,7 @@ _UNSAID: Mapping[str, Any] = {
 
 
 def add(
-    conn: Connection, words: Words, *, target: str = "", project: str = "", acting_for: str = ""
+    conn: Connection, words: Words, author: Author, *, target: str = "", project: str = ""
 ) -> int:
     """Add a ticket by hand, as an operator; return its id.
 
@@ -51,28 +68,39 @@ def add(
 
         words: with a title at least.
 
+        author: who writes it.
+
         target: the name of the target that it is about; empty: of none.
 
         project: the name of the project or repository that it is about; empty: of none.
-
-        acting_for: the person behind the login.
 
     Raises:
         WrongTicketState: another ticket of this place has this title.
         UnknownTarget: there is no such target.
     """
-    said = {name: value for name, value in _columns(words).items() if value is not None}
+    said = {
+        name: each for name, each in words.scrubbed(author.scrubber).items() if each is not None
+    }
     _check_target(conn, target)
-    where = {"target": target or None, "project": project, "acting_for": acting_for}
+    where = {
+        "target": target or None,
+        "project": author.scrubber.text(project),
+        "acting_for": author.acting_for,
+    }
     (row,) = conn.execute(_QUERIES["add"], {**_UNSAID, **said, **where})
     ticket_id: int = row["ticket_id"]
     return ticket_id
 
 
 def edit(
-    conn: Connection, ticket_id: int, words: Words, *, reason: str = "", acting_for: str = ""
+    conn: Connection,
+    ticket_id: int,
+    words: Words,
+    author: Author,
+    *,
+    reason: str = "",
 ) -> bool:
-    """Write what a person says of a ticket, and return whether anything changed.
+    """Write what a person says of a ticket, scrubbed, and return whether anything changed.
 
     No scan writes these fields again.
 
@@ -80,8 +108,9 @@ def edit(
         UnknownTicket: there is none with this id.
     """
     get(conn, ticket_id)
-    who = {"ticket_id": ticket_id, "reason": reason, "acting_for": acting_for}
-    (row,) = conn.execute(_QUERIES["edit"], {**_columns(words), **who})
+    said = words.scrubbed(author.scrubber)
+    who = _decision(ticket_id, author.scrubber.text(reason), author.acting_for)
+    (row,) = conn.execute(_QUERIES["edit"], {**said, **who})
     is_changed: bool = row["is_changed"]
     return is_changed
 
@@ -128,8 +157,3 @@ def _check_target(conn: Connection, name: str) -> None:
     if name and not row["is_there"]:
         msg = f"there is no target called {name}"
         raise UnknownTarget(msg)
-
-
-def _columns(words: Words) -> dict[str, Any]:
-    files = words.files_to_modify
-    return {**asdict(words), "files_to_modify": None if files is None else list(files)}

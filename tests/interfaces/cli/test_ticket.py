@@ -172,6 +172,36 @@ def test_every_field_can_be_said(cli: CommandLine) -> None:
     assert (shown["target"], shown["project"]) == ("shop", "search")
 
 
+def test_what_a_person_writes_is_scrubbed_before_it_is_kept(
+    cli: CommandLine, store: Database, trouble: Trouble
+) -> None:
+    address, password = "bob" + "@example.com", "Tr0ub4dor" + "&3"
+    texts = [f"ask {address}", "pass" + f"word={password}"]
+    options = [
+        word
+        for name in ("--description", "--solution", "--test-plan", "--file", "--project")
+        for word in (name, f"{address}: {texts[1]}")
+    ]
+    added = cli.json("ticket", "add", *texts[:1], *options)["ticket_id"]
+    which = str(trouble("KeyError"))
+    for title in texts:
+        cli.text("ticket", "edit", which, "--title", title, *options[:-2], "--reason", texts[0])
+    for verb in ("resolve", "reopen", "reject"):
+        cli.text("ticket", verb, which, "--reason", texts[0])
+    with store.transaction() as conn:
+        rows = conn.execute(
+            "SELECT row_to_json(t)::text AS said FROM honed.ticket AS t"
+            " UNION ALL SELECT row_to_json(e)::text FROM honed.ticket_event AS e"
+        ).fetchall()
+    kept = "\n".join(row["said"] for row in rows)
+    assert address not in kept
+    assert password not in kept
+    # Of one value the token is the same everywhere.
+    titles = [cli.json("ticket", "show", str(added))["title"]]
+    titles += [cli.json("ticket", "show", which)["events"][-1]["reason"]]
+    assert titles[0] == titles[1] != texts[0]
+
+
 def test_an_edit_is_kept_with_who_and_why(cli: CommandLine, trouble: Trouble) -> None:
     which = str(trouble("KeyError"))
     said = cli.text("ticket", "edit", which, "--priority", "low", "--reason", "nobody uses it")

@@ -1,6 +1,7 @@
 """`honed ticket`: what waits in the backlog and why, and what a person says of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from honed.interfaces.cli.opening import asking
 from honed.interfaces.cli.output import plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.ticket_page import print_metrics, print_ticket
+from honed.signals.scrubbing import open_scrubber
+from honed.storage.db import Connection
 
 _KNOWN = known_or(UnknownTicket, "there is no ticket {}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -144,8 +147,8 @@ def add(
     What is not said is in the middle: a bug_fix of medium priority, risk 5 and effort 5.
     """
     words = _said({"title": title, **fields})
-    with asking(invocation) as conn:
-        ticket_id = decide.add(conn, words, target=target, project=project, acting_for=person())
+    with _writing(invocation) as (conn, author):
+        ticket_id = decide.add(conn, words, author, target=target, project=project)
     _say(invocation, ticket_id, "is added")
 
 
@@ -161,8 +164,8 @@ def edit(invocation: Invocation, /, *, ticket_id: int, reason: str, **fields: ob
     if words == decide.Words():
         msg = "say what is to be changed"
         raise click.UsageError(msg)
-    with asking(invocation) as conn:
-        is_changed = decide.edit(conn, ticket_id, words, reason=reason, acting_for=person())
+    with _writing(invocation) as (conn, author):
+        is_changed = decide.edit(conn, ticket_id, words, author, reason=reason)
     _say(invocation, ticket_id, "is written" if is_changed else "was like that already")
 
 
@@ -172,8 +175,7 @@ def edit(invocation: Invocation, /, *, ticket_id: int, reason: str, **fields: ob
 @click.pass_obj
 def reject(invocation: Invocation, *, ticket_id: int, reason: str) -> None:
     """Say that a trouble is none, or not worth it; seen again, it is only counted."""
-    with asking(invocation) as conn:
-        decide.reject(conn, ticket_id, reason, acting_for=person())
+    _settle(invocation, ticket_id, decide.reject, reason)
     _say(invocation, ticket_id, "is rejected: seen again, it is only counted")
 
 
@@ -183,8 +185,7 @@ def reject(invocation: Invocation, *, ticket_id: int, reason: str) -> None:
 @click.pass_obj
 def reopen(invocation: Invocation, *, ticket_id: int, reason: str) -> None:
     """Let a ticket wait again that was applied, failed, rejected, or is being worked on."""
-    with asking(invocation) as conn:
-        decide.reopen(conn, ticket_id, reason, acting_for=person())
+    _settle(invocation, ticket_id, decide.reopen, reason)
     _say(invocation, ticket_id, "is open again")
 
 
@@ -194,8 +195,7 @@ def reopen(invocation: Invocation, *, ticket_id: int, reason: str) -> None:
 @click.pass_obj
 def resolve(invocation: Invocation, *, ticket_id: int, reason: str) -> None:
     """Say that you have settled the trouble; seen after this, its ticket is open again."""
-    with asking(invocation) as conn:
-        decide.resolve(conn, ticket_id, reason, acting_for=person())
+    _settle(invocation, ticket_id, decide.resolve, reason)
     _say(invocation, ticket_id, "is settled: seen after this, it is open again")
 
 
@@ -209,6 +209,18 @@ def metrics(invocation: Invocation) -> None:
         print_json(found)
         return
     print_metrics(found)
+
+
+@contextmanager
+def _writing(invocation: Invocation) -> Iterator[tuple[Connection, decide.Author]]:
+    """Hand out a transaction, and who writes in it."""
+    with asking(invocation) as conn:
+        yield conn, decide.Author(open_scrubber(conn, invocation.settings().key_file), person())
+
+
+def _settle(invocation: Invocation, ticket_id: int, how: Callable[..., None], reason: str) -> None:
+    with _writing(invocation) as (conn, author):
+        how(conn, ticket_id, author.scrubber.text(reason), acting_for=author.acting_for)
 
 
 def _say(invocation: Invocation, ticket_id: int, said: str) -> None:
