@@ -37,6 +37,7 @@ from honed.loop.undo import (
     on_target,
     withhold,
 )
+from honed.signals.partitions import Retention
 from honed.signals.pipeline import Pipeline
 from honed.signals.scrubbing import scrubber_by
 from honed.storage.db import Connection
@@ -289,6 +290,10 @@ class App:
         """
         scrubber = scrubber_by(self.parts.signer)
         return Pipeline(self.store.database(INTAKE), self.settings, scrubber)
+
+    def retention(self) -> Retention:
+        """Return what drops old signals while it is open, in a role that may."""
+        return Retention(self.store.database(), self.settings.signal_retention_days)
 
     def checkpoint(self) -> None:
         """Append a signed checkpoint to the file outside the store, if the ledger has grown.

@@ -13,11 +13,11 @@ from tests.signals.conftest import NOON, OpenPipeline, a_fault, a_signal
 from honed.core.intake import Taken
 from honed.core.signal import Signal, SignalType
 from honed.errors import HonedError, NotAllowed, RowsRefused, StoreUnavailable
-from honed.signals.partitions import keep_partitions
+from honed.signals.partitions import Retention, drop_partitions, make_partitions
 from honed.signals.pipeline import Pipeline
 from honed.signals.projects import Project, add_project, enable_project
 from honed.storage.db import Database
-from honed.storage.store import INTAKE
+from honed.storage.store import DAEMON, INTAKE
 
 Ask = Callable[[str], list[dict[str, Any]]]
 
@@ -235,13 +235,15 @@ def test_what_waits_at_the_end_is_stored(
 
 
 def test_days_are_kept_apart_and_dropped_when_their_time_is_over(
-    open_pipeline: OpenPipeline, project: Project, ask: Ask
+    open_pipeline: OpenPipeline, project: Project, noon_store: Database, ask: Ask
 ) -> None:
     partitions = "SELECT inhrelid::regclass::text AS name FROM pg_inherits JOIN pg_class AS c"
     partitions += " ON c.oid = inhparent WHERE c.relname = 'signal' ORDER BY 1"
     for days in (0, 1, 9):
-        with open_pipeline(now=NOON + timedelta(days=days), signal_retention_days=8) as pipeline:
-            put(pipeline, project, a_signal(at=NOON + timedelta(days=days)))
+        now = NOON + timedelta(days=days)
+        with open_pipeline(now=now, signal_retention_days=8) as pipeline:
+            put(pipeline, project, a_signal(at=now))
+        Retention(replace(noon_store, role=DAEMON, fake_now=now), 8).drop()
     names = [row["name"] for row in ask(partitions)]
     assert "signal_20270304" not in names
     assert {"signal_20270305", "signal_20270313", "signal_20270316"} <= set(names)
@@ -274,13 +276,45 @@ def test_a_lock_of_somebody_holds_up_no_sender(
         held.rollback()
     assert len(ask("SELECT FROM honed.signal")) == 1
     with replace(noon_store, fake_now=tomorrow).transaction() as conn:
-        assert keep_partitions(conn, 30) == 1
+        assert make_partitions(conn) == 1
 
 
 def test_partitions_are_made_once(noon_store: Database) -> None:
     with noon_store.transaction() as conn:
-        assert keep_partitions(conn, 30) > 0
-        assert keep_partitions(conn, 30) == 0
+        assert make_partitions(conn) > 0
+        assert make_partitions(conn) == 0
+
+
+def test_the_intake_cannot_say_how_long_signals_are_kept(
+    open_pipeline: OpenPipeline, project: Project, noon_store: Database, ask: Ask
+) -> None:
+    with open_pipeline() as pipeline:
+        put(pipeline, project, a_signal())
+    # Whoever has its login may set the clock of his session.
+    later = replace(noon_store, role=INTAKE, fake_now=NOON + timedelta(days=1000))
+    with later.transaction() as conn:
+        make_partitions(conn)
+    with pytest.raises(NotAllowed) as caught, later.transaction() as conn:
+        drop_partitions(conn, 1)
+    assert "honed_daemon" in caught.value.hint
+    assert len(ask("SELECT FROM honed.signal")) == 1
+
+
+def test_retention_drops_while_it_is_open(noon_store: Database, ask: Ask) -> None:
+    with replace(noon_store, fake_now=NOON - timedelta(days=99)).transaction() as conn:
+        make_partitions(conn)
+    with Retention(replace(noon_store, role=DAEMON), 30) as retention:
+        pass
+    # Its thread has begun, and looks once at least.
+    retention.drop()
+    assert ask("SELECT to_regclass('honed.signal_20261125') IS NULL AS is_gone")[0]["is_gone"]
+
+
+def test_what_cannot_be_dropped_now_is_said(
+    noon_store: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    Retention(replace(noon_store, role=INTAKE), 30).drop()
+    assert "old signals were not dropped" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from honed.ledger.checkpoint import write_checkpoint
 from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts
 from honed.loop.two_servers.member import Member
-from honed.signals.partitions import keep_partitions
+from honed.signals.partitions import RETENTION_S, Retention
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.loop")
@@ -25,9 +25,6 @@ TICK_S = 5.0
 
 #: Pause between two checkpoints: what was recorded since the last one could be cut off unseen.
 CHECKPOINT_S = 300.0
-
-#: Pause between two looks at whether signals are too old; whoever takes them in looks, too.
-RETENTION_S = 3600.0
 
 #: So often a role is renewed before it would be lost.
 ROUNDS_IN_A_LEASE = 3.0
@@ -117,11 +114,7 @@ class Keeper:
 
     def drop_old_signals(self) -> None:
         """Drop the days of signals whose time is over, also while nobody takes any in."""
-        try:
-            with self._parts.store.transaction() as conn:
-                keep_partitions(conn, self._parts.settings.signal_retention_days)
-        except HonedError as error:
-            _LOG.warning("old signals were not dropped: %s", error)
+        Retention(self._parts.store, self._parts.settings.signal_retention_days).drop()
 
     def keep_role(self) -> None:
         """Hold the daemon's role, or its role among two servers, and tell the other one."""

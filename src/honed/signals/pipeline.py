@@ -37,10 +37,7 @@ class Pipeline:
         self._preparer = Preparer(scrubber)
         self._retention = timedelta(days=settings.signal_retention_days)
         self._writer = Writer(store, self.queue, self.counts, self.registry)
-        self._writer.configure(
-            retention_days=settings.signal_retention_days,
-            groups_per_day=settings.intake_groups_per_day,
-        )
+        self._writer.configure(groups_per_day=settings.intake_groups_per_day)
         self._thread = threading.Thread(target=self._writer.run, name="signals", daemon=True)
 
     def __enter__(self) -> Self:

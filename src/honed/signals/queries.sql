@@ -38,9 +38,13 @@ ORDER BY u.source, u.project_id, u.outcome, u.reason
 ON CONFLICT (day, source, project_id, outcome, reason) DO UPDATE
 SET count = c.count + excluded.count, last_at = excluded.last_at;
 
--- keep_partitions --
--- Make the partitions of the next days and drop those whose time is over.
-SELECT honed.keep_signal_partitions(%(retention_days)s::integer) AS changed;
+-- make_partitions --
+-- Make the partitions of the next days.
+SELECT honed.make_signal_partitions() AS made;
+
+-- drop_partitions --
+-- Drop the partitions whose time is over; as the daemon.
+SELECT honed.drop_signal_partitions(%(retention_days)s::integer) AS dropped;
 
 -- read_intake_status --
 -- What came in today, by source.

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from honed.errors import HonedError, RowsRefused, StoreUnavailable
 from honed.signals.counts import REFUSED, Count, Counts, record_counts
-from honed.signals.partitions import keep_partitions
+from honed.signals.partitions import make_partitions
 from honed.signals.projects import Registry
 from honed.signals.queue import Queue, Waiting
 from honed.signals.rows import COPY, Group
@@ -39,14 +39,12 @@ class Writer:
         self._queue = queue
         self._counts = counts
         self._registry = registry
-        self._retention_days = 1
         self._groups_per_day = 1
         self._ending = threading.Event()
         self._due: dict[str, float] = {}
 
-    def configure(self, *, retention_days: int, groups_per_day: int) -> None:
-        """Set how long signals are kept and how many groups may be new in a day."""
-        self._retention_days = retention_days
+    def configure(self, *, groups_per_day: int) -> None:
+        """Set how many groups may be new in a day."""
         self._groups_per_day = groups_per_day
 
     def run(self) -> None:
@@ -70,7 +68,7 @@ class Writer:
     def prepare_store(self, conn: Connection) -> None:
         """Do what is due by the clock: partitions, and the list of projects."""
         if self._is_due("partitions", _PARTITIONS_S):
-            keep_partitions(conn, self._retention_days)
+            make_partitions(conn)
             conn.commit()
         if self._is_due("projects", _PROJECTS_S):
             self._registry.read(conn)
@@ -108,7 +106,7 @@ class Writer:
             self._store_batch(conn, batch)
         except RowsRefused as error:
             conn.rollback()
-            if keep_partitions(conn, self._retention_days):
+            if make_partitions(conn):
                 # It was the time that jumped, and not the rows.
                 conn.commit()
                 self._write(conn, batch)

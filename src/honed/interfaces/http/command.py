@@ -43,6 +43,7 @@ def serve(invocation: _Invocation) -> None:
         listening(settings) as door,
         open_app(settings, policy=PolicyUse.BEGIN) as app,
         app.pipeline() as pipeline,
+        app.retention(),
         Poller(intakes, pipeline, settings),
     ):
         host, port = door.getsockname()[:2]
