@@ -262,6 +262,29 @@ def test_a_clock_that_jumps_makes_its_partition(
     assert len(ask("SELECT FROM honed.signal_20270304")) == 1
 
 
+def test_a_day_that_cannot_be_made_now_is_no_fault_of_the_rows(
+    pipeline: Pipeline, project: Project, noon_store: Database, ask: Ask
+) -> None:
+    with noon_store.transaction() as conn:
+        conn.execute("DROP TABLE honed.signal_20270304")
+    with psycopg.connect(noon_store.url) as held:
+        # As VACUUM of all signals holds it: no partition can be attached meanwhile.
+        held.execute("LOCK TABLE honed.signal IN SHARE UPDATE EXCLUSIVE MODE")
+        with pytest.raises(StoreUnavailable):
+            put(pipeline, project, a_signal())
+        held.rollback()
+    # Who sends it again is heard, as soon as the writer has begun anew.
+    while True:
+        try:
+            put(pipeline, project, a_signal())
+            break
+        except StoreUnavailable:
+            continue
+    assert len(ask("SELECT FROM honed.signal")) == 1
+    pipeline.store_counts()
+    assert ("refused", "unstorable") not in counts(ask)
+
+
 def test_a_lock_of_somebody_holds_up_no_sender(
     open_pipeline: OpenPipeline, project: Project, noon_store: Database, ask: Ask
 ) -> None:

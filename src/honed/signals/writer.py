@@ -13,7 +13,7 @@ from honed.signals.partitions import make_partitions
 from honed.signals.projects import Registry
 from honed.signals.queue import Queue, Waiting
 from honed.signals.rows import COPY, Group
-from honed.storage.copy import copy_rows, refused_rows
+from honed.storage.copy import PartitionMissing, copy_rows, refused_rows
 from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
 
@@ -103,20 +103,31 @@ class Writer:
     def _write(self, conn: Connection, batch: Sequence[Waiting]) -> None:
         """Store a batch for good; what the store refuses is searched for and left out."""
         try:
-            self._store_batch(conn, batch)
+            self._store_in_partition(conn, batch)
         except RowsRefused as error:
             conn.rollback()
-            if make_partitions(conn):
-                # It was the time that jumped, and not the rows.
-                conn.commit()
-                self._write(conn, batch)
-                return
             if len(batch) == 1:
                 self._refuse(batch[0], error)
                 return
             middle = len(batch) // 2
             for half in (batch[:middle], batch[middle:]):
                 self._write(conn, half)
+
+    def _store_in_partition(self, conn: Connection, batch: Sequence[Waiting]) -> None:
+        """Store a batch; where its day has no partition yet, make it.
+
+        Raises:
+            RowsRefused: the store cannot hold one of its rows.
+            PartitionMissing: there is none, and it cannot be made now: who sent it may come again.
+        """
+        try:
+            self._store_batch(conn, batch)
+        except PartitionMissing:
+            # The clock has jumped, or there was no lock for it before.
+            conn.rollback()
+            make_partitions(conn)
+            conn.commit()
+            self._store_batch(conn, batch)
 
     def _store_batch(self, conn: Connection, batch: Sequence[Waiting]) -> None:
         counted = self._counts.take()
