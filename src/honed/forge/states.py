@@ -1,0 +1,52 @@
+"""What the state of a change request allows, whatever forge it is on."""
+
+from honed.core.forge import ChangeRequest, ChangeState, Forge, Merge
+from honed.errors import ChangeConflict, WrongChangeState
+
+
+def is_closed(change: ChangeRequest) -> bool:
+    """Return whether nothing is left to do to close a change.
+
+    Raises:
+        WrongChangeState: it is merged.
+    """
+    if change.state is ChangeState.MERGED:
+        msg = f"change {change.number} is merged, and cannot be closed"
+        raise WrongChangeState(msg)
+    return change.state is ChangeState.CLOSED
+
+
+def is_merged(change: ChangeRequest) -> bool:
+    """Return whether nothing is left to do to merge a change.
+
+    Raises:
+        WrongChangeState: it was closed: nothing that was closed is opened again.
+    """
+    if change.state is ChangeState.CLOSED:
+        msg = f"change {change.number} was closed, and is not merged"
+        raise WrongChangeState(msg)
+    return change.state is ChangeState.MERGED
+
+
+def check_base(forge: Forge, change: ChangeRequest, how: Merge) -> None:
+    """Return if the base branch still contains what the change was proven on.
+
+    A base that was rewritten (pushed by force) may have lost commits on purpose; merging would
+    bring them back.
+
+    Raises:
+        ChangeConflict: it does not, or the head is another already.
+    """
+    if change.head_commit != how.head_commit:
+        raise head_moved(change.number)
+    if how.base_commit and not forge.contains(change.base, how.base_commit):
+        msg = (
+            f"{change.base} was rewritten: it no longer contains what change {change.number} is on"
+        )
+        raise ChangeConflict(msg, reason="base_rewritten")
+
+
+def head_moved(number: int) -> ChangeConflict:
+    """Return the error that a change's head is another than the one that was proven."""
+    msg = f"the head of change {number} is not the one that was proven"
+    return ChangeConflict(msg, reason="head_moved")
