@@ -31,15 +31,23 @@ class SourceContract(ABC):
     def trouble(self, store: Database) -> Settings:
         """Put a trouble where the source looks, and return the settings that point to it."""
 
+    @pytest.fixture
+    def nothing(self, store: Database) -> Settings:
+        """Return settings that point to nothing that could be better; the defaults, mostly."""
+        del store
+        return Settings()
+
     def test_has_a_name_and_is_no_person(self, plugin: Source) -> None:
         """A source is called by a lower-case word, says what it does, and is not ``manual``."""
         assert re.fullmatch(r"[a-z][a-z_]*", plugin.name)
         assert plugin.source is not TicketSource.MANUAL
         assert type(plugin).__doc__
 
-    def test_says_nothing_where_nothing_is(self, store: Database, plugin: Source) -> None:
+    def test_says_nothing_where_nothing_is(
+        self, store: Database, plugin: Source, nothing: Settings
+    ) -> None:
         """On an empty store, with nothing to look at, there is no trouble."""
-        assert drafts_of(store, plugin, Settings()) == []
+        assert drafts_of(store, plugin, nothing) == []
 
     def test_finds_the_trouble_and_changes_nothing(
         self, store: Database, plugin: Source, trouble: Settings

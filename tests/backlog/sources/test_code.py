@@ -30,6 +30,16 @@ class TestCode(SourceContract):
         (folder / "cart.py").write_text(f"import os\n\n\n{COMPLEX}    return x\n")
         return Settings(code_path=folder, ticket_sources="code")
 
+    @pytest.fixture
+    def nothing(self, store: Database, tmp_path: Path) -> Settings:
+        del store
+        return Settings(code_path=tmp_path, ticket_sources="code")
+
+    def test_no_repository_is_said(self, store: Database) -> None:
+        (report,) = scan(replace(store, role="honed_daemon"), [Code()], Settings())
+        assert report.error == "no repository is named that could be analysed"
+        assert "code_path" in report.hint
+
     def test_each_sort_of_trouble_is_a_ticket_of_its_own(
         self, store: Database, trouble: Settings
     ) -> None:

@@ -299,6 +299,15 @@ def test_a_scan_that_cannot_be_is_refused(cli: CommandLine) -> None:
     assert cli("scan").exit_code == 2
 
 
+def test_analysis_without_a_repository_is_refused(cli: CommandLine) -> None:
+    done = cli("scan", "--source", "code")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "honed: code: no repository is named that could be analysed",
+        "  hint: set code_path to the folder of a repository",
+    ]
+
+
 def test_a_source_that_fails_is_named_and_the_others_are_scanned(cli: CommandLine) -> None:
     cli.env["HONED_CODE_PATH"] = "/nowhere/at/all"
     cli.env["HONED_TICKET_SOURCES"] = "code, performance"

@@ -14,6 +14,7 @@ from honed.backlog.draft import Draft
 from honed.backlog.source import Source
 from honed.backlog.ticket import TicketSource
 from honed.config import Settings
+from honed.errors import SourceFailed
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -27,12 +28,14 @@ class Code(Source):
     source: ClassVar[TicketSource] = TicketSource.CODE
 
     def drafts(self, conn: Connection, since: datetime, settings: Settings) -> Iterator[Draft]:
-        """Yield one draft for each trouble in the repository; nothing where no path is set.
+        """Yield one draft for each trouble in the repository; nothing of it is run or written.
 
-        Nothing of the repository is run or written.
+        Raises:
+            SourceFailed: no repository is named, or it cannot be read.
         """
         if settings.code_path is None:
-            return
+            msg = "no repository is named that could be analysed"
+            raise SourceFailed(msg, hint="set code_path to the folder of a repository")
         deadline = Deadline(settings.code_scan_timeout_s)
         repository = read_repository(settings.code_path, deadline)
         (row,) = conn.execute(_QUERIES["now"])
