@@ -20,7 +20,11 @@ from honed.kinds.columnstore import (
 from honed.storage.programs import find_programs
 from honed.targets.postgres.archives.files import folder_of, list_archives
 from honed.targets.postgres.columnstore.partitions import read_moment, read_partitions
-from honed.targets.postgres.columnstore.providers import choose_provider, untried_method
+from honed.targets.postgres.columnstore.providers import (
+    choose_provider,
+    find_providers,
+    untried_method,
+)
 from honed.testing.contract import KindContract, Proposed, wanted
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -222,19 +226,32 @@ class TestColumnStore(KindContract):
     ) -> None:
         target = ill_world.target
         moment = replace(read_moment(target), has_columnar=True, columnar_extension="citus")
-        assert choose_provider(target, moment).name == "parquet"
-        assert "lacks citus" in untried_method(target, moment)
+        assert [each.name for each in find_providers(target, moment)] == ["parquet"]
+        assert "does not have citus" in untried_method(target, moment)
         for extension in ("", "pg_prewarm"):
             known = replace(moment, columnar_extension=extension)
-            assert (choose_provider(target, known).name, untried_method(target, known)) == (
-                "method",
-                "",
-            )
+            found = [each.name for each in find_providers(target, known)]
+            assert (found, untried_method(target, known)) == (["method", "parquet"], "")
+
+    def test_columns_leave_to_an_archive_what_they_cannot_have(
+        self, ill_world: PostgresWorld
+    ) -> None:
+        target = ill_world.target
+        moment = replace(read_moment(target), has_columnar=True, columnar_extension="")
+        providers = find_providers(target, moment)
         (partition,) = read_partitions(target)
-        method = choose_provider(target, replace(moment, columnar_extension=""))
-        assert method.obstacle(partition) == ""
-        assert "too long" in method.obstacle(replace(partition, size_bytes=10**11))
-        assert "publish" in method.obstacle(replace(partition, is_published=True))
+        choice = choose_provider(providers, partition)
+        assert choice.provider is not None
+        assert choice.provider.name == "parquet"
+        assert "foreign key" in choice.left_out["method"]
+        free = replace(partition, has_foreign_key=False)
+        assert choose_provider(providers, free).left_out == {}
+        large = choose_provider(providers, replace(free, size_bytes=10**11))
+        assert "too long" in large.left_out["method"]
+        published = choose_provider(providers, replace(free, is_published=True))
+        assert published.provider is None
+        assert "not decoded" in published.obstacle
+        assert "subscribers would follow" in published.obstacle
 
     def test_what_is_copied_in_part_stays_and_the_rest_is_tried(
         self, make_world: MakeWorld
@@ -257,22 +274,6 @@ class TestColumnStore(KindContract):
         (finding,) = self.kind.look(world.target)
         assert finding.type == COLD_PARTITION_STAYS
         assert "copy_limit_mb" in finding.title
-
-    def test_a_server_that_keeps_columns_keeps_the_partition(self, make_world: MakeWorld) -> None:
-        # No columnar extension is here: the heap under its name shows what is done, not its gain.
-        columnar: LiteralString = (
-            "CREATE ACCESS METHOD columnar TYPE TABLE HANDLER heap_tableam_handler"
-        )
-        world = aged(make_world(replace(self.ill, setup=(columnar, *MEASUREMENTS))))
-        (claim,) = self.kind.propose(wanted(self.kind, world), world.target)
-        assert claim.parameters["provider"] == "method"
-        steps = self.kind.apply(claim, world.target)
-        before = dump(world)
-        world.carry_out(steps)
-        assert [world.inspect(step) for step in steps] == [StepState.DONE]
-        assert list(self.kind.look(world.target)) == []
-        world.carry_out(self.kind.rollback(steps))
-        assert dump(world) - before == before - dump(world) == Counter()
 
 
 def run(world: PostgresWorld, statement: LiteralString) -> None:

@@ -66,7 +66,13 @@ from honed.targets.postgres.columnstore.partitions import (
     read_partitions,
     sparing_examples,
 )
-from honed.targets.postgres.columnstore.providers import choose_provider, untried_method
+from honed.targets.postgres.columnstore.providers import (
+    Choice,
+    ColumnarMethod,
+    choose_provider,
+    find_providers,
+    untried_method,
+)
 from honed.targets.postgres.columnstore.steps import drop_steps, read_definition
 from honed.targets.postgres.columnstore.trial import archive_trial
 from honed.targets.postgres.columnstore.use import note_use
@@ -133,6 +139,7 @@ class ColumnStore(Kind[PostgresTarget]):
             (parameters["schema"], parameters["table"]),
             guards=parameters["guards"],
             archived_bytes=parameters["archived_bytes"],
+            stays_readable=parameters["provider"] == ColumnarMethod.name,
         )
 
     def measure(self, hypothesis: Hypothesis, target: PostgresTarget) -> Mapping[str, float]:
@@ -153,7 +160,7 @@ def _cold(target: PostgresTarget) -> Iterator[Finding]:
         return
     use = note_use(target, [each.qualified_name for each in large])
     moment = read_moment(target)
-    provider = choose_provider(target, moment)
+    providers = find_providers(target, moment)
     if reason := untried_method(target, moment):
         title = f"the server's access method columnar is not used: {reason}"
         yield Finding(UNTRIED_METHOD, "columnar", title)
@@ -161,10 +168,12 @@ def _cold(target: PostgresTarget) -> Iterator[Finding]:
         if partition.qualified_name in use and use[partition.qualified_name].is_cold(
             settings.archive_after_days
         ):
-            yield _finding(partition, settings.archive_after_days, provider.obstacle(partition))
+            choice = choose_provider(providers, partition)
+            yield _finding(partition, settings.archive_after_days, choice)
 
 
-def _finding(partition: Partition, days: float, obstacle: str) -> Finding:
+def _finding(partition: Partition, days: float, choice: Choice) -> Finding:
+    obstacle = choice.obstacle
     size = f"{partition.size_bytes / 1e6:.1f} MB"
     name = partition.qualified_name
     title = f"nobody has written or read {name} ({size}) for {days:.0f} days"
@@ -179,6 +188,7 @@ def _finding(partition: Partition, days: float, obstacle: str) -> Finding:
             "rows": partition.row_count,
             "bound": partition.bound,
             "obstacle": obstacle,
+            "left_out": dict(choice.left_out),
         },
     )
 
@@ -244,25 +254,28 @@ def _verify(archive: Archive) -> None:
 
 
 def _archive_claims(cold: Mapping[str, Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
-    provider = choose_provider(target, read_moment(target))
+    providers = find_providers(target, read_moment(target))
     workload = target.workload()
     for partition in read_partitions(target):
         finding = cold.get(partition.qualified_name)
-        if finding is None or provider.obstacle(partition):
+        if finding is None:
+            continue
+        choice = choose_provider(providers, partition)
+        if choice.provider is None:
             continue
         yield Hypothesis(
             kind=ColumnStore.name,
             subject=partition.qualified_name,
-            claim=f"the rows of {partition.qualified_name} ({partition.size_bytes / 1e6:.1f} MB)"
-            " take less in columns, and no statement needs them where they are",
+            claim=choice.provider.claim(partition),
             priority=2,
             risk=ColumnStore.risk.level,
             predicted_log_ratio=_PREDICTED,
             parameters={
                 "schema": partition.schema,
                 "table": partition.name,
-                "provider": provider.name,
-                "steps": [step.to_json() for step in provider.steps(partition)],
+                "provider": choice.provider.name,
+                "left_out": dict(choice.left_out),
+                "steps": [step.to_json() for step in choice.provider.steps(partition)],
                 "guards": _guards(target, workload, partition),
                 "archived_bytes": 0,
             },

@@ -4,7 +4,7 @@ Load the fixture with ``pytest_plugins = ["honed.testing.postgres", "honed.testi
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -106,14 +106,34 @@ def make_world(
     postgres_server: Server, migrated_template: str, session_folder: Path
 ) -> Iterator[MakeWorld]:
     """Return a maker of worlds that live as long as the test's class; their traffic has run."""
-    databases = Databases(postgres_server, [])
+    with making_worlds(postgres_server, postgres_server, migrated_template, session_folder) as make:
+        yield make
+
+
+@contextmanager
+def making_worlds(
+    production: Server, stores: Server, template: str, folder: Path
+) -> Iterator[MakeWorld]:
+    """Hand out a maker of worlds, and clear them away at the end.
+
+    Args:
+        production: the server of their databases; it has pg_stat_statements.
+
+        stores: the server of their stores.
+
+        template: the name of a migrated store there.
+
+        folder: for their homes.
+    """
     with ExitStack() as stack:
+        databases, kept = Databases(production, []), Databases(stores, [])
         stack.callback(databases.drop_all)
+        stack.callback(kept.drop_all)
 
         def make(plan: WorldPlan) -> PostgresWorld:
-            home = Path(mkdtemp(prefix="world-", dir=session_folder))
+            home = Path(mkdtemp(prefix="world-", dir=folder))
             home.chmod(0o755)
-            store = Database(databases.create(migrated_template))
+            store = Database(kept.create(template))
             world = _build(plan, Database(databases.create()), store, home)
             stack.callback(world.target.lab.close)
             world.live()

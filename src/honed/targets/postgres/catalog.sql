@@ -268,6 +268,14 @@ SELECT line, keyword, name FROM (
   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
   UNION ALL
+  -- Where rows are kept as usual nothing is said, so that digests from before still hold.
+  SELECT format('method %%I.%%I %%s', n.nspname, c.relname, a.amname)
+       , 'TABLE', c.relname
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  JOIN pg_am AS a ON a.oid = c.relam
+  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND a.amname <> 'heap'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  UNION ALL
   SELECT format('partition %%I.%%I %%s %%s %%s', n.nspname, c.relname, i.inhparent::regclass
               , pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(c.oid))
        , 'TABLE', c.relname

@@ -22,7 +22,7 @@ from honed.targets.postgres.production import (
     shares,
 )
 from honed.targets.postgres.rows import RowCopy
-from honed.targets.postgres.shadow import COPYING, OWNER, Shadow
+from honed.targets.postgres.shadow import COPYING, OWNER, QUERIES, Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,9 @@ class Copying:
             msg = "a database this large is sampled, which needs programs of PostgreSQL 18"
             raise ConfigurationError(msg, hint="leave postgres_bin empty")
         self._create_database()
-        with self._schema():
+        # Of columns that are sampled, or empty, the planner would see what is there alone.
+        methods = frozenset() if sampled else self._methods(relations)
+        with self._schema(methods):
             rows = self._fill(relations, sampled)
         carry_statistics(
             self._production, self._shadow, self._snapshot, database=self._database, sampled=sampled
@@ -188,13 +190,21 @@ class Copying:
                 )
             )
 
+    @staticmethod
+    def _methods(relations: Sequence[Relation]) -> frozenset[str]:
+        return frozenset(item.method for item in relations if item.sort != "i") - {"heap"}
+
     @contextmanager
-    def _schema(self) -> Iterator[None]:
-        """Restore what comes before the rows; when they are there, what comes after them."""
+    def _schema(self, methods: frozenset[str] = frozenset()) -> Iterator[None]:
+        """Restore what comes before the rows; when they are there, what comes after them.
+
+        Tables are kept by ``methods`` where the lab's server has them all, else as heaps.
+        """
         self._create_extensions()
+        keeps_methods = bool(methods) and self._has_methods(methods)
         options = ("--schema-only", "--format=custom", "--compress=0")
         with dumped(self._production, self._shadow, self._snapshot, *options) as dump:
-            self._missing += dump.restore("pre-data", self._database)
+            self._missing += dump.restore("pre-data", self._database, keeps_methods=keeps_methods)
             yield
             self._missing += dump.restore("post-data", self._database)
         self._add_foreign_keys()
@@ -220,6 +230,15 @@ class Copying:
                             _CREATE_SCHEMA.format(**names, owner=sql.Identifier(OWNER))
                         )
                     connection.execute(_CREATE_EXTENSION.format(**names))
+
+    def _has_methods(self, methods: frozenset[str]) -> bool:
+        with self._shadow.connect(self._database) as connection:
+            rows = connection.execute(QUERIES["list_methods"], {}).fetchall()
+        lacking = sorted(methods - {row["name"] for row in rows})
+        self._missing += [
+            f"the access method {each} is not here: tables are kept in rows" for each in lacking
+        ]
+        return not lacking
 
     def _refresh_views(self, relations: Sequence[Relation]) -> None:
         with self._shadow.connect(self._database, user=OWNER) as connection:

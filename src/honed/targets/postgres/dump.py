@@ -32,7 +32,6 @@ _RESTORE_OPTIONS = (
     "--no-owner",
     "--no-privileges",
     "--no-tablespaces",
-    "--no-table-access-method",
     "--no-publications",
     "--no-subscriptions",
     "--no-security-labels",
@@ -48,8 +47,15 @@ class Dump:
         self._shadow = shadow
         self._file = file
 
-    def restore(self, section: str, database: str) -> list[str]:
+    def restore(self, section: str, database: str, *, keeps_methods: bool = False) -> list[str]:
         """Restore ``pre-data`` or ``post-data``, and return what failed in the server's words.
+
+        Args:
+            section: which.
+
+            database: where to.
+
+            keeps_methods: tables have their access methods; else they are heaps.
 
         Raises:
             DiskFull: there is no room.
@@ -62,6 +68,7 @@ class Dump:
             "\n".join(line for line in contents.splitlines() if not _LEFT_OUT.match(line))
         )
         command = [str(program), f"--section={section}", f"--use-list={wanted}", *_RESTORE_OPTIONS]
+        command += [] if keeps_methods else ["--no-table-access-method"]
         command += ["-d", self._shadow.server.url(database, OWNER), str(self._file)]
         return _FAILED_ENTRY.findall(self._run(command).stderr)
 

@@ -21,7 +21,15 @@ _CHANGED_SHARE = 0.1
 #: ... unless these are only so many rows.
 _FEW_ROWS = 1000
 
-__all__ = ["Copied", "Lab"]
+__all__ = ["Copied", "Lab", "lacking"]
+
+
+def lacking(extension: str) -> str:
+    """Return why nothing can be tried that takes an extension which the shadow server lacks."""
+    return (
+        f"honed's private server does not have {extension}, so that nothing can be tried there"
+        " (postgres_bin may name programs that have it)"
+    )
 
 
 class Lab:

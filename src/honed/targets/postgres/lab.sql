@@ -23,11 +23,13 @@ SELECT format('%%I.%%I', n.nspname, c.relname) AS name
               WHERE a.attrelid = c.oid AND a.attnum > 0
                 AND NOT a.attisdropped AND a.attgenerated = ''
               ORDER BY a.attnum) AS columns
+     , coalesce(m.amname, '') AS method
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_index i ON i.indexrelid = c.oid
   LEFT JOIN pg_class tc ON tc.oid = i.indrelid
   LEFT JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+  LEFT JOIN pg_am m ON m.oid = c.relam
  WHERE c.relkind IN ('r', 'm', 'i')
    AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -77,12 +79,18 @@ SELECT to_jsonb(d) AS description
  WHERE d.datname = current_database() /* honed */;
 
 -- digest_schema --
--- One digest of tables, columns, constraints, indexes, statistics objects and functions.
+-- One digest of tables, access methods, columns, constraints, indexes, statistics objects and functions.
 WITH part (line) AS (
     SELECT format('%%s %%s %%s %%s', c.oid, c.relkind, c.reloptions
                 , pg_get_expr(c.relpartbound, c.oid))
       FROM pg_class c
      WHERE c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') AND c.relpersistence <> 't'
+    UNION ALL
+    -- Where rows are kept as usual nothing is said, so that digests from before still hold.
+    SELECT format('%%s %%s', c.oid, m.amname)
+      FROM pg_class c
+      JOIN pg_am m ON m.oid = c.relam
+     WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND m.amname <> 'heap'
     UNION ALL
     SELECT format('%%s %%s %%s %%s %%s %%s %%s', a.attrelid, a.attname
                 , format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attisdropped
@@ -260,6 +268,10 @@ SELECT name FROM pg_settings;
 -- set_locally --
 -- Give a setting a value until the end of the transaction.
 SELECT set_config(%(name)s, %(value)s, true);
+
+-- list_methods --
+-- Access methods that tables here can be kept by.
+SELECT amname AS name FROM pg_am WHERE amtype = 't';
 
 -- list_available_extensions --
 -- The names of extensions that could be created on this server.

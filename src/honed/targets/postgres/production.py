@@ -46,6 +46,8 @@ class Relation:
     is_filled: bool
     #: Columns that hold data, without generated ones.
     columns: tuple[str, ...]
+    #: Access method.
+    method: str = "heap"
 
     @property
     def expected_rows(self) -> float:

@@ -21,6 +21,11 @@ _COPY_SAMPLE = sql.SQL(
     "COPY (SELECT {columns} FROM ONLY {table} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1))"
     " TO STDOUT /* honed */"
 )
+# An access method of an extension need not know pages: columns have no samples of them.
+_COPY_SOME = sql.SQL(
+    "COPY (SELECT {columns} FROM ONLY {table} WHERE random() * 100 < {percent})"
+    " TO STDOUT /* honed */"
+)
 _SET_SNAPSHOT = sql.SQL("SET TRANSACTION SNAPSHOT {} /* honed */")
 # Emptied in the same transaction, a table can be filled with frozen rows: no VACUUM afterwards.
 _EMPTY = sql.SQL("TRUNCATE ONLY {table}")
@@ -32,7 +37,8 @@ class RowCopy:
 
     Args:
         sampled: share of rows to copy, by qualified name; other tables are copied whole. A sample
-            consists of whole pages; rows that belong together in two tables are not kept together.
+            of a heap consists of whole pages; rows that belong together in two tables are not kept
+            together.
     """
 
     def __init__(
@@ -101,13 +107,18 @@ class RowCopy:
             "columns": sql.SQL(", ").join(map(sql.Identifier, table.columns)),
             "percent": sql.Literal(100 * self._sampled.get(table.name, 1.0)),
         }
-        read = (_COPY_SAMPLE if table.name in self._sampled else _COPY_ALL).format(**names)
+        read = self._reading(table).format(**names)
         with sink.cursor() as writer:
             writer.execute(_EMPTY.format(**names))
             with writer.copy(_FILL.format(**names)) as to_lab:
                 for block in _blocks(source, read):
                     to_lab.write(block)
             return writer.rowcount
+
+    def _reading(self, table: Relation) -> sql.SQL:
+        if table.name not in self._sampled:
+            return _COPY_ALL
+        return _COPY_SAMPLE if table.method == "heap" else _COPY_SOME
 
 
 def _blocks(source: Connection, read: sql.Composed) -> Iterator[Buffer]:

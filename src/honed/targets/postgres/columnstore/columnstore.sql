@@ -33,6 +33,20 @@ SELECT n.nspname AS schema
                WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                  AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') AND q.relkind = 'S')
        AS owns_sequence
+     , EXISTS (SELECT FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = c.oid)
+       AS has_foreign_key
+     , EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype <> 'f'
+                                              AND k.condeferrable) AS defers_constraints
+     , EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
+       OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid) AS has_triggers
+     , ARRAY(SELECT DISTINCT ia.amname::text
+             FROM pg_index AS x
+             JOIN pg_class AS i ON i.oid = x.indexrelid
+             JOIN pg_am AS ia ON ia.oid = i.relam
+             WHERE x.indrelid = c.oid
+             ORDER BY 1) AS index_methods
+     , EXISTS (SELECT FROM pg_class AS s
+               WHERE s.oid = c.reltoastrelid AND s.reloptions IS NOT NULL) AS has_toast_options
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_inherits AS h ON h.inhrelid = c.oid
@@ -82,6 +96,18 @@ SELECT current_setting('server_encoding') AS encoding
                  JOIN pg_extension AS e ON e.oid = d.refobjid
                  WHERE a.amname = 'columnar'), '') AS columnar_extension
      , current_setting('server_version_num')::integer AS server_version /* honed */;
+
+-- find_key --
+-- The columns of one unique index of a table, by which one row is found; its primary key first.
+SELECT (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(x.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
+        JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = k.number
+        WHERE k.place <= x.indnkeyatts) AS columns
+FROM pg_index AS x
+WHERE x.indrelid = to_regclass(%(table)s) AND x.indisunique AND x.indisvalid
+  AND x.indexprs IS NULL AND x.indpred IS NULL
+ORDER BY x.indisprimary DESC, x.indexrelid
+LIMIT 1 /* honed */;
 
 -- list_statistics --
 -- Extended statistics objects of one table, which pg_dump leaves out where it dumps one table.

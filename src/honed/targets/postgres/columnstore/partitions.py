@@ -1,7 +1,7 @@
 """Cold partitions: which ones nobody writes or reads any more, and why others stay."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -45,6 +45,16 @@ class Partition:
     hides_rows: bool
     is_published: bool
     owns_sequence: bool
+    #: It refers to other tables.
+    has_foreign_key: bool
+    #: A constraint of it, no foreign key, may be checked at the end of a transaction.
+    defers_constraints: bool
+    #: Of somebody's own, or rules.
+    has_triggers: bool
+    #: Access methods of its indexes.
+    index_methods: Sequence[str]
+    #: Its TOAST table has storage options.
+    has_toast_options: bool
     #: Which rows are meant: another table of this name, or this one rewritten, has another.
     storage: str
 

@@ -1,25 +1,24 @@
 """Columnar forms that a cold partition can take: an access method of the server, else Parquet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from honed.core.step import Step
 from honed.targets.postgres.archives.engine import is_installed
 from honed.targets.postgres.archives.files import folder_of
+from honed.targets.postgres.columnstore.method import method_obstacle, method_steps
 from honed.targets.postgres.columnstore.partitions import (
     Moment,
     Partition,
     unarchivable,
 )
-from honed.targets.postgres.columnstore.steps import archive_steps, method_steps
+from honed.targets.postgres.columnstore.steps import archive_steps
+from honed.targets.postgres.lab import lacking
 from honed.targets.postgres.target import PostgresTarget
 
-#: The access method of citus columnar and of hydra.
-_METHOD = "columnar"
 #: Before, ALTER TABLE cannot change the access method.
 _VERSION_15 = 150000
-#: A rewrite of more locks everybody out for more than a minute or two.
-_MOST_REWRITTEN_BYTES = 10 * 10**9
 
 
 class Provider(Protocol):
@@ -32,6 +31,9 @@ class Provider(Protocol):
     def obstacle(self, partition: Partition) -> str:
         """Return why a cold partition cannot take this form; empty: it can."""
 
+    def claim(self, partition: Partition) -> str:
+        """Return what is claimed of it, and what nobody may do any more."""
+
     def steps(self, partition: Partition) -> list[Step]:
         """Return the steps that give it this form."""
 
@@ -41,18 +43,23 @@ class ColumnarMethod:
 
     name = "method"
 
-    def __init__(self, target: PostgresTarget) -> None:
-        self._sampled = target.lab.shares()
+    def __init__(self, sampled: Mapping[str, float]) -> None:
+        self._sampled = sampled
 
     def obstacle(self, partition: Partition) -> str:
-        """Return why not: only a heap of a size that is rewritten soon, and that can be tried."""
-        if partition.size_bytes > _MOST_REWRITTEN_BYTES:
-            return "rewriting it would lock out its readers for too long"
-        return partition.obstacle() or _unproven(partition, self._sampled)
+        """Return why not: what columns cannot keep, or what cannot be tried."""
+        return method_obstacle(partition) or _unproven(partition, self._sampled)
+
+    def claim(self, partition: Partition) -> str:
+        """Return what is claimed."""
+        return (
+            f"the rows of {_sized(partition)} take less in columns and can be read as before;"
+            " UPDATE, DELETE and locks of rows that reach them fail from then on"
+        )
 
     def steps(self, partition: Partition) -> list[Step]:
-        """Return the step that rewrites it."""
-        return method_steps(partition, _METHOD)
+        """Return the steps that rewrite it."""
+        return method_steps(partition)
 
 
 class ParquetArchive:
@@ -60,10 +67,12 @@ class ParquetArchive:
 
     name = "parquet"
 
-    def __init__(self, target: PostgresTarget, moment: Moment) -> None:
+    def __init__(
+        self, target: PostgresTarget, moment: Moment, sampled: Mapping[str, float]
+    ) -> None:
         self._target = target
         self._moment = moment
-        self._sampled = target.lab.shares()
+        self._sampled = sampled
 
     def obstacle(self, partition: Partition) -> str:
         """Return why not: what does not survive, or what is not installed."""
@@ -81,16 +90,51 @@ class ParquetArchive:
         folder = self._target.settings.archives / name
         return str(folder) if folder.exists() else ""
 
+    def claim(self, partition: Partition) -> str:
+        """Return what is claimed."""
+        return (
+            f"the rows of {_sized(partition)} take less in columns, and no statement needs them"
+            " where they are"
+        )
+
     def steps(self, partition: Partition) -> list[Step]:
         """Return the steps that archive and detach it."""
         return archive_steps(partition, self._target.name)
 
 
-def choose_provider(target: PostgresTarget, moment: Moment) -> Provider:
-    """Return the narrowest form that can be tried: an access method of the server, else Parquet."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The narrowest form that a cold partition can take."""
+
+    #: None: it can take none.
+    provider: Provider | None
+    #: Why not the forms before it, by name.
+    left_out: Mapping[str, str]
+
+    @property
+    def obstacle(self) -> str:
+        """Why it can take no form; empty: it can."""
+        return "" if self.provider else "; ".join(dict.fromkeys(self.left_out.values()))
+
+
+def find_providers(target: PostgresTarget, moment: Moment) -> list[Provider]:
+    """Return the forms that can be tried, the narrowest first."""
+    sampled = target.lab.shares()
+    archive = ParquetArchive(target, moment, sampled)
     if moment.has_columnar and not untried_method(target, moment):
-        return ColumnarMethod(target)
-    return ParquetArchive(target, moment)
+        return [ColumnarMethod(sampled), archive]
+    return [archive]
+
+
+def choose_provider(providers: Sequence[Provider], partition: Partition) -> Choice:
+    """Return which of ``providers`` a partition can take first, and why not those before."""
+    left_out: dict[str, str] = {}
+    for provider in providers:
+        reason = provider.obstacle(partition)
+        if not reason:
+            return Choice(provider, left_out)
+        left_out[provider.name] = reason
+    return Choice(None, left_out)
 
 
 def untried_method(target: PostgresTarget, moment: Moment) -> str:
@@ -101,8 +145,12 @@ def untried_method(target: PostgresTarget, moment: Moment) -> str:
         return "before PostgreSQL 15 no table can change its access method"
     extension = moment.columnar_extension
     if extension and not target.lab.has_extension(extension):
-        return f"honed's private server lacks {extension}, so that nothing can be tried there"
+        return lacking(extension)
     return ""
+
+
+def _sized(partition: Partition) -> str:
+    return f"{partition.qualified_name} ({partition.size_bytes / 1e6:.1f} MB)"
 
 
 def _unproven(partition: Partition, sampled: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The steps of archiving a partition, of dropping an archived table, and of the columnar method."""
+"""The steps of archiving a partition, and of dropping an archived table."""
 
 import re
 import subprocess
@@ -28,12 +28,6 @@ _IS_EMPTY = sql.SQL(
 )
 _DROP = sql.SQL("DROP TABLE {table}")
 _IS_GONE = sql.SQL("SELECT CASE WHEN to_regclass({relation}) IS NULL THEN 'done' ELSE 'absent' END")
-_SET_METHOD = sql.SQL("ALTER TABLE {table} SET ACCESS METHOD {method}")
-_HAS_METHOD = sql.SQL(
-    "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class AS c"
-    " JOIN pg_catalog.pg_am AS a ON a.oid = c.relam"
-    " WHERE c.oid = to_regclass({relation}) AND a.amname = {name}) THEN 'done' ELSE 'absent' END"
-)
 #: What pg_dump says to its own session and to psql; a step runs in a session of honed's.
 _PREAMBLE = re.compile(
     r"\A.*?^SELECT pg_catalog\.set_config\('search_path', '', false\);\n"
@@ -109,25 +103,6 @@ def drop_steps(archive: Archive, definition: str) -> list[Step]:
             undo=(definition,),
             inspect=text_of(_IS_GONE.format(**names)),
         ),
-    ]
-
-
-def method_steps(partition: Partition, method: str) -> list[Step]:
-    """Return the step that keeps a partition by another access method; its undo rewrites it."""
-    names = _names(partition.schema, partition.name)
-    change, back = (
-        text_of(_SET_METHOD.format(**names, method=sql.Identifier(each)))
-        for each in (method, partition.method)
-    )
-    return [
-        Step(
-            f"keep {partition.qualified_name} in columns, by the access method {method}",
-            do=(change,),
-            undo=(back,),
-            inspect=text_of(
-                _HAS_METHOD.format(relation=names["relation"], name=sql.Literal(method))
-            ),
-        )
     ]
 
 

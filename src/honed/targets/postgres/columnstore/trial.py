@@ -14,6 +14,7 @@ from honed.errors import EvaluatorFailed
 from honed.targets.postgres.archives.runner import ARCHIVE
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.columnstore.partitions import sparing_examples
+from honed.targets.postgres.columnstore.reads import find_reads, time_reads, told_reads
 from honed.targets.postgres.lab import Lab
 from honed.targets.postgres.replay import ReplayTrial
 from honed.targets.postgres.statement_trial import statement_trial
@@ -70,6 +71,8 @@ class ArchiveTrial:
     archived_bytes: int = 0
     #: The statements; None: there are none.
     replay: ReplayTrial | None = None
+    #: Whether rows can be read where they are after the steps; what that costs is noted then.
+    stays_readable: bool = False
     notes: Mapping[str, Json] = field(default_factory=dict)
 
     @contextmanager
@@ -103,10 +106,12 @@ class ArchiveTrial:
             if not rows:
                 msg = f"{self.table} is empty"
                 raise EvaluatorFailed(msg)
+            reads = find_reads(clone, self.table) if self.stays_readable else {}
+            cost_before = time_reads(clone, reads)
             started = time.monotonic()
             clone.carry_out(steps)
             seconds = time.monotonic() - started
-            told = _told(clone, steps)
+            told = {**_told(clone, steps), **told_reads(cost_before, time_reads(clone, reads))}
             kept = self.archived_bytes or told.get("archived_bytes") or _size(clone, self.table)[0]
         facts: dict[str, Json] = {"table_bytes": size_bytes, "rows": rows, "steps_s": seconds}
         return size_bytes / rows, float(str(kept)) / rows, {**facts, **told, **self.notes}
@@ -118,8 +123,9 @@ def archive_trial(
     *,
     guards: Mapping[str, float] | None = None,
     archived_bytes: int = 0,
+    stays_readable: bool = False,
 ) -> ArchiveTrial:
-    """Return the trial of archiving ``table``, or of dropping it once archived.
+    """Return the trial of archiving ``table``, of keeping it in columns, or of dropping it.
 
     Args:
         target: its lab is refreshed.
@@ -129,6 +135,8 @@ def archive_trial(
         guards: seconds per call of statements that must not become slower, by id.
 
         archived_bytes: of the archive where it is there already.
+
+        stays_readable: whether its rows can be read where they are after the steps.
     """
     target.lab.refresh()
     replay = _replay(target, table, guards or {})
@@ -143,7 +151,7 @@ def archive_trial(
         time_budget_s=target.settings.trial_budget_s,
     )
     name = sql.Identifier(*table).as_string(None)
-    return ArchiveTrial(target.lab, name, design, archived_bytes, replay)
+    return ArchiveTrial(target.lab, name, design, archived_bytes, replay, stays_readable)
 
 
 def _replay(
