@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from honed.errors import DirectoryInUse, ServerFailed
-from honed.storage.cluster import launch_as
+from honed.storage.cluster import launch_as, major_version
 from honed.storage.db import Database
 from honed.storage.programs import closed_folder, find_programs, server_account
 from honed.storage.server import Server
@@ -174,6 +174,24 @@ def test_a_server_that_does_not_start_gives_its_own_words(honed_home: Path) -> N
     with pytest.raises(ServerFailed, match='invalid value for parameter "shared_buffers"') as error:
         server.start()
     assert str(server.log_file) in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        ("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)", 15),
+        ("postgres (PostgreSQL) 18.1", 18),
+        ("postgres (PostgreSQL) 19beta1", 19),
+        ("postgres (PostgreSQL) 20devel", 20),
+    ],
+)
+def test_programs_tell_their_version_before_it_is_released_too(words: str, version: int) -> None:
+    assert major_version(words) == version
+
+
+def test_programs_of_something_else_are_named() -> None:
+    with pytest.raises(ServerFailed, match="call themselves busybox"):
+        major_version("busybox 1.36")
 
 
 def test_a_folder_without_programs_is_refused_with_a_hint(honed_home: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ SUPERUSER = "postgres"
 #: The kernel's limit for a socket's path is 107 bytes; this leaves room for `.s.PGSQL.5432.lock`.
 _LONGEST_SOCKET_DIR = 80
 _NEWEST_WITHOUT_BUILTIN_LOCALE = 16
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -161,8 +163,21 @@ def log_hint(data_dir: Path) -> str:
     return f"the server's own words are in {data_dir.with_name(f'{data_dir.name}.log')}"
 
 
+def major_version(words: str) -> int:
+    """Return the version in what ``postgres --version`` says: 19 of ``PostgreSQL) 19beta1``.
+
+    Raises:
+        ServerFailed: it says none.
+    """
+    found = _VERSION.search(words)
+    if found is None:
+        msg = f"these are no programs of PostgreSQL: they call themselves {words.strip()}"
+        raise ServerFailed(msg)
+    return int(found[1])
+
+
 def _locale(programs: Path, account: Account | None) -> Sequence[str]:
-    words = run_as(account, [str(programs / "postgres"), "--version"]).stdout.split()
-    if int(words[2].partition(".")[0]) <= _NEWEST_WITHOUT_BUILTIN_LOCALE:
+    words = run_as(account, [str(programs / "postgres"), "--version"]).stdout
+    if major_version(words) <= _NEWEST_WITHOUT_BUILTIN_LOCALE:
         return ("--locale=C.UTF-8",)
     return ("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
