@@ -57,8 +57,9 @@ from honed.core.kind import Kind
 from honed.core.risk import Risk
 from honed.core.step import Step, steps_from_json
 from honed.core.trial import Trial
-from honed.targets.postgres.plan_pins.hint_rows import foreign_hints
+from honed.targets.postgres.plan_pins.manner import MANNERS
 from honed.targets.postgres.plan_pins.pin import PlanPin
+from honed.targets.postgres.plan_pins.provider import foreign_guidance
 from honed.targets.postgres.plan_pins.search import Found, find_pins
 from honed.targets.postgres.plan_pins.shapes import relations
 from honed.targets.postgres.plan_pins.trial import TOLERATED, UnpinTrial, pin_trial
@@ -67,7 +68,7 @@ from honed.targets.postgres.plan_pins.unpinning import (
     due_pins,
     hindered_roles,
     sessions,
-    without_hints,
+    without_guidance,
 )
 from honed.targets.postgres.target import PostgresTarget
 
@@ -103,13 +104,13 @@ class QueryRegression(Kind[PostgresTarget]):
                 f" back: {reason} (`honed target add --sql` prints what it takes)",
                 evidence={"why_not": reason},
             )
-        for statement_id, hints in foreign_hints(target).items():
+        for foreign in foreign_guidance(target):
             yield Finding(
                 type=PLAN_PIN_HINDERED,
-                subject=f"the hints of statement {statement_id}",
-                title=f"statement {statement_id} has become slower, and somebody else has given it"
-                " hints in hint_plan.hints: honed gives it none",
-                evidence={"statement_id": statement_id, "hints": hints},
+                subject=f"what {foreign.place} says of statement {foreign.statement_id}",
+                title=f"statement {foreign.statement_id} has become slower, and somebody else has"
+                f" told the planner of it in {foreign.place}: honed adds nothing there",
+                evidence={"statement_id": foreign.statement_id, "words": foreign.words},
             )
         for due in due_pins(target, after=self.revalidate_after):
             yield Finding(
@@ -195,9 +196,9 @@ def _claim(found: Found, days: float) -> Hypothesis:
             "guarded_by_plan": list(found.guarded_by_plan),
         },
     }
-    if remedy.hints:
-        hints = {each.statement_id: remedy.hints for each in found.cases}
-        parameters["hints"] = {"before": {}, "after": hints}
+    if remedy.guidance:
+        words = {each.statement_id: remedy.guidance for each in found.cases}
+        parameters[MANNERS[remedy.mechanism].noun] = {"before": {}, "after": words}
     return Hypothesis(
         kind=QueryRegression.name,
         subject=f"{remedy.mechanism}: {remedy.label}",
@@ -260,7 +261,7 @@ def _unpin(due: DuePin, target: PostgresTarget, finding_id: int) -> Iterator[Hyp
             "base_s": base_s,
             "cut_s": due.parameters["cut_s"],
             "notes": {"why": due.why},
-            **without_hints(due),
+            **without_guidance(due),
         },
         finding_ids=(finding_id,),
     )

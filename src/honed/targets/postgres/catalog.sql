@@ -56,6 +56,10 @@ SELECT pg_is_in_recovery() AS is_standby /* honed */;
 -- Whether this role is bound by no privileges at all.
 SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user /* honed */;
 
+-- find_plan_advice --
+-- A row where sessions have loaded pg_plan_advice (PostgreSQL 19).
+SELECT s.name FROM pg_settings AS s WHERE s.name = 'pg_plan_advice.advice' /* honed */;
+
 -- read_resets --
 -- When the counters began, and how old the oldest of them is; before the readings themselves.
 SELECT i.stats_reset AS statements_reset_at

@@ -24,6 +24,7 @@ from honed.targets.postgres.connection import CATALOG_QUERIES
 from honed.targets.postgres.parameters import as_sql
 from honed.targets.postgres.plan_history.memory import remember
 from honed.targets.postgres.plans import (
+    can_advise,
     explain,
     explain_generic,
     joined,
@@ -103,9 +104,11 @@ def observe(
     lookback: timedelta,
 ) -> Observation:
     """Return what there is to find; see ``PostgresTarget.observe``."""
-    statements = workload.statements[:MOST_STATEMENTS]
+    statements, with_advice = workload.statements[:MOST_STATEMENTS], can_advise(target)
     taken = {
-        statement.statement_id: _take_plan(store, target, target_id, statement)
+        statement.statement_id: _take_plan(
+            store, target, target_id, statement, with_advice=with_advice
+        )
         for statement in statements
     }
     look = _Look(
@@ -127,7 +130,12 @@ def observe(
 
 
 def _take_plan(
-    store: Connection, target: Connection, target_id: int, statement: WorkloadStatement
+    store: Connection,
+    target: Connection,
+    target_id: int,
+    statement: WorkloadStatement,
+    *,
+    with_advice: bool,
 ) -> str:
     """Keep the plan that a statement has now; return its hash, empty where it cannot be told."""
     key = {"target_id": target_id, "statement_id": statement.statement_id}
@@ -135,13 +143,14 @@ def _take_plan(
     try:
         for example in statement.examples:
             try:
-                plans.append(explain(target, example))
+                plans.append(explain(target, example, with_advice=with_advice))
             except EvaluatorFailed:
                 # It could be planned once: the next workload looks for another, or says why not.
                 store.execute(QUERIES["forget_example"], {**key, "sha256": text_digest(example)})
         if statement.is_select and not statement.examples:
             with suppress(EvaluatorFailed):  # its text was cut, or its table is gone
-                plans.append(explain_generic(target, as_sql(statement.text)))
+                text = as_sql(statement.text)
+                plans.append(explain_generic(target, text, with_advice=with_advice))
     except StatementCut:
         # A lock, or a server under load: this look says nothing of the statement's plans.
         return ""

@@ -32,12 +32,29 @@ _SHAPE = (
 #: What EXPLAIN guesses; two plans that differ in nothing else do the same.
 _GUESSES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
 
+#: What pg_plan_advice (PostgreSQL 19) says of a plan: what the planner must be told to make it.
+ADVICE = "Generated Plan Advice"
+
 #: Names in a plan, which are no text of the statement.
-_NAMES = frozenset({*_SHAPE, "Alias", "Subplan Name", "Command", "Partial Mode", "Parent Index"})
+_NAMES = frozenset({*_SHAPE, "Alias", "Subplan Name", "Command", "Parent Index", ADVICE})
 
 
-def explain(connection: Connection, statement: str) -> Mapping[str, Json]:
+def can_advise(connection: Connection) -> bool:
+    """Return whether sessions there have pg_plan_advice, so that a plan may have ``ADVICE``."""
+    return bool(connection.execute(CATALOG_QUERIES["find_plan_advice"], {}).fetchall())
+
+
+def explain(
+    connection: Connection, statement: str, *, with_advice: bool = False
+) -> Mapping[str, Json]:
     """Return the plan of ``statement``; it is not run.
+
+    Args:
+        connection: that only reads.
+
+        statement: one statement.
+
+        with_advice: ask for ``ADVICE`` too, where ``can_advise`` says so.
 
     Not guaranteed: that nothing of it runs. The planner evaluates immutable and stable functions
     of constants, with the rights of the connection's role, in a transaction that only reads.
@@ -47,13 +64,16 @@ def explain(connection: Connection, statement: str) -> Mapping[str, Json]:
         StatementCut: planning took too long, or a table was locked.
         TargetUnavailable: the target went away.
     """
+    option = ", PLAN_ADVICE" if with_advice else ""
     with odd_statement(connection):
-        rows = run(connection, f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}")
+        rows = run(connection, f"EXPLAIN (FORMAT JSON, VERBOSE{option}) {statement}")
     plan: Mapping[str, Json] = rows[0]["QUERY PLAN"][0]
     return plan
 
 
-def explain_generic(connection: Connection, statement: str) -> Mapping[str, Json]:
+def explain_generic(
+    connection: Connection, statement: str, *, with_advice: bool = False
+) -> Mapping[str, Json]:
     """Return the plan of ``statement`` whatever its parameters ``$1``, ``$2`` ... are.
 
     It hides what single values do to a plan: values that are there tell more, where there are any.
@@ -71,7 +91,10 @@ def explain_generic(connection: Connection, statement: str) -> Mapping[str, Json
         types = connection.execute(CATALOG_QUERIES["find_parameter_types"], {"name": _PREPARED})
         values = ", ".join("NULL" for _ in types)
         run(connection, "SET LOCAL plan_cache_mode = force_generic_plan")
-        return explain(connection, f"EXECUTE {_PREPARED}" + (f" ({values})" if values else ""))
+        if with_advice:
+            run(connection, "SET LOCAL pg_plan_advice.always_store_advice_details = on")
+        execute = f"EXECUTE {_PREPARED}" + (f" ({values})" if values else "")
+        return explain(connection, execute, with_advice=with_advice)
     finally:
         with odd_statement(connection):
             run(connection, f"DEALLOCATE {_PREPARED}")
@@ -112,9 +135,14 @@ def joined(plans: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
 
     A statement has a plan for each sort of value that it is called with.
     """
-    by_shape = {plan_hash(plan): plan["Plan"] for plan in plans}
+    by_shape = {plan_hash(plan): _advised(plan) for plan in plans}
     shapes = [by_shape[key] for key in sorted(by_shape)]
     return {"Plan": {"Node Type": "Examples", "Plans": shapes}}
+
+
+def _advised(plan: Mapping[str, Any]) -> Mapping[str, Json]:
+    """Return the top node of one plan, with the advice that was written beside it."""
+    return {**plan["Plan"], **({ADVICE: plan[ADVICE]} if ADVICE in plan else {})}
 
 
 def nodes(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:

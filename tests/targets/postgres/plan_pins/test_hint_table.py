@@ -4,17 +4,27 @@ They are found in the folder that TEST_HINT_PROGRAMS names, or among the system'
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
 
 import pytest
+from tests.targets.postgres.plan_pins.guided import (
+    BOUND,
+    FORGET,
+    JOIN,
+    KEEP,
+    REGRESS,
+    SCAN,
+    TABLES,
+    execute,
+    find_programs,
+    node_types,
+    regressed_world,
+    schema,
+    search,
+)
 
 from honed.core.hypothesis import Hypothesis
 from honed.core.step import StepState
@@ -24,101 +34,38 @@ from honed.storage.server import Server
 from honed.targets.postgres.plan_pins.hint_rows import read_hint_rows
 from honed.targets.postgres.plan_pins.provider import read_server
 from honed.targets.postgres.plan_pins.providers.hint_table import HintTable
-from honed.targets.postgres.plan_pins.search import Found, find_pins
+from honed.targets.postgres.plan_pins.search import Found
 from honed.targets.postgres.plan_pins.unpinning import _standing, due_pins
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import cost
-from honed.testing.postgres import TEST_OPTIONS, Databases
-from honed.testing.worlds import PostgresWorld, WorldPlan, _build
+from honed.testing.postgres import TEST_OPTIONS
+from honed.testing.worlds import PostgresWorld, WorldPlan
 
 VARIABLE = "TEST_HINT_PROGRAMS"
-
-
-def has_extension(folder: Path) -> bool:
-    asked = subprocess.run(
-        [folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False
-    )
-    return Path(asked.stdout.strip(), "extension", "pg_hint_plan.control").is_file()
-
-
-def find_programs() -> Path | None:
-    """Return programs of PostgreSQL 18 that have the extension; the statistics ask for 18."""
-    given = [Path(os.environ[VARIABLE])] if VARIABLE in os.environ else []
-    installed = sorted(Path("/usr/lib/postgresql").glob("1[89]/bin"))
-    usable = (each for each in (*given, *installed) if (each / "pg_config").is_file())
-    return next(filter(has_extension, usable), None)
-
-
-PROGRAMS = find_programs()
+#: The statistics ask for 18.
+PROGRAMS = find_programs(VARIABLE, "pg_hint_plan", "1[89]")
 pytestmark = pytest.mark.skipif(
     PROGRAMS is None, reason=f"no PostgreSQL 18 with pg_hint_plan ({VARIABLE})"
 )
 
 _OFF = "SET pg_hint_plan.enable_hint_table = off"
-JOIN = (
-    'SELECT count(*) FROM one AS "the One" JOIN two USING (id)'
-    ' WHERE "the One".grp = 199 AND two.grp = 199'
-)
-#: With parameters, as most applications ask: the server counts it as another statement than one
-#: with values.
-BOUND = "SELECT max(b.id) FROM one a JOIN two b USING (id) WHERE a.grp = %s AND b.grp = %s"
-SCAN = 'SELECT count(note) FROM "Log" AS log WHERE kind = 150'
 PLAN = WorldPlan(
     (
         # Its first version has another table than the library reads.
         _OFF,
         "CREATE EXTENSION pg_hint_plan",
         "RESET pg_hint_plan.enable_hint_table",
-        "CREATE TABLE one (id integer, grp integer)",
-        "INSERT INTO one SELECT n, n % 200 FROM generate_series(1, 15000) n",
-        "CREATE TABLE two AS SELECT * FROM one",
-        """
-        CREATE TABLE "Log" AS
-        SELECT n AS id, n % 2000 AS kind, repeat('x', 60) AS note FROM generate_series(1, 60000) n
-        """,
-        'CREATE INDEX "by Kind" ON "Log" (kind)',
-        "VACUUM ANALYZE one",
-        "VACUUM ANALYZE two",
-        'VACUUM ANALYZE "Log"',
+        *TABLES,
     ),
     (JOIN, SCAN),
     calls=15,
     settings={"postgres_bin": PROGRAMS},
-)
-#: As if each row were a group of its own, and all rows of the log of one kind.
-WRONG = (
-    *(
-        "SELECT pg_restore_attribute_stats('schemaname', 'public', 'relname', '" + table + "',"
-        " 'attname', 'grp', 'inherited', false, 'n_distinct', (-1)::real)"
-        for table in ("one", "two")
-    ),
-    "SELECT pg_clear_attribute_stats('public', 'Log', 'kind', false)",
-    """
-    SELECT pg_restore_attribute_stats('schemaname', 'public', 'relname', 'Log', 'attname', 'kind',
-                                      'inherited', false, 'n_distinct', 1::real)
-    """,
 )
 OPTIONS = {
     **TEST_OPTIONS,
     "shared_preload_libraries": "pg_stat_statements,pg_hint_plan",
     "pg_hint_plan.enable_hint_table": "on",
 }
-_KEEP = """
-INSERT INTO honed.improvement (target_id, kind, subject, state, hypothesis, steps, priority, risk,
-                               applied_at, tried_at)
-VALUES (%(target_id)s, 'query_regression', %(subject)s, 'kept', %(hypothesis)s::jsonb,
-        %(steps)s::jsonb, 5, 3, honed.now() - interval '8 days', honed.now())
-RETURNING improvement_id
-"""
-_FORGET = """
-DELETE FROM honed.improvement WHERE target_id = %(target_id)s RETURNING improvement_id
-"""
-_REGRESS = """
-INSERT INTO honed.finding (target_id, type, subject, title)
-VALUES (%(target_id)s, 'regression', %(statement_id)s, 'slower')
-ON CONFLICT DO NOTHING
-RETURNING finding_id
-"""
 _OTHERS = """
 INSERT INTO hint_plan.hints (query_id, application_name, hints)
 VALUES (%(statement_id)s::bigint, 'report', %(hints)s)
@@ -139,77 +86,23 @@ def hint_server(session_folder: Path) -> Iterator[Server]:
 def world(
     hint_server: Server, postgres_server: Server, migrated_template: str, session_folder: Path
 ) -> Iterator[PostgresWorld]:
-    """Return a world with two statements that had a better plan."""
-    home = Path(mkdtemp(prefix="world-", dir=session_folder))
-    home.chmod(0o755)
-    production, stores = Databases(hint_server, []), Databases(postgres_server, [])
-    with ExitStack() as stack:
-        stack.callback(production.drop_all)
-        stack.callback(stores.drop_all)
-        store = Database(stores.create(migrated_template))
-        world = _build(PLAN, Database(production.create()), store, home)
-        stack.callback(world.target.lab.close)
-        live(world)
-        world.findings()
-        with world.database.connect(autocommit=True) as connection:
-            for statement in WRONG:
-                connection.execute(statement.encode())
-        live(world)
+    """Return a world with three statements that had a better plan."""
+    with regressed_world(
+        PLAN, hint_server, postgres_server, migrated_template, session_folder
+    ) as world:
         yield world
-
-
-def live(world: PostgresWorld) -> None:
-    """Run the application's statements, those with parameters too."""
-    world.target.sample()
-    with world.database.connect(autocommit=True) as connection:
-        for _ in range(PLAN.calls):
-            connection.execute(BOUND.encode(), (199, 199)).fetchall()
-            for statement in (*PLAN.workload, "SELECT pg_stat_force_next_flush()"):
-                connection.execute(statement.encode()).fetchall()
-    world.target.sample()
 
 
 @pytest.fixture(scope="module")
 def found(world: PostgresWorld) -> list[Found]:
-    return sorted(search(world), key=lambda each: each.remedy.hints, reverse=True)
-
-
-def search(world: PostgresWorld) -> list[Found]:
-    regressed = [each for each in world.findings() if each.type == "regression"]
-    return find_pins(world.target, regressed)
-
-
-def node_types(
-    world: PostgresWorld, statement: str, parameters: tuple[int, ...] | None = None
-) -> set[str]:
-    explain = f"EXPLAIN (FORMAT JSON) {statement}".encode()
-    with world.database.connect() as connection:
-        rows = connection.execute(explain, parameters).fetchall()
-    (plan,) = rows[0]["QUERY PLAN"]
-
-    def types(node: dict[str, Any]) -> set[str]:
-        return {node["Node Type"]}.union(*map(types, node.get("Plans", ())))
-
-    return types(plan["Plan"])
-
-
-def schema(world: PostgresWorld) -> str:
-    assert PROGRAMS is not None
-    command = [
-        str(PROGRAMS / "pg_dump"),
-        "--schema-only",
-        "--restrict-key=same",
-        world.database.url,
-    ]
-    written: str = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return written
+    return search(world)
 
 
 def test_the_fewest_hints_that_bring_the_plan_back_are_found(found: list[Found]) -> None:
     bound, join, scan = found
-    assert bound.remedy.hints == "HashJoin(a b)"
-    assert join.remedy.hints == 'HashJoin("the One" two)'
-    assert scan.remedy.hints == 'BitmapScan(log "by Kind")'
+    assert bound.remedy.guidance == "HashJoin(a b)"
+    assert join.remedy.guidance == 'HashJoin("the One" two)'
+    assert scan.remedy.guidance == 'BitmapScan(log "by Kind")'
     for each in found:
         assert each.remedy.mechanism == HintTable.name
         assert list(each.base_s) == [case.statement_id for case in each.cases]
@@ -219,7 +112,8 @@ def test_the_fewest_hints_that_bring_the_plan_back_are_found(found: list[Found])
 def test_a_row_holds_the_plan_and_its_undo_leaves_nothing(
     world: PostgresWorld, found: list[Found]
 ) -> None:
-    before, fingerprint = schema(world), world.target.fingerprint()
+    assert PROGRAMS is not None
+    before, fingerprint = schema(world, PROGRAMS), world.target.fingerprint()
     steps = [step for each in found for step in each.remedy.steps]
     assert "Nested Loop" in node_types(world, JOIN)
     assert "Seq Scan" in node_types(world, SCAN)
@@ -239,7 +133,7 @@ def test_a_row_holds_the_plan_and_its_undo_leaves_nothing(
     assert "Nested Loop" in node_types(world, JOIN)
     assert "Seq Scan" in node_types(world, SCAN)
     assert world.target.query("SELECT id FROM hint_plan.hints") == []
-    assert (schema(world), world.target.fingerprint()) == (before, fingerprint)
+    assert (schema(world, PROGRAMS), world.target.fingerprint()) == (before, fingerprint)
 
 
 def test_undo_leaves_alone_what_somebody_has_changed(
@@ -256,11 +150,6 @@ def test_undo_leaves_alone_what_somebody_has_changed(
         execute(world, "DELETE FROM hint_plan.hints")
 
 
-def execute(world: PostgresWorld, statement: str) -> None:
-    with world.database.connect(autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
 def test_hints_of_somebody_else_stay_and_are_told(world: PostgresWorld, found: list[Found]) -> None:
     statement_id = found[0].cases[0].statement_id
     with world.database.connect(autocommit=True) as connection:
@@ -270,10 +159,10 @@ def test_hints_of_somebody_else_stay_and_are_told(world: PostgresWorld, found: l
         others = [each for each in search(world) if each.cases[0].statement_id == statement_id]
         assert [each.remedy.mechanism for each in others] == ["statistics"]
         assert "given hints already" in others[0].left_out["hint_table"]
-        world.target.recall(_REGRESS, {"statement_id": statement_id})
+        world.target.recall(REGRESS, {"statement_id": statement_id})
         (finding,) = QueryRegression().look(world.target)
         assert finding.type == PLAN_PIN_HINDERED
-        assert finding.evidence["hints"] == "NestLoop(two one)"
+        assert finding.evidence["words"] == "NestLoop(two one)"
     finally:
         execute(world, "DELETE FROM hint_plan.hints")
     assert list(QueryRegression().look(world.target)) == []
@@ -311,7 +200,7 @@ class TestClaims:
             "hypothesis": json.dumps(claim.to_json()),
             "steps": json.dumps([each.to_json() for each in steps]),
         }
-        world.target.recall(_KEEP, kept)
+        world.target.recall(KEEP, kept)
         try:
             (finding,) = self.kind.look(world.target)
             (without,) = self.kind.propose([finding], world.target)
@@ -324,7 +213,7 @@ class TestClaims:
             assert world.target.query("SELECT id FROM hint_plan.hints") == []
             assert list(due_pins(world.target, after=timedelta(days=7))) == []
         finally:
-            world.target.recall(_FORGET, {})
+            world.target.recall(FORGET, {})
             execute(world, "DELETE FROM hint_plan.hints")
 
 

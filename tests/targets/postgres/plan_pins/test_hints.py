@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honed.targets.postgres.plan_pins.hint_rows import hint_step
-from honed.targets.postgres.plan_pins.hints import Hints, choices, hinted, hints_of
+from honed.targets.postgres.plan_pins.guidance import Guidance, choices
+from honed.targets.postgres.plan_pins.hint_rows import HintRows
+from honed.targets.postgres.plan_pins.hints import hinted, hints_of
 from honed.targets.postgres.plans import joined
 
 JOINS = {"Nested Loop": "NestLoop", "Hash Join": "HashJoin", "Merge Join": "MergeJoin"}
@@ -21,7 +22,7 @@ TREES: Any = st.recursive(
     max_leaves=6,
 )
 WORDS = st.lists(st.sampled_from(["A(a)", "B(b)", "C(c)", "D(/*)"]), unique=True).map(tuple)
-HINTS = st.builds(Hints, WORDS, WORDS, WORDS)
+HINTS = st.builds(Guidance, WORDS, WORDS, WORDS)
 TOKEN = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s()"]+)|([()]))')
 
 
@@ -74,7 +75,7 @@ def test_the_order_of_joins_survives_whatever_relations_are_called(
 
 
 @given(HINTS, st.lists(HINTS, max_size=2))
-def test_choices_grow_and_never_leave_their_comment(good: Hints, bad: list[Hints]) -> None:
+def test_choices_grow_and_never_leave_their_comment(good: Guidance, bad: list[Guidance]) -> None:
     found = list(choices(good, bad))
     assert len(found) == len(set(found))
     for each in found:
@@ -148,7 +149,8 @@ def test_several_examples_have_hints_each() -> None:
 
 
 def test_the_row_of_a_hint_is_one_statements_and_all_sessions() -> None:
-    step = hint_step("-42", 'SeqScan("it\'s")')
+    rows = HintRows(is_by_identifier=True, is_obeyed=True, may_be_written=True)
+    step = rows.step("-42", 'SeqScan("it\'s")')
     assert "query_id = " in step.inspect
     assert "VALUES ( -42, '', 'SeqScan(\"it''s\")')" in step.do[0]
     assert step.undo[0].endswith("hints = 'SeqScan(\"it''s\")'")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pytest
 
@@ -11,9 +11,10 @@ from honed.core.step import StepState
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case, read_cases
+from honed.targets.postgres.plan_pins.guided_trial import obey
 from honed.targets.postgres.plan_pins.hint_rows import HintRows
-from honed.targets.postgres.plan_pins.hint_trial import obey_hints
 from honed.targets.postgres.plan_pins.history import read_plans
+from honed.targets.postgres.plan_pins.manner import MANNERS, Manner
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.plan_pins.provider import Provider, Server, read_server
 from honed.targets.postgres.plan_pins.providers.hint_table import HintTable
@@ -22,6 +23,7 @@ from honed.targets.postgres.plan_pins.providers.settings import Settings, candid
 from honed.targets.postgres.plan_pins.providers.stash_advice import StashAdvice
 from honed.targets.postgres.plan_pins.providers.statistics import Statistics
 from honed.targets.postgres.plan_pins.search import _Search
+from honed.targets.postgres.plan_pins.stash import Stash
 from honed.targets.postgres.session_settings.scope import Scope
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
@@ -159,10 +161,15 @@ class TestProviders:
         assert "PostgreSQL 19" in StashAdvice().why_not(server)
         assert SavedStatistics().why_not(server) == ""
 
-    def test_a_clone_that_cannot_load_hints_stays_as_it_was(self, case: Case, bench: Bench) -> None:
-        with pytest.raises(EvaluatorFailed, match="pg_hint_plan"):
-            obey_hints(bench.clone)
-        assert list(HintTable().remedies(case, bench)) == []
+    @pytest.mark.parametrize("manner", MANNERS.values())
+    def test_a_clone_that_cannot_load_a_library_stays_as_it_was(
+        self, case: Case, bench: Bench, manner: Manner
+    ) -> None:
+        with pytest.raises(EvaluatorFailed, match=manner.library):
+            obey(bench.clone, manner)
+        kept = Bench(bench.clone, {HintTable.name: USABLE, StashAdvice.name: STASH})
+        assert list(HintTable().remedies(case, kept)) == []
+        assert list(StashAdvice().remedies(case, kept)) == []
         assert bench.bad_plans(case)
 
     def carry_out_and_undo(self, world: PostgresWorld, remedy: Remedy) -> None:
@@ -195,16 +202,30 @@ class TestProviders:
 
 INSTALLED, IN_LAB = {"pg_hint_plan": True}, frozenset({"pg_hint_plan"})
 USABLE = HintRows(is_by_identifier=True, is_obeyed=True, may_be_written=True)
+HINTS = {"hint_table": USABLE}
+DEAF = {"hint_table": replace(USABLE, is_obeyed=False)}
+STASHED = {"pg_stash_advice": True}
+STASH = Stash(
+    schema="public",
+    is_loaded=True,
+    is_kept=True,
+    may_be_read=True,
+    may_be_written=True,
+    actor="honed_act",
+    default="honed",
+    advice={"honed": {"7": "SEQ_SCAN(a)"}},
+)
 
 
 @pytest.mark.parametrize(
     ("provider", "server", "words"),
     [
         (StashAdvice(), Server(190000, {}), "does not have"),
-        (StashAdvice(), Server(190000, {"pg_stash_advice": True}), "cannot use it yet"),
+        (StashAdvice(), Server(190000, {"pg_stash_advice": False}), "not installed"),
+        (StashAdvice(), Server(190000, STASHED, keepers={"stash_advice": STASH}), "no trial"),
         (HintTable(), Server(180000, {"pg_hint_plan": False}), "not installed"),
-        (HintTable(), Server(180000, INSTALLED, hint_rows=USABLE), "no trial"),
-        (HintTable(), Server(180000, INSTALLED, IN_LAB, replace(USABLE, is_obeyed=False)), "= on"),
+        (HintTable(), Server(180000, INSTALLED, keepers=HINTS), "no trial"),
+        (HintTable(), Server(180000, INSTALLED, IN_LAB, DEAF), "= on"),
         (SavedStatistics(), Server(170000, {}), "PostgreSQL 18"),
     ],
 )
@@ -212,3 +233,24 @@ def test_what_cannot_be_tried_is_never_claimed_to_work(
     provider: Provider, server: Server, words: str
 ) -> None:
     assert words in provider.why_not(server)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"is_loaded": False}, "shared_preload_libraries"),
+        ({"is_kept": False}, "lost at a restart"),
+        ({"default": ""}, "use no stash"),
+        ({"default": "", "by_role": {"app": "honed"}}, ""),
+        ({"default": "other"}, "public.pg_create_advice_stash('other')"),
+        ({"by_role": {"app": "honed", "report": "other"}, "roles": ("app",)}, ""),
+        ({"by_role": {"report": "other"}, "roles": ("app", "report")}, "not use the same stash"),
+        ({"by_role": {"app": ""}, "roles": ("app",)}, "use no stash"),
+        ({"may_be_read": False, "advice": {}}, "the observing role may not see"),
+        ({"may_be_written": False}, "honed_act may not stash advice"),
+    ],
+)
+def test_what_keeps_advice_from_a_stash_is_said(change: dict[str, Any], words: str) -> None:
+    obstacle = replace(STASH, **change).obstacle
+    assert words in obstacle if words else obstacle == ""

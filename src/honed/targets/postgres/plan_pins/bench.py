@@ -1,25 +1,24 @@
 """The bench: a clone on which remedies are tried, each in a transaction that is rolled back."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
 
 from honed.core.step import Step
 from honed.errors import EvaluatorFailed, StatementCut
-from honed.storage.queries import load_queries
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.plan_pins.case import Case
-from honed.targets.postgres.plan_pins.hints import MARK, hinted
+from honed.targets.postgres.plan_pins.keeper import QUERIES, Keeper
+from honed.targets.postgres.plan_pins.manner import MANNERS
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.plan_pins.shapes import shapes
 from honed.targets.postgres.production import quoted
 from honed.targets.postgres.shadow import OWNER
 
-QUERIES = load_queries(__package__, "pins.sql")
-
 _EXPLAIN = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) {}")
+_ADVISE = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE, PLAN_ADVICE) {}")
 
 
 class Bench:
@@ -28,12 +27,12 @@ class Bench:
     Args:
         clone: with production's schema and statistics. Only ``keep`` changes it.
 
-        hinted: statements that somebody has given hints in production.
+        keepers: what production's extensions keep for single statements, by mechanism.
     """
 
-    def __init__(self, clone: Clone, hinted: Collection[str] = ()) -> None:
+    def __init__(self, clone: Clone, keepers: Mapping[str, Keeper] | None = None) -> None:
         self.clone = clone
-        self.hinted = frozenset(hinted)
+        self.keepers = dict(keepers or {})
 
     def plans(
         self,
@@ -41,10 +40,11 @@ class Bench:
         *,
         steps: Sequence[Step] = (),
         settings: Mapping[str, str] | None = None,
+        with_advice: bool = False,
     ) -> list[Mapping[str, Any]]:
         """Return the plan of each example after ``steps``, in a session with ``settings``.
 
-        Both are taken back at the end.
+        Both are taken back at the end. With advice where sessions have loaded pg_plan_advice.
 
         Raises:
             EvaluatorFailed: a step or a setting is refused, or an example cannot be planned.
@@ -52,6 +52,7 @@ class Bench:
         """
         session = self.clone.session(OWNER)
         given = {"settings": json.dumps(dict(settings or {}))}
+        explain = _ADVISE if with_advice else _EXPLAIN
         with (
             self.clone.shadow.errors("trying to bring a plan back"),
             session.transaction(force_rollback=True),
@@ -60,7 +61,7 @@ class Bench:
             for step in steps:
                 for statement in step.do:
                     session.execute(quoted(statement))
-            rows = [session.execute(_EXPLAIN.format(quoted(each))).fetchall() for each in examples]
+            rows = [session.execute(explain.format(quoted(each))).fetchall() for each in examples]
         return [row[0]["QUERY PLAN"][0] for row in rows]
 
     def is_good(self, case: Case, remedy: Remedy | None = None) -> bool:
@@ -84,26 +85,35 @@ class Bench:
             EvaluatorFailed: the remedy is refused, or an example cannot be planned.
             StatementCut: it took too long.
         """
-        settings = {**case.overrides, **(remedy.session if remedy else {})}
+        if remedy is None:
+            return self.plans(examples, settings=case.overrides)
+        if remedy.guidance:
+            manner = MANNERS[remedy.mechanism]
+            return self.plans(
+                [manner.text(each, remedy.guidance) for each in examples],
+                settings={**case.overrides, **manner.settings(remedy.guidance)},
+            )
         # The role that a setting is for is not on the clone: its session has the setting instead.
-        # A hint is before the statement instead of in a table.
-        steps = remedy.steps if remedy and remedy.acts_on_tables else ()
-        if remedy:
-            examples = [hinted(each, remedy.hints) for each in examples]
+        settings = {**case.overrides, **remedy.session}
+        steps = remedy.steps if remedy.acts_on_tables else ()
         return self.plans(examples, steps=steps, settings=settings)
 
-    def bad_plans(self, case: Case) -> list[Mapping[str, Any]]:
+    def bad_plans(self, case: Case, *, with_advice: bool = False) -> list[Mapping[str, Any]]:
         """Return the plans that the examples of ``case`` have as it is; none: they have none."""
+        examples, settings = case.statement.examples, case.overrides
         try:
-            return self.plans(case.statement.examples, settings=case.overrides)
+            return self.plans(examples, settings=settings, with_advice=with_advice)
         except (EvaluatorFailed, StatementCut):
             return []
 
-    def has_hints(self, case: Case) -> bool:
-        """Return whether somebody has given the statement hints, in production or in its text."""
-        return case.statement_id in self.hinted or any(
-            MARK in each for each in case.statement.examples
-        )
+    def obstacle(self, case: Case, mechanism: str) -> str:
+        """Return why a mechanism keeps nothing for the statement of ``case``; empty: it may."""
+        keeper = self.keepers[mechanism].of(case.roles) if mechanism in self.keepers else None
+        manner = MANNERS[mechanism]
+        is_told = manner.is_in(case.statement.examples)
+        if is_told or (keeper is not None and case.statement_id in keeper.words):
+            return f"somebody has given {manner.noun} already to statement {case.statement_id}"
+        return keeper.obstacle if keeper else ""
 
     def keep(self, remedy: Remedy) -> None:
         """Let later cases be tried on top of ``remedy``, where it acts on tables."""

@@ -42,6 +42,8 @@ class Case:
     numbers: Mapping[str, Mapping[str, Mapping[str, float]]]
     #: The sessions that run it; None: those of several roles, or of one that cannot be changed.
     scope: Scope | None
+    #: The roles that run it; none: superusers only.
+    roles: tuple[str, ...]
     finding_id: int
 
     @property
@@ -115,11 +117,15 @@ class _Reader:
             tables=tables,
             numbers=read_numbers(self.target, names, good.last_seen_at),
             scope=scope,
+            roles=tuple(sorted(each.role for each in self._roles(statement.statement_id))),
             finding_id=finding.finding_id,
         )
 
+    def _roles(self, statement_id: str) -> list[Scope]:
+        return [each for each in self.scopes if each.role and each.runs(statement_id)]
+
     def _scope(self, statement_id: str) -> Scope | None:
-        roles = [each for each in self.scopes if each.role and each.runs(statement_id)]
+        roles = self._roles(statement_id)
         return roles[0] if len(roles) == 1 and not roles[0].why_not else None
 
     def _evidence(

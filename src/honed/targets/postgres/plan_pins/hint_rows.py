@@ -1,18 +1,13 @@
 """Hint rows: the table in which pg_hint_plan keeps hints for statements of everybody's sessions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from honed.core.step import Step
-from honed.storage.queries import load_queries
-from honed.targets.postgres.plan_history.memory import QUERIES as HISTORY
-from honed.targets.postgres.plan_pins.bench import QUERIES
+from honed.targets.postgres.plan_pins.keeper import QUERIES, actor_of
 from honed.targets.postgres.target import PostgresTarget
-
-_STORED = load_queries(__package__)
 
 #: The extension, and the mechanism of a pin that is a row of its table; neither is ever renamed.
 EXTENSION, MECHANISM = "pg_hint_plan", "hint_table"
@@ -31,7 +26,7 @@ _ROW = sql.SQL("query_id = {statement_id} AND application_name = '' AND hints = 
 
 @dataclass(frozen=True, slots=True)
 class HintRows:
-    """The table of pg_hint_plan in one database."""
+    """The table of pg_hint_plan in one database; implements ``Keeper``."""
 
     #: Whether it finds a statement by the server's identifier (since 1.7); else by its text.
     is_by_identifier: bool
@@ -41,7 +36,17 @@ class HintRows:
     may_be_written: bool
     actor: str = ""
     #: The hints that are there, by statement.
-    hints: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Name the table in a sentence."""
+        return "hint_plan.hints"
+
+    @property
+    def reach(self) -> str:
+        """Name the sessions that read it."""
+        return "every session"
 
     @property
     def obstacle(self) -> str:
@@ -63,47 +68,34 @@ class HintRows:
             )
         return ""
 
+    def of(self, roles: Sequence[str]) -> "HintRows":
+        """Return itself: all sessions read the same table."""
+        del roles
+        return self
+
+    def step(self, statement_id: str, words: str) -> Step:
+        """Return the step that inserts a row; see ``Keeper``."""
+        row = _ROW.format(statement_id=sql.Literal(int(statement_id)), hints=sql.Literal(words))
+        return Step(
+            f"give statement {statement_id} the hints {words}",
+            do=(
+                _INSERT.format(
+                    statement_id=sql.Literal(int(statement_id)), hints=sql.Literal(words)
+                ).as_string(None),
+            ),
+            undo=(_DELETE.format(row=row).as_string(None),),
+            inspect=_INSPECT.format(row=row).as_string(None),
+        )
+
 
 def read_hint_rows(target: PostgresTarget) -> HintRows | None:
     """Return the table of pg_hint_plan in the target's database; None: there is none."""
-    actor = str(conninfo_to_dict(target.record.act_url).get("user") or "")
+    actor = actor_of(target)
     rows = target.query(QUERIES["describe_hint_table"], {"actor": actor})
     if not rows:
         return None
     is_known = rows[0]["is_by_identifier"]
     hints = target.query(QUERIES["list_hints"], {}) if is_known else []
     return HintRows(
-        **rows[0], actor=actor, hints={row["statement_id"]: row["hints"] for row in hints}
-    )
-
-
-def foreign_hints(target: PostgresTarget) -> dict[str, str]:
-    """Return hints that others gave to statements that are slower now, by statement.
-
-    Nothing of theirs is changed, so that honed gives those statements no hint.
-    """
-    regressed = {row["statement_id"] for row in target.recall(HISTORY["list_regressed"], {})}
-    table = read_hint_rows(target) if regressed else None
-    if table is None:
-        return {}
-    own = {row["statement_id"] for row in target.recall(_STORED["list_hint_pins"], {})}
-    return {name: table.hints[name] for name in sorted(regressed & table.hints.keys() - own)}
-
-
-def hint_step(statement_id: str, hints: str) -> Step:
-    """Return the step that gives one statement hints in everybody's sessions.
-
-    It fails where the statement has hints already, and its undo deletes the row only as it was
-    inserted: what somebody has written there since stays.
-    """
-    row = _ROW.format(statement_id=sql.Literal(int(statement_id)), hints=sql.Literal(hints))
-    return Step(
-        f"give statement {statement_id} the hints {hints}",
-        do=(
-            _INSERT.format(
-                statement_id=sql.Literal(int(statement_id)), hints=sql.Literal(hints)
-            ).as_string(None),
-        ),
-        undo=(_DELETE.format(row=row).as_string(None),),
-        inspect=_INSPECT.format(row=row).as_string(None),
+        **rows[0], actor=actor, words={row["statement_id"]: row["hints"] for row in hints}
     )

@@ -68,13 +68,13 @@ class Remedy:
     session: Mapping[str, str] = field(default_factory=dict)
     #: Which role that is.
     role: str = ""
-    #: What the steps tell the planner of the one statement, in the words of pg_hint_plan.
-    hints: str = ""
+    #: What the steps tell the planner of the one statement, in the words of the mechanism.
+    guidance: str = ""
 
     @property
     def acts_on_tables(self) -> bool:
         """Whether the steps act on tables, so that every statement may notice."""
-        return not self.session and not self.hints
+        return not self.session and not self.guidance
 
     @property
     def undo(self) -> tuple[str, ...]:

@@ -1,12 +1,19 @@
 """Providers: the mechanisms that can hold a plan, from the narrowest to the widest."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from honed.targets.postgres.plan_pins.bench import QUERIES, Bench
+from honed.targets.postgres.plan_pins import hint_rows, stash
+from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case
-from honed.targets.postgres.plan_pins.hint_rows import EXTENSION, HintRows, read_hint_rows
+from honed.targets.postgres.plan_pins.keeper import (
+    QUERIES,
+    Foreign,
+    Keeper,
+    foreign_words,
+    regressed_statements,
+)
 from honed.targets.postgres.plan_pins.pin import Remedy
 from honed.targets.postgres.target import PostgresTarget
 
@@ -21,8 +28,8 @@ class Server:
     extensions: Mapping[str, bool]
     #: Those of them that were created there, and that the lab's server has too.
     in_lab: frozenset[str] = frozenset()
-    #: Where pg_hint_plan keeps hints there; None: nowhere.
-    hint_rows: HintRows | None = None
+    #: What those keep for single statements, by the mechanism that uses them.
+    keepers: Mapping[str, Keeper] = field(default_factory=dict)
 
 
 class Provider(Protocol):
@@ -50,5 +57,23 @@ def read_server(target: PostgresTarget) -> Server:
         target.server_version,
         extensions,
         in_lab=frozenset(filter(target.lab.has_extension, installed)),
-        hint_rows=read_hint_rows(target) if extensions.get(EXTENSION) else None,
+        keepers=_read_keepers(target),
     )
+
+
+def foreign_guidance(target: PostgresTarget) -> list[Foreign]:
+    """Return what others told the planner of statements that are slower now."""
+    regressed = regressed_statements(target)
+    return [
+        each
+        for mechanism, keeper in (_read_keepers(target) if regressed else {}).items()
+        for each in foreign_words(target, regressed, mechanism, keeper)
+    ]
+
+
+def _read_keepers(target: PostgresTarget) -> dict[str, Keeper]:
+    read: Mapping[str, Keeper | None] = {
+        stash.MECHANISM: stash.read_stash(target),
+        hint_rows.MECHANISM: hint_rows.read_hint_rows(target),
+    }
+    return {mechanism: keeper for mechanism, keeper in read.items() if keeper is not None}

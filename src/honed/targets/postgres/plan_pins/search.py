@@ -11,6 +11,7 @@ from honed.targets.postgres.indexes.advise import choose_cut_s
 from honed.targets.postgres.metering import MeteredSession
 from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case, read_cases
+from honed.targets.postgres.plan_pins.manner import MANNERS
 from honed.targets.postgres.plan_pins.pin import Remedy, definitions
 from honed.targets.postgres.plan_pins.provider import Provider, read_server
 from honed.targets.postgres.plan_pins.providers.hint_table import HintTable
@@ -76,11 +77,10 @@ def find_pins(target: PostgresTarget, findings: Sequence[Finding]) -> list[Found
         return []
     server, replayable = read_server(target), target.workload().replayable
     why_not = {each.name: each.why_not(server) for each in LADDER}
-    hinted = server.hint_rows.hints if server.hint_rows else {}
     target.lab.refresh()
     with target.lab.clone("pins") as clone:
         search = _Search(
-            Bench(clone, hinted),
+            Bench(clone, server.keepers),
             [each for each in LADDER if not why_not[each.name]],
             replayable,
             choose_cut_s(replayable),
@@ -171,13 +171,15 @@ class _Search:
 
     def _obstacles(self, choice: _Choice) -> dict[str, str]:
         """Return what kept a mechanism from the statements of ``choice``, by its name."""
-        names = sorted(each.statement_id for each in choice.cases if self.bench.has_hints(each))
-        words = f"somebody has given hints already to statement {', '.join(names)}"
-        return {HintTable.name: words} if names else {}
+        found = {
+            name: [self.bench.obstacle(each, name) for each in choice.cases] for name in MANNERS
+        }
+        words = {name: "; ".join(sorted({*filter(None, each)})) for name, each in found.items()}
+        return {name: each for name, each in words.items() if each}
 
     def _changed(self, remedy: Remedy, case: Case) -> frozenset[str]:
         """Return the statements that get another plan by ``remedy``."""
-        if remedy.hints:
+        if remedy.guidance:
             return frozenset({case.statement_id})
         return frozenset(
             each.statement_id
@@ -220,6 +222,6 @@ class _Search:
 def _concerns(choice: _Choice, statement_id: str) -> bool:
     """Return whether a statement may notice the remedy."""
     remedy, scope = choice.remedy, choice.cases[0].scope
-    if remedy.hints:
+    if remedy.guidance:
         return statement_id in choice.changed
     return not remedy.session or scope is None or scope.runs(statement_id)

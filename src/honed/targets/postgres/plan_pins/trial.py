@@ -7,7 +7,8 @@ from typing import Any
 
 from honed.core.step import Step
 from honed.core.trial import Arm, Arms, Trial, TrialDesign
-from honed.targets.postgres.plan_pins.hint_trial import HintTrial
+from honed.targets.postgres.plan_pins.guided_trial import GuidedTrial
+from honed.targets.postgres.plan_pins.manner import manner_of
 from honed.targets.postgres.session_settings.trial import SettingsTrial
 from honed.targets.postgres.statement_trial import statement_trial
 from honed.targets.postgres.target import PostgresTarget
@@ -35,8 +36,8 @@ def pin_trial(
         steps: what is claimed.
 
         parameters: of the claim: ``base_s``, ``statements``, ``cut_s``; of a setting also
-            ``session``, which a session then has, and ``overrides``, which it has now; of hints
-            ``hints``, before and after, and ``overrides``.
+            ``session``, which a session then has, and ``overrides``, which it has now; of words
+            to the planner ``hints`` or ``advice``, before and after, and ``overrides``.
 
         notes: recorded with the trial.
     """
@@ -48,12 +49,14 @@ def pin_trial(
         cut_s=parameters["cut_s"],
         notes=notes,
     )
-    if "hints" in parameters:
-        return HintTrial(
+    manner = manner_of(parameters)
+    if manner is not None:
+        return GuidedTrial(
             replay=replay,
+            manner=manner,
             steps=tuple(steps),
-            before=parameters["hints"]["before"],
-            after=parameters["hints"]["after"],
+            before=parameters[manner.noun]["before"],
+            after=parameters[manner.noun]["after"],
             overrides=parameters["overrides"],
         )
     if not parameters["session"]:

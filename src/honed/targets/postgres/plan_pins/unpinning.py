@@ -12,6 +12,8 @@ from honed.core.canonical import Json
 from honed.core.step import Step, steps_from_json
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.plan_history.memory import QUERIES
+from honed.targets.postgres.plan_pins.keeper import regressed_statements
+from honed.targets.postgres.plan_pins.manner import manner_of
 from honed.targets.postgres.plan_pins.pin import PlanPin, definitions
 from honed.targets.postgres.session_settings.scope import QUERIES as SETTINGS
 from honed.targets.postgres.session_settings.scope import read_scopes
@@ -99,7 +101,7 @@ def hindered_roles(target: PostgresTarget) -> dict[str, str]:
 
     A setting is the widest pin: without that privilege the search ends before it.
     """
-    regressed = {row["statement_id"] for row in target.recall(QUERIES["list_regressed"], {})}
+    regressed = regressed_statements(target)
     return {
         scope.label: scope.why_not
         for scope in (read_scopes(target) if regressed else ())
@@ -123,11 +125,12 @@ def sessions(target: PostgresTarget, due: DuePin) -> tuple[dict[str, Json], dict
     return before, overrides
 
 
-def without_hints(due: DuePin) -> dict[str, Json]:
-    """Return parameters of the claim that hints are not needed; empty: the pin is none of hints."""
-    if "hints" not in due.parameters:
+def without_guidance(due: DuePin) -> dict[str, Json]:
+    """Return parameters of the claim that words to the planner are not needed; empty: no words."""
+    manner = manner_of(due.parameters)
+    if manner is None:
         return {}
     return {
-        "hints": {"before": dict(due.parameters["hints"]["after"]), "after": {}},
+        manner.noun: {"before": dict(due.parameters[manner.noun]["after"]), "after": {}},
         "overrides": dict(due.parameters["overrides"]),
     }

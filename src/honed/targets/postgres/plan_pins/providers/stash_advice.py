@@ -1,33 +1,31 @@
-"""Stashed advice: PostgreSQL 19 can keep a plan for one query identifier (``pg_stash_advice``)."""
+"""Stashed advice: PostgreSQL 19 keeps advice for one statement in memory (``pg_stash_advice``)."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
-from honed.targets.postgres.plan_pins.bench import Bench
-from honed.targets.postgres.plan_pins.case import Case
-from honed.targets.postgres.plan_pins.pin import Remedy
+from honed.targets.postgres.plan_pins.advice import advice_of
+from honed.targets.postgres.plan_pins.guidance import Guidance
+from honed.targets.postgres.plan_pins.guided import Guided
 from honed.targets.postgres.plan_pins.provider import Server
+from honed.targets.postgres.plan_pins.stash import EXTENSION, MECHANISM
 
-_EXTENSION = "pg_stash_advice"
 _VERSION_19 = 190000
 
 
-class StashAdvice:
-    """The narrowest mechanism there is; honed tells where it is, and does not use it yet.
+class StashAdvice(Guided):
+    """Advice in the stash that the statement's sessions use; see ``Guided``."""
 
-    No server of this version could be tried. Nothing is proposed that was not tried.
-    """
-
-    name = "stash_advice"
+    name = MECHANISM
+    extension = EXTENSION
 
     def why_not(self, server: Server) -> str:
         """Return why it cannot be used; see ``Provider``."""
         if server.version < _VERSION_19:
-            return f"{_EXTENSION} comes with PostgreSQL 19"
-        if _EXTENSION not in server.extensions:
-            return f"the server does not have {_EXTENSION}"
-        return f"the server has {_EXTENSION}, and honed cannot use it yet"
+            return f"{EXTENSION} comes with PostgreSQL 19"
+        if EXTENSION not in server.extensions:
+            return f"the server does not have {EXTENSION}"
+        return super().why_not(server)
 
-    def remedies(self, case: Case, bench: Bench) -> Iterator[Remedy]:
-        """Yield nothing."""
-        del case, bench
-        yield from ()
+    def guidance_of(self, plan: Mapping[str, Any]) -> list[Guidance]:
+        """Return the advice of ``plan``: the server's own, else what its tree tells."""
+        return advice_of(plan)

@@ -1,4 +1,4 @@
-"""The trial of hints: statements replayed with them and without, on a clone that obeys hints."""
+"""The trial of words to the planner: statements replayed with them and without, on one clone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -6,29 +6,30 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from honed.core.slowdown import Slowdown
 from honed.core.step import Step
 from honed.core.trial import Arms, TrialDesign
 from honed.errors import EvaluatorFailed
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.metering import MeteredSession, Run
-from honed.targets.postgres.plan_pins.hints import hinted
+from honed.targets.postgres.plan_pins.manner import Manner
 from honed.targets.postgres.replay import ReplayTrial, open_arms, warm
 from honed.targets.postgres.shadow import OWNER
 from honed.targets.postgres.worlds import Side
 
-_OBEY = sql.SQL("ALTER DATABASE {} SET session_preload_libraries = 'pg_hint_plan'")
+_OBEY = sql.SQL("ALTER DATABASE {} SET session_preload_libraries = {}")
 _FORGET = sql.SQL("ALTER DATABASE {} RESET session_preload_libraries")
 
 
-def obey_hints(clone: Clone) -> None:
-    """Let every later session on ``clone`` obey hints in comments; those that are open end.
+def obey(clone: Clone, manner: Manner) -> None:
+    """Let every later session on ``clone`` obey words of ``manner``; those that are open end.
 
     Raises:
-        EvaluatorFailed: the server cannot load pg_hint_plan; the clone is as it was.
+        EvaluatorFailed: the server cannot load the library; the clone is as it was.
     """
     shadow, database = clone.shadow, sql.Identifier(clone.database)
-    with shadow.errors("letting a clone obey hints"):
-        shadow.session.execute(_OBEY.format(database))
+    with shadow.errors("letting a clone obey words to the planner"):
+        shadow.session.execute(_OBEY.format(database, sql.Literal(manner.library)))
     clone.close()
     try:
         clone.session(OWNER)
@@ -38,46 +39,52 @@ def obey_hints(clone: Clone) -> None:
         raise
 
 
-class HintedSession(MeteredSession):
-    """A metered session on a clone that obeys hints, which gives statements some."""
-
-    #: By statement; others run as they are.
-    hints: Mapping[str, str] = {}
-
-    def run(self, statement: str, *, cut_s: float | None = None, reads: bool = False) -> Run:
-        """Run ``statement`` once with its hints; see ``MeteredSession``."""
-        text = hinted(statement, self.hints.get(statement, ""))
-        return super().run(text, cut_s=cut_s, reads=reads)
-
-
-class GivenHints:
-    """Worlds of one clone that differ in hints only; implements ``Worlds``.
+class GuidedSession(MeteredSession):
+    """A metered session on a clone that obeys words to the planner, and gives statements some.
 
     Args:
-        clone: where statements run; it obeys hints.
+        clone: where statements run.
 
-        hints: by statement, by the side that it is on.
+        manner: how the session is told.
 
-        settings: of the session on every side.
+        settings: of the session.
 
         cut_s: CPU seconds after which a statement is cut.
     """
 
     def __init__(
-        self,
-        clone: Clone,
-        hints: Mapping[Side, Mapping[str, str]],
-        settings: Mapping[str, str],
-        *,
-        cut_s: float,
+        self, clone: Clone, manner: Manner, settings: Mapping[str, str], *, cut_s: float
     ) -> None:
-        self._hints = hints
-        self._session = HintedSession(clone, cut_s=cut_s)
-        self._session.use(settings)
+        super().__init__(clone, cut_s=cut_s)
+        self._manner = manner
+        self._settings = settings
+        #: By statement; others run as they are.
+        self.words: Mapping[str, str] = {}
+
+    def run(self, statement: str, *, cut_s: float | None = None, reads: bool = False) -> Run:
+        """Run ``statement`` once with its words; see ``MeteredSession``."""
+        words = self.words.get(statement, "")
+        self.use({**self._settings, **self._manner.settings(words)})
+        return super().run(self._manner.text(statement, words), cut_s=cut_s, reads=reads)
+
+
+class GivenWords:
+    """Worlds of one session that differ in words to the planner only; implements ``Worlds``.
+
+    Args:
+        session: on a clone that obeys them.
+
+        words: by statement, by the side that it is on.
+    """
+
+    def __init__(self, session: GuidedSession, words: Mapping[Side, Mapping[str, str]]) -> None:
+        self._session = session
+        self._words = words
+        self.slowdown = Slowdown()
 
     def enter(self, side: Side) -> MeteredSession:
-        """Return the only session, after giving it the hints of ``side``."""
-        self._session.hints = self._hints[side]
+        """Return the only session, after giving it the words of ``side``."""
+        self._session.words = self._words[side]
         return self._session
 
     def close(self) -> None:
@@ -86,19 +93,20 @@ class GivenHints:
 
 
 @dataclass(frozen=True, slots=True)
-class HintTrial:
-    """Statements replayed with and without hints; implements ``Trial``.
+class GuidedTrial:
+    """Statements replayed with and without words to the planner; implements ``Trial``.
 
-    Both worlds are one database in one backend. The table of hints finds a statement by an
-    identifier that a replay does not have, for parameters are values there: so what the steps write
-    into the table stands in a comment before the statement, which says the same to the planner.
+    Both worlds are one database in one backend. What the steps keep for a statement by its
+    identifier, the session is told as ``Manner`` does.
     """
 
     #: What is replayed, and how it is judged.
     replay: ReplayTrial
+    #: How sessions are told.
+    manner: Manner
     #: The steps that were proposed.
     steps: tuple[Step, ...]
-    #: Hints by statement id, without the steps and with them.
+    #: Words by statement id, without the steps and with them.
     before: Mapping[str, str]
     after: Mapping[str, str]
     #: Settings that sessions which run the statements have.
@@ -115,18 +123,19 @@ class HintTrial:
 
         Raises:
             EvaluatorFailed: these are not the steps that were proposed, or the lab's server cannot
-                load pg_hint_plan.
+                load the library.
             DiskFull: there is no room for the clone.
         """
         if tuple(steps) != self.steps:
-            msg = "the steps do not give the hints that are to be tried"
+            msg = "the steps do not give the words that are to be tried"
             raise EvaluatorFailed(msg)
         before, after = self._by_example(self.before), self._by_example(self.after)
-        hints = {Side.BASELINE: before, Side.CANDIDATE: after, Side.CONTROL: before}
-        cut_s = self.replay.cut_s
-        with self.replay.lab.clone("hints") as clone:
-            obey_hints(clone)
-            with closing(GivenHints(clone, hints, self.overrides, cut_s=cut_s)) as worlds:
+        words = {Side.BASELINE: before, Side.CANDIDATE: after, Side.CONTROL: before}
+        noun, cut_s = self.manner.noun, self.replay.cut_s
+        with self.replay.lab.clone(noun) as clone:
+            obey(clone, self.manner)
+            session = GuidedSession(clone, self.manner, self.overrides, cut_s=cut_s)
+            with closing(GivenWords(session, words)) as worlds:
                 arms = open_arms(worlds, self.replay.statements)
                 answers = warm(arms, [unit.name for unit in self.design.units])
                 copied = self.replay.lab.copied()
@@ -135,8 +144,8 @@ class HintTrial:
                     candidate=arms[Side.CANDIDATE],
                     control=arms[Side.CONTROL],
                     facts={
-                        "hints_before": dict(self.before),
-                        "hints_after": dict(self.after),
+                        f"{noun}_before": dict(self.before),
+                        f"{noun}_after": dict(self.after),
                         "overrides": dict(self.overrides),
                         "metric_is_cpu": worlds.enter(Side.BASELINE).is_cpu,
                         "worlds": type(worlds).__name__,
@@ -150,10 +159,10 @@ class HintTrial:
                     },
                 )
 
-    def _by_example(self, hints: Mapping[str, str]) -> dict[str, str]:
+    def _by_example(self, words: Mapping[str, str]) -> dict[str, str]:
         return {
-            example: hints[each.name]
+            example: words[each.name]
             for each in self.replay.statements
-            if each.name in hints
+            if each.name in words
             for example in each.examples
         }
