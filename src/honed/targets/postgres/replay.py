@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from honed.core.canonical import Json
+from honed.core.slowdown import Slowdown
 from honed.core.step import Step
 from honed.core.trial import Arms, TrialDesign, Unit
 from honed.errors import EvaluatorFailed
@@ -103,8 +104,14 @@ class ReplayArm:
         #: Shared by the arms of one trial.
         self.answers = answers
         self._cuts = cuts
+        #: What its runs say of neighbours on the machine; shared by the arms of one trial.
+        self.neighbours = Slowdown()
         #: Cost of the units that need not be run any more.
         self.settled: dict[str, float] = {}
+
+    def slowdown(self) -> float:
+        """Return how many times as long as on an idle machine its runs take; see ``Arms``."""
+        return self.neighbours.factor
 
     def run(self, unit: str) -> float:
         """Run each example of ``unit`` once and return their mean CPU seconds.
@@ -140,7 +147,7 @@ class ReplayArm:
         except EvaluatorFailed as error:
             msg = f"statement {unit}: {error}"
             raise EvaluatorFailed(msg) from error
-        self._worlds.slowdown.saw(cpu_s=run.cost_s, wall_s=time.monotonic() - began)
+        self.neighbours.saw(cpu_s=run.cost_s, wall_s=time.monotonic() - began)
         if run.is_cut:
             self._cuts[example] = self._cuts.get(example, 0) + 1
             return session.cut_s
@@ -262,7 +269,7 @@ class ReplayTrial:
                     candidate=arms[Side.CANDIDATE],
                     control=arms[Side.CONTROL],
                     facts=facts,
-                    slowdown=lambda: worlds.slowdown.factor,
+                    slowdown=arms[Side.BASELINE].slowdown,
                 )
 
     def _clone(self, stack: ExitStack, side: Side) -> Clone:
@@ -318,9 +325,12 @@ def open_arms(
     without = {example: 1 for name in cut & by_name.keys() for example in by_name[name].examples}
     cuts = {Side.BASELINE: without, Side.CANDIDATE: {}, Side.CONTROL: without}
     answers = Answers(worlds)
-    return {
+    arms = {
         side: ReplayArm(worlds, side, by_name, answers=answers, cuts=cuts[side]) for side in Side
     }
+    for arm in arms.values():
+        arm.neighbours = arms[Side.BASELINE].neighbours
+    return arms
 
 
 def warm(

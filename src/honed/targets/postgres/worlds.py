@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Protocol
 
-from honed.core.slowdown import Slowdown
 from honed.targets.postgres.clone import Clone
 from honed.targets.postgres.metering import MeteredSession
 
@@ -29,10 +28,6 @@ class Side(Enum):
 
 class Worlds(Protocol):
     """Where the statements of a replay run."""
-
-    @property
-    def slowdown(self) -> Slowdown:
-        """What is known of neighbours on the machine; it learns from every run."""
 
     def enter(self, side: Side) -> MeteredSession:
         """Return the session of the world on ``side``, which is the one to use until the next call.
@@ -55,7 +50,6 @@ class OneDatabase:
         self._clone = clone
         self._built = frozenset(built)
         self._session = MeteredSession(clone, cut_s=cut_s)
-        self.slowdown = Slowdown()
 
     def enter(self, side: Side) -> MeteredSession:
         """Return the only session, after showing or hiding the indexes; see ``Worlds``."""
@@ -79,7 +73,6 @@ class OwnDatabases:
         self._cut_s = cut_s
         self._side: Side | None = None
         self._session: MeteredSession | None = None
-        self.slowdown = Slowdown()
 
     def enter(self, side: Side) -> MeteredSession:
         """Return a session on the clone of ``side``, a new one after a change; see ``Worlds``."""

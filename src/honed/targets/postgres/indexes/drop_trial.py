@@ -142,6 +142,7 @@ class DropTrial:
                     "statements_with_another_plan": sorted(self.statements),
                     **answers,
                 },
+                slowdown=replayed[Side.BASELINE].slowdown,
             )
 
     def _complete(self, clone: Clone) -> None:

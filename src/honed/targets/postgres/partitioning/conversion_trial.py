@@ -267,4 +267,5 @@ class ConversionTrial:
                 candidate=arms[Side.CANDIDATE],
                 control=arms[Side.CONTROL],
                 facts={"index_bytes": 0, "cut_s": self.cut_s, "rows": _ROWS, **answers},
+                slowdown=replayed[Side.BASELINE].slowdown,
             )

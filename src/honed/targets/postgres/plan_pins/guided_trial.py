@@ -157,6 +157,7 @@ class GuidedTrial:
                         **answers,
                         **self.replay.notes,
                     },
+                    slowdown=arms[Side.BASELINE].slowdown,
                 )
 
     def _by_example(self, words: Mapping[str, str]) -> dict[str, str]:

@@ -102,4 +102,5 @@ class SettingsTrial:
                     **answers,
                     **self.replay.notes,
                 },
+                slowdown=arms[Side.BASELINE].slowdown,
             )
