@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Protocol
 
 from honed.errors import EvaluatorFailed, StatementCut
@@ -21,8 +20,9 @@ from honed.targets.postgres.whatif import Built, WhatIf
 _MEASURE_S, _MOST_RUNS, _TWICE_BELOW_S = 0.02, 12, 0.06
 #: A new session is slow at first: what is shorter than this is measured again when all are warm.
 _WARM_BELOW_S = 0.005
-#: Runs of each side of a comparison, of which the median counts: of long statements, of short.
-_COMPARED_RUNS = (2, 3)
+#: Runs of each side of a comparison, of which the least counts: of long statements, of short; and
+#: where the answer is in doubt, at most.
+_COMPARED_RUNS, _MOST_TURNS = (2, 3), 12
 #: A plan so much slower than the baseline need not end, as a factor, plus a constant, seconds.
 _HOPELESS = (1.5, 0.005)
 #: A run that looks slower than the baseline by this factor is repeated: one run proves no harm.
@@ -378,11 +378,12 @@ class Bench:
         return math.log(self.seconds(query, planned) / self.base_s(query))
 
     def compare(self, query: Query, planned: Planned) -> tuple[float, float]:
-        """Return the median CPU seconds without candidates and with this plan, run anew in turns.
+        """Return the least CPU seconds without candidates and with this plan, run anew in turns.
 
         What was measured to choose a plan flatters it: of many, the luckiest was taken. So this
-        counts from now on, also for ``seconds``. Where there is no time, what is known is returned;
-        a query that was cut is not cut again.
+        counts from now on, also for ``seconds``. Neighbours only ever make a run dearer, and one
+        that looks up more pages by more, so that the least tells most about both. Where there is no
+        time, what is known is returned; a query that was cut is not cut again.
         """
         if planned.key == self.plan(query, ()).key:
             return self.base_s(query), self.base_s(query)
@@ -392,7 +393,7 @@ class Bench:
         if not turns:
             self._take_turns(query, planned)
         before_s, after_s = zip(*turns, strict=True)
-        return median(before_s), median(after_s)
+        return min(before_s), min(after_s)
 
     def is_compared(self, query: Query, planned: Planned) -> bool:
         """Return whether ``compare`` would run nothing."""
@@ -400,9 +401,9 @@ class Bench:
         return is_base or bool(self._turns.get((query, planned.key)))
 
     def doubt(self, query: Query, planned: Planned) -> None:
-        """Let ``compare`` rest on twice as many runs, once for each plan, while there is time."""
+        """Let ``compare`` rest on some more runs, while there is time and room for them."""
         turns = self._turns.get((query, planned.key), [])
-        if not self.is_late and 0 < len(turns) <= max(_COMPARED_RUNS):
+        if not self.is_late and 0 < len(turns) < _MOST_TURNS:
             self._take_turns(query, planned)
 
     def _take_turns(self, query: Query, planned: Planned) -> None:
