@@ -1,0 +1,111 @@
+"""A change of code, held as data: what each file was, what it becomes, and what that repairs."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from honed.core.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file before and after."""
+
+    #: From the repository's root, with forward slashes.
+    path: str
+    #: None: there was no such file.
+    before: str | None
+    #: None: it is gone.
+    after: str | None
+
+    @property
+    def diff(self) -> str:
+        """The change as a unified diff with three lines around."""
+        return "".join(
+            difflib.unified_diff(
+                _lines(self.before),
+                _lines(self.after),
+                "/dev/null" if self.before is None else f"a/{self.path}",
+                "/dev/null" if self.after is None else f"b/{self.path}",
+            )
+        )
+
+    @property
+    def touched(self) -> frozenset[int]:
+        """Numbers of the lines of the file after that are new or other than before."""
+        before, after = _lines(self.before), _lines(self.after)
+        matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+        return frozenset(
+            line + 1
+            for what, _, _, begin, end in matcher.get_opcodes()
+            if what != "equal"
+            for line in range(begin, end)
+        )
+
+    @property
+    def removed(self) -> int:
+        """How many lines of the file before are gone or other."""
+        matcher = difflib.SequenceMatcher(
+            a=_lines(self.before), b=_lines(self.after), autojunk=False
+        )
+        return sum(
+            end - begin for what, begin, end, _, _ in matcher.get_opcodes() if what != "equal"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """Files that change together, on one commit."""
+
+    #: The commit that it is made for; anything else it was not proven on.
+    base_commit: str
+    files: tuple[FileChange, ...]
+    #: Ids of the tests that fail before and pass after.
+    repairs: tuple[str, ...] = ()
+    #: What its commit says.
+    message: str = ""
+    #: What a language model was asked for it; empty: none was.
+    prompt: str = ""
+    #: Why it should not be published; empty: there is no doubt. With ``question``, the input on
+    #: which equally good changes do different things.
+    doubt: str = ""
+    question: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def diff(self) -> str:
+        """All of it as one unified diff."""
+        return "".join(each.diff for each in self.files)
+
+    def python_files(self) -> Iterator[FileChange]:
+        """Yield the files of Python that are there afterwards."""
+        return (each for each in self.files if each.path.endswith(".py") and each.after is not None)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as plain JSON."""
+        return {
+            "base_commit": self.base_commit,
+            "files": [
+                {"path": each.path, "before": each.before, "after": each.after}
+                for each in self.files
+            ],
+            "repairs": list(self.repairs),
+            "message": self.message,
+            "prompt": self.prompt,
+            "doubt": self.doubt,
+            "question": dict(self.question),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the change that ``to_json`` wrote."""
+        files = tuple(FileChange(**each) for each in value["files"])
+        return cls(**{**value, "files": files, "repairs": tuple(value["repairs"])})
+
+
+def _lines(text: str | None) -> list[str]:
+    """Return the lines of a text; where its last one has no end, it is given one."""
+    lines = (text or "").splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    return lines

@@ -1,0 +1,117 @@
+"""A gate: one thing that a change of code has to show before it may go on. A plug-in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from honed.config import Settings
+from honed.core.canonical import Json
+from honed.core.change import CodeChange
+from honed.core.testrun import BROKEN, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """One run of tests on one side of a change."""
+
+    __test__ = False  # it is no test of ours
+
+    #: By the test's id.
+    outcomes: Mapping[str, Outcome]
+    cpu_s: float
+    #: Why the run itself did not come to its end; empty: it did.
+    error: str = ""
+    #: By path from the root: lines that ran; only where that was asked for.
+    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The tests that fail."""
+        return frozenset(test for test, outcome in self.outcomes.items() if outcome in BROKEN)
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The tests that pass."""
+        return frozenset(
+            test for test, outcome in self.outcomes.items() if outcome is Outcome.PASSED
+        )
+
+
+class Side(Protocol):
+    """The repository without the change, or with it; each run sees a fresh copy in a sandbox."""
+
+    def run_tests(self, tests: Sequence[str] = (), *, lines: bool = False) -> TestRun:
+        """Return what ``tests`` come to; without any, all tests.
+
+        Args:
+            tests: ids, files or folders.
+
+            lines: tell also which lines ran.
+        """
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text; None: there is none, or it is no text."""
+
+    def paths(self) -> Collection[str]:
+        """Return every file's path from the root."""
+
+
+class Judge(Protocol):
+    """Where gates look at a change: a place that neither the change nor its author can write to."""
+
+    @property
+    def base(self) -> Side:
+        """The repository without the change, but with the tests that come with it."""
+
+    @property
+    def patched(self) -> Side:
+        """The repository with the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate says of one change."""
+
+    gate: str
+    passed: bool
+    #: One sentence for a person.
+    reason: str
+    #: The numbers behind it.
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as plain JSON."""
+        return {
+            "gate": self.gate,
+            "passed": self.passed,
+            "reason": self.reason,
+            "evidence": dict(self.evidence),
+        }
+
+
+class Gate(ABC):
+    """One thing that a change has to show; it reads and says, and changes nothing."""
+
+    #: Stored in every record; never renamed. The setting ``quality_gates`` names it.
+    name: ClassVar[str]
+    #: Gates are asked in this order, the cheap ones first; after one that fails none is.
+    order: ClassVar[int]
+    #: Whether it cannot be switched off.
+    is_always: ClassVar[bool] = True
+
+    @abstractmethod
+    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+        """Return whether ``change`` passes, with the evidence.
+
+        Raises:
+            EvaluatorFailed: it could not be found out; that says nothing about the change.
+        """
+
+    def passes(self, reason: str, **evidence: Json) -> GateResult:
+        """Return that the change passes."""
+        return GateResult(self.name, passed=True, reason=reason, evidence=evidence)
+
+    def fails(self, reason: str, **evidence: Json) -> GateResult:
+        """Return that the change does not pass."""
+        return GateResult(self.name, passed=False, reason=reason, evidence=evidence)

@@ -1,0 +1,51 @@
+"""A change is as small as a person reads in a minute.
+
+## What it does
+
+It refuses a change of more files or lines than a repair has; new files of tests do not count.
+
+## Why it helps
+
+Small changes are reviewed and merged, large ones are not: what fixes much at once hides what else
+it does.
+
+## Risk and rollback
+
+It only counts.
+
+## How it is measured
+
+In lines that are new, other or gone.
+"""
+
+from typing import ClassVar, Final
+
+from honed.config import Settings
+from honed.core.change import CodeChange
+from honed.core.gate import Gate, GateResult, Judge
+
+#: Of 8,106 pull requests of agents that repair something, those that were merged had a median of
+#: some 30 changed lines, and larger ones were merged less often (AIDev data set, 2025).
+_MOST_LINES: Final = 60
+_MOST_FILES: Final = 5
+
+
+class Size(Gate):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "size"
+    order: ClassVar[int] = 20
+
+    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+        """Return whether the change is small."""
+        del judge, settings
+        # A file that is new is a test: sources that are new would be no repair.
+        edited = [each for each in change.files if each.before is not None]
+        lines = sum(max(len(each.touched), each.removed) for each in edited)
+        evidence = {"lines": lines, "files": len(edited)}
+        if lines > _MOST_LINES or len(edited) > _MOST_FILES:
+            most = f"{_MOST_LINES} lines of {_MOST_FILES} files"
+            return self.fails(
+                f"{lines} lines of {len(edited)} files are more than {most}", **evidence
+            )
+        return self.passes(f"{lines} changed lines", **evidence)

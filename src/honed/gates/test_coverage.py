@@ -1,0 +1,74 @@
+"""Tests reach what a change touches.
+
+## What it does
+
+It runs all tests with the change and looks which of the new and changed lines ran.
+
+## Why it helps
+
+What no test reaches no test has judged.
+
+## Risk and rollback
+
+Tests run in a sandbox, in fresh copies.
+
+## How it is measured
+
+As the share of touched lines that can run, and did; the setting ``test_coverage`` says how much is
+enough (0.8 in the seed's configuration).
+"""
+
+from collections.abc import Iterator
+from types import CodeType
+from typing import ClassVar
+
+from honed.config import Settings
+from honed.core.canonical import Json
+from honed.core.change import CodeChange, FileChange
+from honed.core.gate import Gate, GateResult, Judge
+
+
+class TestCoverage(Gate):
+    """See the module's docstring."""
+
+    __test__ = False  # it is no test of ours
+
+    name: ClassVar[str] = "test_coverage"
+    order: ClassVar[int] = 70
+
+    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+        """Return whether tests reach enough of what is touched."""
+        run = judge.patched.run_tests(lines=True)
+        touched = {file.path: runnable(file) for file in change.python_files()}
+        missed = {
+            path: sorted(lines - run.lines.get(path, frozenset()))
+            for path, lines in touched.items()
+        }
+        count = sum(map(len, touched.values()))
+        reached = count - sum(map(len, missed.values()))
+        share = reached / count if count else 1.0
+        evidence = dict[str, Json](
+            {
+                "share": share,
+                "wanted": settings.test_coverage,
+                "missed": {path: list(lines) for path, lines in missed.items() if lines},
+            }
+        )
+        words = f"tests reach {reached} of {count} touched lines"
+        if share < settings.test_coverage:
+            return self.fails(f"{words}, and {settings.test_coverage:.0%} are wanted", **evidence)
+        return self.passes(words, **evidence)
+
+
+def runnable(file: FileChange) -> frozenset[int]:
+    """Return the touched lines of a file in which something can run."""
+    code = compile(file.after or "", file.path, "exec", dont_inherit=True)
+    lines = {line for each in _codes(code) for _, _, line in each.co_lines() if line}
+    return file.touched & lines
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

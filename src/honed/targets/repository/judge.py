@@ -1,0 +1,212 @@
+"""The judge of a change: runs of tests in a sandbox, each in a fresh copy of one side."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from honed.core.change import CodeChange
+from honed.core.gate import TestRun
+from honed.core.testrun import Outcome
+from honed.errors import ConfigurationError
+from honed.sandbox.account import lend
+from honed.sandbox.box import Box, Ended, Limits
+from honed.sandbox.run import run
+
+#: Where a copy of the repository appears in the sandbox, and where the run tells how it went.
+_ROOT: Final = "/code"
+_INSIDE: Final = Path(__file__).parent / "inside"
+_PLUGIN: Final = "honed_report"
+#: A cache would outlive the copy; and what a judge sees of tests is no result to report.
+_WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:honed")
+#: pytest's exit codes that say that tests ran, or that there were none.
+_RAN: Final = frozenset({0, 1, 5})
+_LAST_WORDS: Final = 500
+_LARGEST_TEXT_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """How tests of one repository are run."""
+
+    #: The Python that has what they need, and pytest.
+    python: Path
+    limits: Limits
+    #: Arguments of pytest that name all tests; none: what its configuration says.
+    tests: tuple[str, ...] = ()
+    #: Sockets of disposable servers that tests may speak to, and variables that say so.
+    sockets: tuple[Path, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """One side of a change; implements ``honed.core.gate.Side``.
+
+    Args:
+        folder: the repository's files as they were at the base.
+
+        files: what lies over them: text by path, None where a file is gone.
+
+        court: how tests are run.
+    """
+
+    folder: Path
+    files: Mapping[str, str | None]
+    court: Court
+
+    def run_tests(self, tests: Sequence[str] = (), *, lines: bool = False) -> TestRun:
+        """Return what ``tests`` come to; without any, all; see ``Side``.
+
+        A run that takes too long, or writes no report, has an ``error`` and no outcome that counts.
+
+        Raises:
+            SandboxMissing: there is no sandbox, so nothing is run.
+            SandboxFailed: it could not be made.
+        """
+        with self._copy() as folder:
+            ended = self._run(folder, tests or self.court.tests, lines=lines)
+            return _report(folder / "report" / "report.json", ended)
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text; None: there is none, or it is no text."""
+        if path in self.files:
+            return self.files[path]
+        place = self.folder / path
+        if not place.is_file() or place.is_symlink() or place.stat().st_size > _LARGEST_TEXT_BYTES:
+            return None
+        try:
+            return place.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    def paths(self) -> frozenset[str]:
+        """Return every file's path from the root."""
+        return self._base_paths - {p for p, text in self.files.items() if text is None} | {
+            path for path, text in self.files.items() if text is not None
+        }
+
+    @cached_property
+    def _base_paths(self) -> frozenset[str]:
+        found = (place for place in self.folder.rglob("*") if place.is_file())
+        relative = (place.relative_to(self.folder) for place in found)
+        return frozenset(path.as_posix() for path in relative if ".git" not in path.parts)
+
+    @contextmanager
+    def _copy(self) -> Iterator[Path]:
+        """Hand out a folder with a fresh copy of the side, ``work``, and an empty ``report``."""
+        with tempfile.TemporaryDirectory(prefix="honed-judge-", ignore_cleanup_errors=True) as made:
+            folder = Path(made)
+            work = folder / "work"
+            shutil.copytree(self.folder, work, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+            for path, text in self.files.items():
+                _place(work, path, text)
+            (folder / "report").mkdir()
+            lend(work)
+            lend(folder / "report")
+            folder.chmod(0o711)
+            yield folder
+
+    def _run(self, folder: Path, tests: Sequence[str], *, lines: bool) -> Ended:
+        court = self.court
+        environment = {
+            **(court.environment or {}),
+            "PYTHONPATH": f"{_ROOT}:{_ROOT}/src:{_INSIDE}",
+            "HONED_REPORT": "/report/report.json",
+            "HONED_ROOT": _ROOT,
+            **({"HONED_LINES": "1"} if lines else {}),
+        }
+        box = Box(
+            court.python,
+            reads=(_INSIDE,),
+            writes={folder / "work": _ROOT, folder / "report": "/report"},
+            sockets=court.sockets,
+            environment=environment,
+            folder=_ROOT,
+        )
+        arguments = [str(court.python), "-m", "pytest", "-p", _PLUGIN, *_WITHOUT]
+        return run(box, [*arguments, "-q", "--tb=short", *tests], limits=court.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeJudge:
+    """Both sides of a change; implements ``honed.core.gate.Judge``."""
+
+    base: Checkout
+    patched: Checkout
+
+    @classmethod
+    def of(cls, folder: Path, change: CodeChange, court: Court) -> "CodeJudge":
+        """Return the judge of ``change`` on the files of ``folder``, which is only read.
+
+        Both sides have the new files that come with the change, its tests; the rest of it only the
+        patched side has.
+
+        Raises:
+            ConfigurationError: a path leads out of the repository, or a file is not as the change
+                says it was.
+        """
+        base = Checkout(folder, {}, court)
+        for file in change.files:
+            _check_path(file.path)
+            if base.read(file.path) != file.before:
+                msg = f"{file.path} is not as it was when the change was made"
+                raise ConfigurationError(msg, hint="make the change anew on this commit")
+        new = {each.path: each.after for each in change.files if each.before is None}
+        every = {each.path: each.after for each in change.files}
+        return cls(replace(base, files=new), replace(base, files=every))
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything of honed's that judges: it is recorded with the verdict."""
+        digest = hashlib.sha256()
+        for place in sorted([Path(__file__), *_INSIDE.glob("*.py")]):
+            digest.update(place.name.encode() + b"\0" + place.read_bytes())
+        return digest.hexdigest()
+
+
+def _check_path(path: str) -> None:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or ".git" in parts or "\\" in path:
+        msg = f"{path!r} leads out of the repository"
+        raise ConfigurationError(msg, hint="name files from the repository's root")
+
+
+def _place(work: Path, path: str, text: str | None) -> None:
+    place = work / path
+    # A link on the way would lead a file elsewhere.
+    if place.is_symlink() or place.parent.resolve() != (work.resolve() / path).parent:
+        msg = f"{path!r} lies behind a link"
+        raise ConfigurationError(msg, hint="a change names real files")
+    if text is None:
+        place.unlink(missing_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8", newline="")
+
+
+def _report(place: Path, ended: Ended) -> TestRun:
+    """Return what a run wrote down; it is hostile, so nothing of it is believed without a look."""
+    try:
+        if place.is_symlink() or place.stat().st_size > _LARGEST_TEXT_BYTES:
+            return TestRun({}, ended.cpu_s, error="its report is no report")
+        said: Any = json.loads(place.read_bytes())
+        outcomes = {str(test): Outcome(each["outcome"]) for test, each in said["tests"].items()}
+        lines = {str(path): frozenset(map(int, each)) for path, each in said["lines"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return TestRun({}, ended.cpu_s, error=_why(ended))
+    error = "" if ended.ended_by == "exit" and ended.code in _RAN else _why(ended)
+    return TestRun(outcomes, ended.cpu_s, error, lines)
+
+
+def _why(ended: Ended) -> str:
+    if ended.ended_by in {"cpu", "wall", "memory", "output"}:
+        return f"the run of tests met its limit of {ended.ended_by}"
+    words = (ended.err or ended.out).decode(errors="replace").strip()[-_LAST_WORDS:]
+    return f"the run of tests ended with code {ended.code}: {words}"

@@ -1,0 +1,154 @@
+"""Gates that only read a change: paths, size, syntax, secrets, doubts, loops."""
+
+import pytest
+from tests.gates.conftest import CART, REPAIRED, MakeChange, MakeJudge
+
+from honed.config import Settings
+from honed.core.change import FileChange
+from honed.core.gate import Gate, Judge
+from honed.core.plugins import discover
+from honed.gates.allowed_paths import AllowedPaths
+from honed.gates.certainty import Certainty
+from honed.gates.loop_metrics import LoopMetrics
+from honed.gates.secret_scan import SecretScan
+from honed.gates.size import Size
+from honed.gates.syntax import Syntax
+
+NOBODY: Judge = None  # type: ignore[assignment]  # these ask none
+
+
+def test_the_gates_are_plug_ins_asked_in_the_order_of_their_cost() -> None:
+    gates = discover("honed.gates", Gate)  # type: ignore[type-abstract]  # the family's base
+    ordered = sorted(gates.values(), key=lambda gate: gate.order)
+    assert [gate.name for gate in ordered] == [
+        "allowed_paths",
+        "size",
+        "syntax",
+        "loop_metrics",
+        "secret_scan",
+        "certainty",
+        "red_green",
+        "test_suite",
+        "test_coverage",
+        "cost",
+    ]
+    assert len({gate.order for gate in ordered}) == len(ordered)
+    assert [gate.name for gate in ordered if not gate.is_always] == ["loop_metrics"]
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "why"),
+    [
+        ("tests/test_cart.py", "x", "test"),
+        ("shop/cart_test.py", "x", "test"),
+        ("tests/conftest.py", None, "judge"),
+        (".github/workflows/ci.yml", None, "automation"),
+        ("Makefile", "x", "automation"),
+        ("uv.lock", "x", "lock file"),
+        ("requirements-dev.txt", "x", "lock file"),
+        ("pyproject.toml", "x", "packaging"),
+        ("shop/migrations/0002_more.py", None, "migration"),
+        ("../elsewhere.py", None, "outside"),
+        ("/etc/passwd", None, "outside"),
+        ("shop/../../x.py", None, "outside"),
+        (".git/hooks/post-commit", None, "automation"),
+        ("evil.pth", None, "packaging"),
+    ],
+)
+def test_what_judges_builds_or_ships_is_changed_by_people(
+    path: str, before: str | None, why: str, make_change: MakeChange, settings: Settings
+) -> None:
+    change = make_change(REPAIRED, FileChange(path, before, "y"))
+    result = AllowedPaths().check(change, NOBODY, settings)
+    assert not result.passed
+    assert why in result.reason
+
+
+def test_sources_and_new_tests_may_be_changed(make_change: MakeChange, settings: Settings) -> None:
+    change = make_change(REPAIRED, FileChange("tests/test_cart_total.py", None, "y"))
+    assert AllowedPaths().check(change, NOBODY, settings).passed
+    assert not AllowedPaths().check(make_change(), NOBODY, settings).reason.startswith("only")
+
+
+def test_a_large_change_is_refused_and_a_new_test_does_not_count(
+    make_change: MakeChange, settings: Settings
+) -> None:
+    test = FileChange("tests/test_new.py", None, "x = 1\n" * 500)
+    assert Size().check(make_change(REPAIRED, test), NOBODY, settings).passed
+    long = make_change(CART + "x = 1\n" * 61)
+    assert "61 lines" in Size().check(long, NOBODY, settings).reason
+    gone = make_change("")
+    assert Size().check(gone, NOBODY, settings).evidence["lines"] == len(CART.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (CART + "def broken(:\n", "no Python"),
+        (REPAIRED + "\nimport os\n", "F401"),
+        (REPAIRED.replace("min(prices)", "minimum(prices)"), "F821"),
+        ("import sys\n" + REPAIRED + "\nsys.exit(0)\n", "newly imports sys"),
+        (REPAIRED + "\x00", "no Python"),
+    ],
+)
+def test_new_errors_and_reaching_for_the_judge_are_refused(
+    after: str, why: str, make_change: MakeChange, settings: Settings
+) -> None:
+    result = Syntax().check(make_change(after), NOBODY, settings)
+    assert not result.passed
+    assert why in result.reason
+
+
+def test_errors_that_were_there_before_are_not_held_against_a_change(
+    make_change: MakeChange, settings: Settings
+) -> None:
+    before = "import os\n" + CART
+    change = make_change()
+    file = FileChange("shop/cart.py", before, "import os\n" + REPAIRED)
+    assert Syntax().check(type(change)("0" * 40, (file,)), NOBODY, settings).passed
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"message": "Repair for ann.smith@example.com"}, "the message"),
+        ({"prompt": "password = 'hunter2-and-more-than-that'"}, "the prompt"),
+    ],
+)
+def test_secrets_and_personal_data_do_not_leave(
+    more: dict[str, str], place: str, make_change: MakeChange, settings: Settings
+) -> None:
+    result = SecretScan().check(make_change(**more), NOBODY, settings)
+    assert not result.passed
+    assert place in result.reason
+
+
+def test_only_added_lines_are_scanned(make_change: MakeChange, settings: Settings) -> None:
+    secret = "key = 'ghp_" + "a1B2" * 9 + "'\n"
+    change = make_change()
+    known = FileChange("shop/cart.py", secret + CART, secret + REPAIRED)
+    assert SecretScan().check(type(change)("0" * 40, (known,)), NOBODY, settings).passed
+    assert not SecretScan().check(make_change(secret + REPAIRED), NOBODY, settings).passed
+
+
+def test_a_doubt_is_a_question_for_a_person(make_change: MakeChange, settings: Settings) -> None:
+    change = make_change(
+        doubt="two changes differ", question={"input": "[]", "outputs": ["0", "1"]}
+    )
+    result = Certainty().check(change, NOBODY, settings)
+    assert (result.passed, result.reason) == (False, "two changes differ")
+    assert result.evidence["question"] == {"input": "[]", "outputs": ["0", "1"]}
+    assert Certainty().check(make_change(), NOBODY, settings).passed
+
+
+def test_a_new_circle_of_imports_and_an_endless_loop_are_refused(
+    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+) -> None:
+    endless = make_change(REPAIRED + "\n\ndef wait():\n    while True:\n        pass\n")
+    assert "nothing leaves" in LoopMetrics().check(endless, make_judge(endless), settings).reason
+    other = FileChange("shop/prices.py", None, "from shop import cart\n")
+    circle = make_change("from shop.prices import cart\n" + REPAIRED, other)
+    result = LoopMetrics().check(circle, make_judge(circle), settings)
+    assert result.evidence["circle"] == ["shop.cart", "shop.prices"]
+    well = make_change(REPAIRED, other)
+    assert LoopMetrics().check(well, make_judge(well), settings).passed
