@@ -76,12 +76,24 @@ def test_ten_thousand_sightings_are_one_ticket(at: At, make_draft: MakeDraft) ->
     later = make_draft(count=10_000, last_seen_at=SEEN + timedelta(hours=1))
     assert taken_in(at(61), later) == (first, Became.COUNTED)
     # The same scan once more counts nothing twice.
-    assert taken_in(at(62), later) == (first, Became.COUNTED)
+    assert taken_in(at(62), later) == (first, Became.KNOWN)
     with at(63).transaction() as conn:
         (ticket,) = tickets(conn)
         assert [event.event for event in events(conn, first)] == ["created"]
     assert ticket.times_seen == 10_000
     assert ticket.last_seen_at == SEEN + timedelta(hours=1)
+
+
+def test_what_is_known_uses_up_no_id(at: At, make_draft: MakeDraft) -> None:
+    ids = [taken_in(at(1), make_draft(subject=subject))[0] for subject in "aababbcac"]
+    assert sorted(set(ids)) == [1, 2, 3]
+
+
+def test_metadata_are_those_of_the_last_sighting(at: At, make_draft: MakeDraft) -> None:
+    ticket_id, _ = taken_in(at(1), make_draft(metadata={"releases": ["1.2"]}))
+    taken_in(at(2), make_draft(count=2, metadata={"releases": ["1.3"]}))
+    with at(2).transaction() as conn:
+        assert get(conn, ticket_id).metadata == {"releases": ["1.3"]}
 
 
 def test_a_counter_that_began_again_goes_on_counting(at: At, make_draft: MakeDraft) -> None:

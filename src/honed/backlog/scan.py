@@ -29,7 +29,7 @@ class SourceReport:
     #: Troubles that it told of.
     found: int = 0
     created: int = 0
-    #: Known ones that are counted once more.
+    #: Known ones of which there is news: they are counted.
     counted: int = 0
     #: Applied ones that are seen again.
     reopened: int = 0
@@ -84,9 +84,9 @@ def chosen(
 def scan(store: Database, sources: Sequence[Source], settings: Settings) -> list[SourceReport]:
     """Ask the sources now, take in what they say, and return a report of each.
 
-    Known troubles are counted whatever their number. Of new ones no more than
-    ``tickets_per_scan`` become tickets: those with the lowest score, then those seen most often. A
-    source that cannot be read is reported and does not hold up the others.
+    Known troubles of which there is news are counted whatever their number. Of new ones no more
+    than ``tickets_per_scan`` become tickets: those with the lowest score, then those seen most
+    often. A source that cannot be read is reported and does not hold up the others.
 
     Args:
         store: in a role that may take in tickets: the daemon's or an operator's.
@@ -179,6 +179,8 @@ def _value(draft: Draft) -> tuple[Any, ...]:
 
 
 def _count(report: SourceReport, ticket_id: int, became: Became) -> None:
+    if became is Became.KNOWN:
+        return
     if became is Became.COUNTED:
         report.counted += 1
         return

@@ -32,8 +32,10 @@ class Became(StrEnum):
     """What came of a draft."""
 
     CREATED = "created"
-    #: It is known, and counted once more.
+    #: It is known, and counted once more, or as often as its source says.
     COUNTED = "counted"
+    #: It is known, and nothing has happened since it was counted.
+    KNOWN = "known"
     #: It was applied, and is seen since then.
     REOPENED = "reopened"
 
@@ -61,9 +63,9 @@ class Ending:
 def take_in(conn: Connection, draft: Draft, *, found_by: str) -> tuple[int, Became]:
     """Take in what a source says of one trouble; return its ticket's id and what came of it.
 
-    A trouble without a ticket gets one. One with a ticket is counted again, and judged again where
-    no person has judged it; if it was applied and the trouble is seen since, the ticket is open
-    again. A ticket that a person rejected stays so, and is counted.
+    A trouble without a ticket gets one. One with a ticket is counted again where there is news of
+    it, and judged again where no person has judged it; if it was applied and the trouble is seen
+    since, the ticket is open again. A ticket that a person rejected stays so, and is counted.
 
     Args:
         conn: a transaction of the daemon or of an operator.

@@ -67,7 +67,7 @@ class SourceContract(ABC):
     def test_its_drafts_become_tickets_once(
         self, store: Database, plugin: Source, trouble: Settings
     ) -> None:
-        """Each draft can be stored, has words for a person, and is counted when it comes again."""
+        """Each draft can be stored, has words for a person, and is known when it comes again."""
         daemon = replace(store, role="honed_daemon")
         for draft in drafts_of(store, plugin, trouble):
             assert draft.source is plugin.source
@@ -80,7 +80,7 @@ class SourceContract(ABC):
                 assert ticket.evidence
                 assert ticket.proposed_solution
                 assert ticket.test_plan
-                assert take_in(conn, draft, found_by=plugin.name) == (ticket_id, Became.COUNTED)
+                assert take_in(conn, draft, found_by=plugin.name) == (ticket_id, Became.KNOWN)
 
 
 def drafts_of(store: Database, plugin: Source, settings: Settings) -> list[Draft]:

@@ -10,7 +10,7 @@ import pytest
 from honed.backlog.draft import Draft
 from honed.backlog.scan import scan
 from honed.backlog.sources.feedback import Feedback
-from honed.backlog.store import tickets
+from honed.backlog.store import Became, take_in, tickets
 from honed.backlog.ticket import Category, Priority
 from honed.backlog.triage import triage
 from honed.config import Settings
@@ -100,6 +100,42 @@ def test_a_new_complaint_joins_the_ticket_that_there_is(store: Database, sender:
     with daemon.transaction() as conn:
         (ticket,) = tickets(conn)
     assert ticket.times_seen == 2
+
+
+def test_seen_is_how_often_users_said_it(store: Database, sender: Sender) -> None:
+    daemon = replace(store, role="honed_daemon")
+
+    def scanned() -> tuple[int, int]:
+        (report,) = scan(daemon, [Feedback()], Settings())
+        with daemon.transaction() as conn:
+            (ticket,) = tickets(conn)
+        return ticket.times_seen, report.counted
+
+    sender.feedback(*[{"text": "Search is slow"}] * 3)
+    assert scanned() == (3, 0)
+    sender.feedback(*[{"text": "the search is slow"}] * 2)
+    assert scanned() == (5, 1)
+    assert scanned() == (5, 0)
+    with store.transaction() as conn:
+        # All but the newest are as old as the retention is long.
+        conn.execute(
+            "DELETE FROM honed.signal WHERE signal_id < (SELECT max(signal_id) FROM honed.signal)"
+        )
+    sender.feedback({"text": "Search is slow"})
+    assert scanned() == (6, 1)
+    with daemon.transaction() as conn:
+        (ticket,) = tickets(conn)
+    (told_,) = ticket.evidence.values()
+    assert isinstance(told_, Mapping)
+    assert told_["count"] == len(told_["said"]) == 2
+
+
+def test_nothing_new_is_not_said_to_be_counted(store: Database, sender: Sender) -> None:
+    sender.feedback({"text": "Search is slow"})
+    (draft,) = said(store)
+    with replace(store, role="honed_daemon").transaction() as conn:
+        taken = [take_in(conn, draft, found_by="feedback")[1] for _ in range(2)]
+    assert taken == [Became.CREATED, Became.KNOWN]
 
 
 def test_what_was_said_before_is_no_news_and_what_comes_late_is(

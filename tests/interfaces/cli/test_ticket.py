@@ -143,6 +143,13 @@ def test_a_ticket_is_added_by_hand(cli: CommandLine) -> None:
     ).replace(" open.", " open")
 
 
+def test_a_title_that_is_there_uses_up_no_id(cli: CommandLine) -> None:
+    cli.text("ticket", "add", "slow search")
+    for _ in range(3):
+        cli.refusal("ticket", "add", "slow search")
+    assert cli.text("ticket", "add", "slow cart") == "ticket 2 is added\n"
+
+
 @pytest.mark.usefixtures("target_id")
 def test_every_field_can_be_said(cli: CommandLine) -> None:
     fields = {
@@ -288,7 +295,7 @@ def test_a_scan_says_what_became_of_what_it_found(cli: CommandLine) -> None:
     (ticket,) = cli.json("ticket", "list")
     assert (ticket["target"], ticket["priority"]) == ("shop", "high")
     lines = cli.text("scan", "--source", "findings").splitlines()
-    assert lines[1].split("\t")[:6] == ["findings", "1", "0", "1", "0", "0"]
+    assert lines[1].split("\t")[:6] == ["findings", "1", "0", "0", "0", "0"]
 
 
 def test_a_scan_that_cannot_be_is_refused(cli: CommandLine) -> None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from honed.backlog.draft import Draft, Facts
 from honed.backlog.feedback.sentiment import Sentiment, sentiment
-from honed.backlog.feedback.topics import topics
+from honed.backlog.feedback.topics import Topic, topics
 from honed.backlog.source import Source
 from honed.backlog.ticket import Category, TicketSource
 from honed.config import Settings
@@ -58,17 +59,33 @@ class Feedback(Source):
 
     def drafts(self, conn: Connection, since: datetime, settings: Settings) -> Iterator[Draft]:
         """Yield one draft for each topic of negative feedback of which there is news since."""
-        known: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        known: defaultdict[str, dict[tuple[str, ...], _Counted]] = defaultdict(dict)
         for row in conn.execute(_QUERIES["list_topics"]).fetchall():
-            known[row["project"]].append(_words(row["subject"]))
+            counted = _Counted(row["counted"], row["newest_signal_id"])
+            known[row["project"]][_words(row["subject"])] = counted
         (row,) = conn.execute(_QUERIES["now"])
         said = conn.execute(_QUERIES["list_feedback"], {"most": _MOST}).fetchall()
         for project, rows in groupby(said, key=itemgetter("project")):
             negative = [(each["text"], each) for each in rows if _is_negative(each)]
-            for topic in topics(negative, known[project]):
+            before = known[project]
+            for topic in topics(negative, list(before)):
                 # By the store's clock: what comes late is news, too.
                 if max(each["received_at"] for each in topic.said) >= since:
-                    yield _draft(project, topic.words, topic.said, row["now"])
+                    counted = before.get(topic.words, _Counted()).with_those_of(topic.said)
+                    yield _draft(project, topic, counted, row["now"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How often users said something: those of whom nothing is kept any more, too."""
+
+    number: int = 0
+    newest_signal_id: int = 0
+
+    def with_those_of(self, said: Sequence[Mapping[str, Any]]) -> "_Counted":
+        """Return the count after what was said, of which some may be counted already."""
+        new = [row["signal_id"] for row in said if row["signal_id"] > self.newest_signal_id]
+        return _Counted(self.number + len(new), max(new, default=self.newest_signal_id))
 
 
 def _is_negative(row: Mapping[str, Any]) -> bool:
@@ -88,8 +105,9 @@ def _words(subject: str) -> tuple[str, ...]:
 
 
 def _draft(
-    project: str, words: Sequence[str], said: Sequence[Mapping[str, Any]], now: datetime
+    project: str, topic: Topic[Mapping[str, Any]], counted: _Counted, now: datetime
 ) -> Draft:
+    words, said = topic.words, topic.said
     first, last = said[0], said[-1]
     # The shortest says it best.
     text = min((row["text"] for row in said if row["text"]), key=len, default=_NO_WORDS)
@@ -110,6 +128,8 @@ def _draft(
         test_plan=_TEST_PLAN.format(where=f", on {', '.join(pages[:3])}" if pages else ""),
         first_seen_at=first["at"],
         last_seen_at=last["at"],
+        count=counted.number,
+        metadata={"newest_signal_id": counted.newest_signal_id},
         facts=Facts(category=category, users=len(users), times_per_day=lately / _WEEK.days),
     )
 

@@ -1,6 +1,6 @@
 -- list_feedback --
 -- What users said lately, oldest first, with the highest rating that their project has; no more than the newest thousands of each project.
-SELECT said.project, said.at, said.received_at, said.text, said.rating, said.sentiment, said.user_token, said.page,
+SELECT said.project, said.signal_id, said.at, said.received_at, said.text, said.rating, said.sentiment, said.user_token, said.page,
        said.highest, said.release
   FROM (
          SELECT user_feedback.project, user_feedback.at, user_feedback.received_at,
@@ -20,8 +20,9 @@ SELECT said.project, said.at, said.received_at, said.text, said.rating, said.sen
  ORDER BY said.project, said.at, said.signal_id;
 
 -- list_topics --
--- What the tickets of feedback are about, whatever became of them; oldest first.
-SELECT ticket.project, ticket.subject
+-- What the tickets of feedback are about, whatever became of them, how much was counted in each, and which was the newest; oldest first.
+SELECT ticket.project, ticket.subject, coalesce(ticket.source_count, 0) AS counted,
+       coalesce((ticket.metadata ->> 'newest_signal_id')::bigint, 0) AS newest_signal_id
   FROM honed.ticket
  WHERE ticket.source = 'feedback'
  ORDER BY ticket.ticket_id;
