@@ -13,8 +13,10 @@ import pytest
 from honed.config import Settings
 from honed.core.target import Interval as Stretch
 from honed.core.target import Usage
-from honed.core.trial import GUARD
+from honed.core.trial import GUARD, TrialDesign, Unit
 from honed.core.verdict import State, Verdict
+from honed.experiments.blocks import ArmName, Block, Purpose
+from honed.experiments.record import StoredTrial
 from honed.improvement.record import Improvement
 from honed.loop.evidence import Evidence, Pair, store_pairs, stored_pairs, weigh
 from honed.loop.learn import Course, Ruling, rule
@@ -293,3 +295,41 @@ def test_without_a_control_drift_takes_good_changes_back_and_hides_bad_ones() ->
     assert taken_back(0.6, math.log(0.8), with_control=True) <= 0.02
     assert taken_back(-0.6, math.log(1.2), with_control=False) < 0.1
     assert taken_back(-0.6, math.log(1.2), with_control=True) > 0.98
+
+
+def test_what_is_foretold_leaves_out_planning_which_production_does_not_count() -> None:
+    at = Stretch(CHANGED, CHANGED + MINUTE)
+    pairs = [Pair(number, at, at, {TOUCHED: 10.0}, {TOUCHED: 1.0}) for number in range(6)]
+    # 10 ms with 1 ms of planning become 2 ms with 1 ms of planning: executing takes a ninth.
+    blocks = [Block(0, 0, ArmName.BASELINE, Purpose.OBJECTIVE, {TOUCHED: 0.010})]
+    judgement: dict[str, Any] = {
+        "objective": {"effect": -1.0},
+        "units": [{"unit": TOUCHED, "effect": math.log(0.2)}],
+    }
+    trial = StoredTrial(
+        trial_id=1,
+        improvement_id=1,
+        design=TrialDesign((Unit(TOUCHED),), "s"),
+        seed=7,
+        blocks=tuple(blocks),
+        started_at=CHANGED,
+        ended_at=CHANGED,
+        ending=None,
+        verdict=Verdict.IMPROVED,
+        judgement=judgement,
+        reason="",
+        error="",
+        facts={},
+        elapsed_s=1.0,
+    )
+    plain = weigh(pairs, trial, alpha=ALPHA)
+    assert plain is not None
+    assert plain.foretold == pytest.approx(math.log(0.2))
+    told = replace(trial, facts={"planning_s": {TOUCHED: [0.001, 0.001]}})
+    without = weigh(pairs, told, alpha=ALPHA)
+    assert without is not None
+    assert without.foretold == pytest.approx(math.log(1 / 9))
+    odd = replace(trial, facts={"planning_s": {TOUCHED: [0.001, 0.005]}})
+    bounded = weigh(pairs, odd, alpha=ALPHA)
+    assert bounded is not None
+    assert bounded.foretold == pytest.approx(math.log(0.1 * 0.002 / 0.009))

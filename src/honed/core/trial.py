@@ -83,7 +83,8 @@ class Arms:
     candidate: Arm
     #: A second copy of the baseline: the A/A control.
     control: Arm
-    #: What building the candidate cost and what it was built on: bytes, write cost, versions.
+    #: What building the candidate cost and what it was built on: bytes, write cost, versions. Some
+    #: may come at the end: ``planning_s``, by unit what planning takes in both worlds.
     facts: Mapping[str, Json] = field(default_factory=dict)
     #: Says how many times as long as on an idle machine measuring takes now: the time budget grows
     #: with it. Where costs are elapsed time nothing can be said, and it is 1.

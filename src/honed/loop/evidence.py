@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from honed.config import Settings
@@ -10,6 +11,7 @@ from honed.core.canonical import Json
 from honed.core.target import Interval as Stretch
 from honed.core.trial import GUARD, GUARD_WEIGHT, TrialDesign, Unit
 from honed.core.verdict import Verdict
+from honed.experiments.blocks import ArmName
 from honed.experiments.differences import Costs, objective_differences, unit_differences
 from honed.experiments.judge import judge
 from honed.experiments.judgement import Judgement
@@ -28,6 +30,8 @@ MIN_PAIRS = 4
 #: Smallest change of pages that means anything: they have hardly any noise, so less would be
 #: proven too.
 LEAST_PAGES = 0.02
+#: Executing a statement is taken to be at least this share of planning and executing it.
+_LEAST_EXECUTION = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,17 +260,41 @@ def _foretold(units: Iterable[Unit], trial: StoredTrial | None) -> float | None:
     """Return what the trial measured of these units; of others than its own its whole effect.
 
     What a trial tolerated was taken off the costs that it stored, and production forgives nothing.
+    A trial counts planning, which users wait for too; production's counters do not.
     """
     if trial is None or not trial.judgement:
         return None
     tolerated = math.log1p(trial.design.tolerated)
     said: Mapping[str, Any] = trial.judgement
-    effects = {each["unit"]: each["effect"] for each in said["units"]}
+    effects = {
+        each["unit"]: _execution(each["unit"], each["effect"], trial) for each in said["units"]
+    }
     known = [unit for unit in units if unit.name in effects]
     if not known:
         return float(said["objective"]["effect"]) + tolerated
     weight = math.fsum(unit.weight for unit in known)
     return math.fsum(unit.weight * effects[unit.name] for unit in known) / weight + tolerated
+
+
+def _execution(unit: str, effect: float, trial: StoredTrial) -> float:
+    """Return ``effect`` without what planning took on both sides, where the trial tells that."""
+    known: Any = trial.facts.get("planning_s")
+    costs = [
+        block.costs[unit]
+        for block in trial.blocks
+        if block.arm is ArmName.BASELINE and unit in block.costs
+    ]
+    if not known or unit not in known or not costs:
+        return effect
+    before_s = median(costs)
+    left = [
+        # Planning is measured by itself, so what is left of a short statement is no exact number.
+        max(total_s - planning_s, _LEAST_EXECUTION * total_s)
+        for total_s, planning_s in zip(
+            (before_s, before_s * math.exp(effect)), known[unit], strict=True
+        )
+    ]
+    return math.log(left[1] / left[0])
 
 
 def _finite(interval: Interval) -> dict[str, Json]:

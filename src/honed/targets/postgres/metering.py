@@ -73,6 +73,8 @@ class Run:
     is_cut: bool
     #: What it returned, where that was asked for and it was not cut.
     answer: Answer | None = None
+    #: What of the cost planning it took; of a cut one 0.
+    planning_s: float = 0.0
 
 
 class MeteredSession:
@@ -165,13 +167,15 @@ class MeteredSession:
             started = self._meter.read_s()
             declare = b"DECLARE honed NO SCROLL CURSOR FOR " + statement.encode()
             is_cut = self._finish(declare, started + limit_s) is None
+            planning_s = self._meter.read_s() - started
             through = self._read if reads else self._move
             answer = None if is_cut else through(started + limit_s)
             cost_s = self._meter.read_s() - started
             self._roll_back()
         if answer is None or cost_s >= limit_s:
             return Run(cost_s=limit_s, rows=0, is_cut=True)
-        return Run(cost_s, answer.rows, is_cut=False, answer=answer if reads else None)
+        said = answer if reads else None
+        return Run(cost_s, answer.rows, is_cut=False, answer=said, planning_s=planning_s)
 
     def _learn(self, statement: str) -> bool:
         """Plan ``statement`` if indexes came or went since it was planned the last time.

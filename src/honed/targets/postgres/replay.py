@@ -106,6 +106,8 @@ class ReplayArm:
         self._cuts = cuts
         #: What its runs say of neighbours on the machine; shared by the arms of one trial.
         self.neighbours = Slowdown()
+        #: The least that planning each example took, CPU seconds.
+        self._planning: dict[str, float] = {}
         #: Cost of the units that need not be run any more.
         self.settled: dict[str, float] = {}
 
@@ -126,6 +128,11 @@ class ReplayArm:
         if unit in self.settled:
             return self.settled[unit]
         return fmean(self._cost(unit, example) for example in self._statements[unit].examples)
+
+    def planning_s(self, unit: str) -> float:
+        """Return the CPU seconds of ``run`` that planning takes; 0 where none ran to its end."""
+        examples = self._statements[unit].examples
+        return fmean(self._planning.get(example, 0.0) for example in examples)
 
     def warm(self, unit: str) -> None:
         """Run each example of ``unit`` once: pages are read, cuts found, answers compared.
@@ -152,6 +159,7 @@ class ReplayArm:
             self._cuts[example] = self._cuts.get(example, 0) + 1
             return session.cut_s
         self._cuts[example] = 0
+        self._planning[example] = min(run.planning_s, self._planning.get(example, math.inf))
         if run.answer is not None:
             self.answers.check(unit, example, run.answer, self._side)
         else:
@@ -271,6 +279,10 @@ class ReplayTrial:
                     facts=facts,
                     slowdown=arms[Side.BASELINE].slowdown,
                 )
+                facts["planning_s"] = {
+                    name: [arms[side].planning_s(name) for side in (Side.BASELINE, Side.CANDIDATE)]
+                    for name in names
+                }
 
     def _clone(self, stack: ExitStack, side: Side) -> Clone:
         clone = stack.enter_context(self.lab.clone(side.value))
