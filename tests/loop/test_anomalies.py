@@ -12,7 +12,8 @@ from honed.core.detector import Detector
 from honed.core.finding import ANOMALY
 from honed.core.plugins import discover
 from honed.core.target import Series
-from honed.loop.anomalies import MIN_POINTS, anomaly_findings, asked_for, detect
+from honed.loop.anomalies import anomaly_findings, detect
+from honed.stats.alarms import LEAST_POINTS, asked_for
 from honed.stats.calibration import LEAST_ROWS
 from honed.testing.detector import series_of, usual_latency
 
@@ -67,7 +68,7 @@ class Rare(Large):
 
 
 def series(*values: float, subject: str = "q1", metric: str = "exec_ms_per_call") -> Series:
-    padded = (*[1.0] * (MIN_POINTS - len(values)), *values)
+    padded = (*[1.0] * (LEAST_POINTS - len(values)), *values)
     times = tuple(START + timedelta(minutes=n) for n in range(len(padded)))
     return Series(subject, metric, times, padded)
 
@@ -94,7 +95,7 @@ def test_each_subject_with_unusual_points_is_one_finding() -> None:
 
 
 def test_what_is_unusually_cheap_or_costs_next_to_nothing_is_no_trouble() -> None:
-    cheap = series(*[30.0] * (MIN_POINTS - 1))
+    cheap = series(*[30.0] * (LEAST_POINTS - 1))
     assert detect({"small": Small()}, [cheap]) == ([], {})
     rare = replace(series(20.0), weight=0.0005)
     assert detect({"large": Large()}, [rare]) == ([], {})

@@ -1,26 +1,27 @@
 """What detectors find unusual in the newest of series, strictly enough to be worth a ticket."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from honed.core.canonical import Json
 from honed.core.detector import Detector
 from honed.core.plugins import discover
 from honed.core.target import Series
-from honed.stats.calibration import LEAST_ROWS, Calibration, calibrate
-from honed.stats.season import departures
+from honed.stats.alarms import (
+    JUDGED,
+    LEAST_POINTS,
+    Judged,
+    asked_for,
+    look,
+    share_of_alarms,
+)
+from honed.stats.calibration import Calibration
 
-#: The newest of a series is judged, by what all of it shows.
-JUDGED: Final = timedelta(days=1)
-#: A shorter series has no usual to be unusual against.
-_LEAST_POINTS: Final = 20
 #: One slow moment is no trouble yet: so many points of the newest day are. A detector that explains
 #: itself has looked at more than single points.
 _LEAST_UNUSUAL: Final = 3
@@ -31,7 +32,6 @@ _LEAST_UNUSUAL: Final = 3
 _LASTING: Final = 8
 #: What costs less than so many times as much as usual is not worth a person's time.
 _LEAST_EXCESS: Final = 1.25
-_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ class Unusual:
             "threshold": round(self.threshold, 3),
         }
         if self.calibration is not None:
-            told["wanted_alarms_per_day"] = self.calibration.wanted_per_day
-            told["achieved_alarms_per_day"] = self.calibration.achieved_per_day
-            told["calibrated_on_rows"] = self.calibration.rows
+            told |= self.calibration.to_json()
         return told | ({"explanation": self.explanation} if self.explanation else {})
 
 
@@ -79,13 +77,8 @@ def running_detectors(also: str) -> dict[str, Detector]:
     Args:
         also: names of those that do not run by default, with commas between.
     """
-    named = {name.strip() for name in also.split(",")}
     installed = discover("honed.detectors", Detector)  # type: ignore[type-abstract]  # the family's base
-    return {
-        name: detector
-        for name, detector in installed.items()
-        if detector.runs_by_default or name in named
-    }
+    return asked_for(installed, also)[0]
 
 
 def unusual(
@@ -97,9 +90,6 @@ def unusual(
 ) -> Iterator[Unusual]:
     """Yield what each detector sees in the newest day of each series, if it is dearer than usual.
 
-    With ``LEAST_ROWS`` points before that day a detector's threshold is calibrated on them, else it
-    is its own.
-
     Args:
         detectors: by name.
 
@@ -110,10 +100,10 @@ def unusual(
         alarms_per_day: false alarms that are wanted of each detector, over all long series
             together; each has an equal share.
     """
-    known = (each for each in series if len(each.values) >= _LEAST_POINTS)
-    every = [_Judged.of(lasting(each), now) for each in known]
+    known = (each for each in series if len(each.values) >= LEAST_POINTS)
+    every = [Judged.of(lasting(each), now - JUDGED) for each in known]
     news = [each for each in every if each.start < len(each.series.values)]
-    share = alarms_per_day / max(sum(each.start >= LEAST_ROWS for each in news), 1)
+    share = share_of_alarms(news, alarms_per_day)
     for name, detector in detectors.items():
         for each in news:
             found = _seen(name, detector, each, share)
@@ -128,49 +118,20 @@ def lasting(series: Series) -> Series:
     return replace(series, times=series.times[_LASTING - 1 :], values=tuple(medians.tolist()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A series, and which of its points may be called unusual."""
-
-    series: Series
-    #: Natural logarithms of the values over what is usual.
-    log_ratios: NDArray[np.float64]
-    #: From here on they may; what lies before tells what is usual.
-    start: int
-
-    @classmethod
-    def of(cls, series: Series, now: datetime) -> "_Judged":
-        return cls(series, departures(series).log_ratios, bisect_right(series.times, now - JUDGED))
-
-
-def _seen(name: str, detector: Detector, judged: _Judged, share: float) -> Unusual | None:
-    # What is cheap is no alarm, now or in the window.
-    scores = detector.scores(judged.series) * (judged.log_ratios > 0)
-    calibration = _calibration(scores, judged, share)
-    threshold = detector.threshold if calibration is None else calibration.over(detector.threshold)
-    indices = judged.start + np.flatnonzero(scores[judged.start :] > threshold)
-    if not len(indices):
+def _seen(name: str, detector: Detector, judged: Judged, share: float) -> Unusual | None:
+    alarm = look(detector, judged, share)
+    if alarm is None:
         return None
-    explanation = detector.explain(judged.series)
-    excess = float(np.exp(np.median(judged.log_ratios[indices])))
-    if excess < _LEAST_EXCESS or not (explanation or len(indices) >= _LEAST_UNUSUAL):
+    excess = float(np.exp(np.median(judged.log_ratios[list(alarm.indices)])))
+    if excess < _LEAST_EXCESS or not (alarm.explanation or len(alarm.indices) >= _LEAST_UNUSUAL):
         return None
     return Unusual(
         series=judged.series,
         detector=name,
-        indices=tuple(indices.tolist()),
-        score=float(scores[indices].max()),
-        threshold=threshold,
+        indices=alarm.indices,
+        score=max(alarm.scores),
+        threshold=alarm.threshold,
         excess=excess,
-        calibration=calibration,
-        explanation=explanation,
+        calibration=alarm.calibration,
+        explanation=alarm.explanation,
     )
-
-
-def _calibration(scores: NDArray[np.float64], judged: _Judged, share: float) -> Calibration | None:
-    looked = np.flatnonzero(~np.isnan(scores[: judged.start]))
-    if len(looked) < LEAST_ROWS:
-        return None
-    times = judged.series.times
-    days = (times[judged.start] - times[looked[0]]) / _DAY
-    return calibrate(scores[looked], days, alarms_per_day=share)

@@ -1,13 +1,9 @@
 """What detectors find in the series of a target, and the findings that come of it."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import itemgetter
-
-import numpy as np
-from numpy.typing import NDArray
 
 from honed.core.canonical import Json
 from honed.core.detector import Detector
@@ -15,19 +11,13 @@ from honed.core.finding import ANOMALY, Finding
 from honed.core.target import Series
 from honed.errors import KindFailed
 from honed.loop.boundary import asking
-from honed.stats.calibration import LEAST_ROWS, Calibration, calibrate
-from honed.stats.season import departures
+from honed.stats.alarms import JUDGED, LEAST_POINTS, Judged, look, share_of_alarms
+from honed.stats.calibration import Calibration
 
-#: A shorter series has no usual to be unusual against: of 20 points, median and MAD still move by
-#: a fifth of a standard deviation.
-MIN_POINTS = 20
 #: Share of the target's cost below which nobody needs to hear of a series.
 LEAST_WEIGHT = 0.001
-#: The newest of a series is judged, as far as a cycle looks back, by what all of it shows.
-JUDGED = timedelta(days=1)
 #: False alarms a day that are wanted of each detector, over all series.
 ALARMS_PER_DAY = 1.0
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +55,10 @@ class Anomaly:
             "threshold": self.threshold,
         }
         if self.calibration is not None:
-            told["wanted_alarms_per_day"] = self.calibration.wanted_per_day
-            told["achieved_alarms_per_day"] = self.calibration.achieved_per_day
-            told["calibrated_on_rows"] = self.calibration.rows
+            told |= self.calibration.to_json()
         if self.explanation:
             told["explanation"] = self.explanation
         return told
-
-
-def asked_for(
-    detectors: Mapping[str, Detector], also: str
-) -> tuple[dict[str, Detector], dict[str, str]]:
-    """Return the detectors that run, and what is wrong with each that was named and cannot.
-
-    Args:
-        detectors: those that are installed, by name.
-
-        also: names of those that do not run by default, with commas between.
-    """
-    named = {name.strip() for name in also.split(",")} - {""}
-    running = {
-        name: detector
-        for name, detector in detectors.items()
-        if detector.runs_by_default or name in named
-    }
-    missing = {name: f"no detector {name} is installed" for name in sorted(named - set(detectors))}
-    return running, missing
 
 
 def detect(
@@ -117,11 +85,11 @@ def detect(
             together; each has an equal share.
     """
     every = [
-        _Judged.of(each, judged)
+        Judged.of(each, each.times[-1] - judged)
         for each in series
-        if len(each.values) >= MIN_POINTS and each.weight >= LEAST_WEIGHT
+        if len(each.values) >= LEAST_POINTS and each.weight >= LEAST_WEIGHT
     ]
-    share = alarms_per_day / max(sum(each.start >= LEAST_ROWS for each in every), 1)
+    share = share_of_alarms(every, alarms_per_day)
     found: list[Anomaly] = []
     failures: dict[str, str] = {}
     for name, detector in detectors.items():
@@ -134,41 +102,21 @@ def detect(
     return found, failures
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A series, and which of its points may be called unusual."""
-
-    series: Series
-    is_dear: NDArray[np.bool_]
-    #: From here on they may; what lies before tells what is usual.
-    start: int
-
-    @classmethod
-    def of(cls, series: Series, judged: timedelta) -> "_Judged":
-        start = bisect_right(series.times, series.times[-1] - judged)
-        return cls(series, departures(series).log_ratios > 0, start)
-
-
-def _unusual(name: str, detector: Detector, judged: _Judged, share: float) -> Iterator[Anomaly]:
+def _unusual(name: str, detector: Detector, judged: Judged, share: float) -> Iterator[Anomaly]:
     """Yield the anomalies of one series."""
-    # What is cheap is no alarm, now or in the window.
-    scores = detector.scores(judged.series) * judged.is_dear
-    calibration = _calibration(scores, judged, share)
-    threshold = detector.threshold if calibration is None else calibration.over(detector.threshold)
-    unusual = judged.start + np.flatnonzero(scores[judged.start :] > threshold)
-    explanation = detector.explain(judged.series) if len(unusual) else ""
-    for index in unusual.tolist():
-        score = float(scores[index])
-        yield Anomaly(judged.series, index, name, score, threshold, calibration, explanation)
-
-
-def _calibration(scores: NDArray[np.float64], judged: _Judged, share: float) -> Calibration | None:
-    looked = np.flatnonzero(~np.isnan(scores[: judged.start]))
-    if len(looked) < LEAST_ROWS:
-        return None
-    times = judged.series.times
-    days = (times[judged.start] - times[looked[0]]) / _DAY
-    return calibrate(scores[looked], days, alarms_per_day=share)
+    alarm = look(detector, judged, share)
+    if alarm is None:
+        return
+    for index, score in zip(alarm.indices, alarm.scores, strict=True):
+        yield Anomaly(
+            series=judged.series,
+            index=index,
+            detector=name,
+            score=score,
+            threshold=alarm.threshold,
+            calibration=alarm.calibration,
+            explanation=alarm.explanation,
+        )
 
 
 def anomaly_findings(anomalies: Sequence[Anomaly]) -> list[Finding]:

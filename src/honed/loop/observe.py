@@ -10,12 +10,13 @@ from honed.errors import Postponed
 from honed.improvement.record import json_text
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
-from honed.loop.anomalies import Anomaly, anomaly_findings, asked_for, detect
+from honed.loop.anomalies import Anomaly, anomaly_findings, detect
 from honed.loop.boundary import KIND_TROUBLE, asking
 from honed.loop.cycle import Cycle, Phase, busy_cycle, enter, get_cycle
 from honed.loop.events import CycleStarted, Event, FindingSeen, PluginFailed
 from honed.loop.messages import Analyze, Hypothesize
 from honed.loop.parts import Parts, check_switch
+from honed.stats.alarms import asked_for
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 

@@ -27,6 +27,14 @@ class Calibration:
     #: Scores of the window.
     rows: int
 
+    def to_json(self) -> dict[str, float]:
+        """Return what evidence says of it, by name."""
+        return {
+            "wanted_alarms_per_day": self.wanted_per_day,
+            "achieved_alarms_per_day": self.achieved_per_day,
+            "calibrated_on_rows": self.rows,
+        }
+
     def over(self, default: float) -> float:
         """Return the threshold to use where ``default`` is the detector's own.
 
