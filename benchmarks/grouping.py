@@ -45,6 +45,7 @@ SEED = 20261121
 RELEASES = 3
 SHOP = Path(__file__).parent / "faults"
 GOAL = 0.95
+LONGEST_TITLE = 160
 #: Where lines may be added: before a definition, or before its first decorator.
 DEFINITION = re.compile(r"(?<=\n\n\n)(?=(?:def|async def|class|@)\b)")
 
@@ -174,7 +175,7 @@ def print_wrong(events: Sequence[Event]) -> None:
         for one, other in combinations(sorted({event.label for event in group}), 2):
             print(f"  together, but two faults: {one} | {other}")
         for label in {event.label for event in group}:
-            split[label].append(title(group[0].fault))
+            split[label].append(title(group[0].fault)[:LONGEST_TITLE])
     for label, titles in sorted(split.items()):
         if len(titles) > 1:
             print(f"  one fault in {len(titles)} groups: {label}")

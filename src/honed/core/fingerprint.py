@@ -45,7 +45,8 @@ _MAX_FRAMES: Final = 256
 _REPEATS: Final = 3
 
 _MAX_CODE: Final = 200
-_MAX_TITLE: Final = 160
+#: Of a message: what it quotes stands at its beginning.
+_MAX_SEARCHED: Final = 160
 
 #: Types that say only what an error is about: a value, a connection, a database. Of all others the
 #: type says what is wrong, and the message adds values or describes an input: KeyError,
@@ -102,15 +103,14 @@ def log_shape(template_or_message: str) -> str:
 
 
 def title(fault: Fault) -> str:
-    """Return type and first line of the message for a person, at most 160 characters.
+    """Return type and first line of the message for a person, however long.
 
-    The values are those of this event.
+    The values are those of this event. Whoever cuts it scrubs it before: half of a secret is not
+    seen as one.
     """
     shown = _member(fault)
-    name = shown.type[:_MAX_TITLE].rpartition(".")[2]
-    line = shown.message[: 2 * _MAX_TITLE].strip().partition("\n")[0]
-    text = " ".join(f"{name}: {line}".split()).removesuffix(":")
-    return text if len(text) <= _MAX_TITLE else f"{text[: _MAX_TITLE - 1]}…"
+    line = shown.message.strip().partition("\n")[0]
+    return " ".join(f"{shown.type.rpartition('.')[2]}: {line}".split()).removesuffix(":")
 
 
 def culprit(fault: Fault) -> str:
@@ -249,7 +249,7 @@ def _shape(fault: Fault) -> str:
     is_own = last.is_in_app and last.code.startswith("raise")
     if not is_own and _is_telling(type_name(fault.type)) and any(f.is_in_app for f in fault.frames):
         return ""
-    if fault.type == "TypeError" and _OPERANDS.match(fault.message[:_MAX_TITLE]):
+    if fault.type == "TypeError" and _OPERANDS.match(fault.message[:_MAX_SEARCHED]):
         return "operands"
     return raised(fault.message, last.code, in_app=last.is_in_app)
 
@@ -260,7 +260,7 @@ def _named(fault: Fault) -> list[str]:
     if at is None:
         return []
     names = _names(fault.frames[at].code[:_MAX_CODE])
-    return [word for word in _QUOTED.findall(fault.message[:_MAX_TITLE]) if word in names]
+    return [word for word in _QUOTED.findall(fault.message[:_MAX_SEARCHED]) if word in names]
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from honed.core.canonical import Json
-from honed.core.fault import Fault, Frame
+from honed.core.fault import Frame
 from honed.core.fingerprint import culprit, files, fingerprint, log_fingerprint, title
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import number_in, text_in
@@ -94,7 +94,7 @@ def _exception(event: Mapping[str, Json], source: Source) -> Signal | None:
     place = culprit(found) or text_in(event, "transaction")
     type_ = found.type or "exception"
     about: dict[str, Json] = {
-        "title": _title(found),
+        "title": title(found),
         "culprit": place,
         "files": list(files(found)),
         "exceptions": [_told_exception(each) for each in exceptions],
@@ -129,13 +129,6 @@ def _message(event: Mapping[str, Json]) -> tuple[str, str]:
     template = text_in(entry, "message") or text_in(event, "message")
     message = text_in(entry, "formatted") or template
     return template or message, message
-
-
-def _title(found: Fault) -> str:
-    """Return the title of a fault, a long one uncut: it is scrubbed before it is cut."""
-    short = title(found)
-    line = found.message.strip().partition("\n")[0]
-    return f"{found.type.rpartition('.')[2]}: {line}" if short.endswith("…") else short
 
 
 def _group(event: Mapping[str, Json], default: str) -> str:
