@@ -40,6 +40,11 @@ OTHERS: dict[str, dict[str, Json]] = {
         "llm.token_count.prompt": 100, "llm.token_count.completion": 20,
         "llm.token_count.prompt_details.cache_read": 60,
     },
+    "Sentry before gen_ai": {
+        "ai.model.provider": "openai", "ai.model_id": "gpt-x",
+        "gen_ai.response.model": "gpt-x-2026-01-01", "ai.prompt_tokens.used": 100,
+        "ai.completion_tokens.used": 20, "gen_ai.usage.input_tokens.cached": 60,
+    },
     "numbers as text": {
         **CURRENT, "gen_ai.usage.input_tokens": "100", "gen_ai.usage.output_tokens": 20.0,
     },

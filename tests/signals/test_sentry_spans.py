@@ -91,6 +91,47 @@ def test_a_request_to_a_model_is_an_inference_and_says_nothing_of_what_was_said(
     assert reading.skipped == {"content": 4}
 
 
+def test_older_operations_of_sentry_are_requests_to_models_too() -> None:
+    data: dict[str, Json] = {
+        "ai.model_id": "command-r", "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.output_tokens": 3, "gen_ai.usage.output_tokens.reasoning": 2,
+        "ai.input_messages": "my words",
+    }  # fmt: skip
+    spans: list[Json] = [
+        {"op": op, "data": data, **times(0, 8)}
+        for op in (
+            "ai.chat_completions.create.cohere",
+            "ai.embeddings.create.cohere",
+            "ai.messages.create.anthropic",
+            "ai.pipeline.answer",
+            "ai.run.langchain",
+        )
+    ]
+    _, *asked = read(read_transaction, {"spans": spans, **times(0, 9)}).signals
+    assert {each.type for each in asked} == {SignalType.INFERENCE}
+    assert [(each.body["provider"], each.body["operation"]) for each in asked] == [
+        ("cohere", "chat"), ("cohere", "embeddings"), ("anthropic", "chat"),
+    ]  # fmt: skip
+    assert {each.subject for each in asked} == {"command-r"}
+    assert asked[0].body["reasoning_tokens"] == 2
+    assert "my words" not in str(asked)
+
+
+def test_a_request_that_wraps_another_is_counted_once() -> None:
+    data: dict[str, Json] = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 9}
+    outer: dict[str, Json] = {"op": "gen_ai.chat", "data": data, "span_id": "b", **times(0, 8)}
+    inner: dict[str, Json] = {**outer, "span_id": "c", "parent_span_id": "b", **times(1, 7)}
+    trace: dict[str, Json] = {"op": "gen_ai.chat", "span_id": "a", "data": data}
+    event: dict[str, Json] = {
+        "contexts": {"trace": trace},
+        "spans": [{**outer, "parent_span_id": "a"}, inner],
+        **times(0, 9),
+    }
+    whole, asked = read(read_transaction, event).signals
+    assert (whole.type, asked.type) == (SignalType.SPAN, SignalType.INFERENCE)
+    assert asked.body["span_id"] == "c"
+
+
 def test_values_of_queries_are_not_kept() -> None:
     said: dict[str, Json] = {
         "op": "db", "description": "SELECT * FROM users WHERE name = 'bob'",

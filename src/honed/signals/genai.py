@@ -16,12 +16,13 @@ from honed.core.canonical import Json
 from honed.llm.prices import Prices, Usage
 
 #: Version of the tables below, stored with every request: a row says how it was read.
-ALIASES_VERSION: Final = 1
+ALIASES_VERSION: Final = 2
 
 #: What a request says, and the attributes that say so, the first that is there. Sources:
 #: (1) OpenTelemetry, semantic-conventions-genai (from 1.37 of the semantic conventions on);
 #: (2) the same until 1.36; (3) OpenLLMetry, opentelemetry-semantic-conventions-ai 0.4;
-#: (4) OpenInference, its attributes as of 2026; (5) OpenLIT and others.
+#: (4) OpenInference, its attributes as of 2026; (5) OpenLIT and others; (6) Sentry, its own names
+#: beside those of (1) and (2), as of sentry-sdk 2.75 and of its conventions for AI before.
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "provider": (
         "gen_ai.provider.name",  # 1
@@ -29,6 +30,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "llm.provider",  # 4
         "llm.system",  # 4
         "llm.vendor",  # 3
+        "ai.model.provider",  # 6
     ),
     "operation": (
         "gen_ai.operation.name",  # 1, 2
@@ -40,6 +42,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "llm.request.model",  # 3
         "llm.model_name",  # 4
         "embedding.model_name",  # 4
+        "ai.model_id",  # 6
     ),
     "response_model": (
         "gen_ai.response.model",  # 1, 2, 3
@@ -50,17 +53,19 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "gen_ai.usage.prompt_tokens",  # 2, 3
         "llm.usage.prompt_tokens",  # 3
         "llm.token_count.prompt",  # 4
+        "ai.prompt_tokens.used",  # 6
     ),
     "output_tokens": (
         "gen_ai.usage.output_tokens",  # 1
         "gen_ai.usage.completion_tokens",  # 2, 3
         "llm.usage.completion_tokens",  # 3
         "llm.token_count.completion",  # 4
+        "ai.completion_tokens.used",  # 6
     ),
     "cached_tokens": (
         "gen_ai.usage.cache_read.input_tokens",  # 1
         "gen_ai.usage.cache_read_input_tokens",  # 3
-        "gen_ai.usage.input_tokens.cached",  # 5
+        "gen_ai.usage.input_tokens.cached",  # 5, 6
         "gen_ai.usage.input_tokens_details.cached",  # 5
         "gen_ai.usage.cached_tokens",  # 5
         "llm.usage.cache_read_input_tokens",  # 3
@@ -70,7 +75,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "gen_ai.usage.cache_write.input_tokens",  # 1
         "gen_ai.usage.cache_creation.input_tokens",  # 1
         "gen_ai.usage.cache_creation_input_tokens",  # 3
-        "gen_ai.usage.input_tokens.cache_write",  # 5
+        "gen_ai.usage.input_tokens.cache_write",  # 5, 6
         "llm.usage.cache_creation_input_tokens",  # 3
         "llm.token_count.prompt_details.cache_write",  # 4
     ),
@@ -78,6 +83,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "gen_ai.usage.reasoning.output_tokens",  # 1
         "gen_ai.usage.reasoning_tokens",  # 3
         "llm.token_count.completion_details.reasoning",  # 4
+        "gen_ai.usage.output_tokens.reasoning",  # 6
     ),
 }
 

@@ -9,7 +9,7 @@ from honed.core.canonical import Json
 from honed.core.query_text import without_values
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import text_in
-from honed.signals.genai import CONTENT, read_inference
+from honed.signals.genai import CONTENT, Inference, read_inference
 from honed.signals.sentry.protocol import Reading, lasted
 from honed.signals.sentry.source import Source
 
@@ -26,8 +26,15 @@ _CONTENT: Final = re.compile(
 #: Attributes that are told elsewhere, or are the same in every span of a process.
 _ELSEWHERE: Final = ("sentry.", "process.", "thread.", "db.query.text", "db.statement")
 _OPERATION: Final = "gen_ai.operation.name"
-#: Operations of Sentry's that the conventions call otherwise.
-_OPERATIONS: Final = {"responses": "chat"}
+_PROVIDER: Final = "gen_ai.system"
+#: Operations of Sentry that the conventions call otherwise: of its gen_ai, and of its older ai, as
+#: in ``ai.chat_completions.create.cohere``.
+_OPERATIONS: Final = {
+    "responses": "chat",
+    "chat_completions": "chat",
+    "messages": "chat",
+    "completions": "text_completion",
+}
 _FINE: Final = frozenset({"", "ok"})
 
 
@@ -40,6 +47,8 @@ class Span:
     attributes: Mapping[str, Json]
     #: Where it stands: its status, ids and segment.
     place: Mapping[str, Json] = field(default_factory=dict)
+    #: Whether it holds a request to a model, and says of that what its own span says.
+    is_wrapper: bool = False
 
     @property
     def system(self) -> str:
@@ -100,12 +109,16 @@ def kept(attributes: Mapping[str, Json], reading: Reading) -> dict[str, Json]:
 
 def is_asking_a_model(span: Span) -> bool:
     """Return whether a span is a request to a model."""
-    return read_inference(_conventional(span)) is not None
+    return _inference(span) is not None
+
+
+def _inference(span: Span) -> Inference | None:
+    return None if span.is_wrapper else read_inference(_conventional(span))
 
 
 def _asking_a_model(span: Span, source: Source, took_ms: float, reading: Reading) -> Signal | None:
     """Return the request to a model that a span is; None: it is none."""
-    inference = read_inference(_conventional(span))
+    inference = _inference(span)
     if inference is None:
         return None
     others = {k: v for k, v in span.attributes.items() if k not in inference.read}
@@ -123,11 +136,14 @@ def _asking_a_model(span: Span, source: Source, took_ms: float, reading: Reading
 
 def _conventional(span: Span) -> Mapping[str, Json]:
     """Return the attributes with the operation by the name that OpenTelemetry has for it."""
-    operation = span.operation
-    if not operation.startswith("gen_ai."):
+    family, _, operation = span.operation.partition(".")
+    if family not in {"gen_ai", "ai"}:
         return span.attributes
-    said = text_in(span.attributes, _OPERATION) or operation.removeprefix("gen_ai.")
-    return {**span.attributes, _OPERATION: _OPERATIONS.get(said, said)}
+    provider: dict[str, Json] = {}
+    if family == "ai":
+        operation, _, provider[_PROVIDER] = operation.partition(".create.")
+    said = text_in(span.attributes, _OPERATION) or operation
+    return {**provider, **span.attributes, _OPERATION: _OPERATIONS.get(said, said)}
 
 
 def _query(span: Span) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """One transaction of Sentry as spans: itself, with a summary of all below it, and what matters."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from honed.core.canonical import Json
@@ -24,14 +25,20 @@ _OTHER: Final = "other"
 
 
 def read_transaction(event: Mapping[str, Json], reading: Reading) -> None:
-    """Add a span for the transaction, and one for each query and request to a model in it."""
+    """Add a span for the transaction, and one for each query and request to a model in it.
+
+    Where one such request holds another, the outer only wraps it: its tokens are those within.
+    """
     source = source_of_event(event, reading.received_at)
     spans = objects_in(event, "spans")
     whole = _whole(event, spans)
+    below = [_span(said, whole.name) for said in spans]
+    wrappers = {each.place["parent_span_id"] for each in below if is_asking_a_model(each)} - {""}
+    whole = replace(whole, is_wrapper=whole.place["span_id"] in wrappers)
     reading.take(telling(whole, event, "timestamp", source, reading), "no_times")
     taken = 0
-    for said in spans:
-        span = _span(said, whole.name)
+    for found, said in zip(below, spans, strict=True):
+        span = replace(found, is_wrapper=True) if found.place["span_id"] in wrappers else found
         if not (span.is_query or is_asking_a_model(span)):
             continue
         if taken == MOST_SPANS:
