@@ -13,7 +13,7 @@ from honed.targets.postgres.composed import block, text_of
 #: The access method of citus columnar and of hydra.
 METHOD = "columnar"
 #: A rewrite of more locks everybody out for more than a minute or two: with the proof it gets
-#: through 20 to 40 MB a second on one processor.
+#: through 45 MB in a second of CPU at best, and a loaded machine takes five times as long.
 _MOST_REWRITTEN_BYTES = 2 * 10**9
 #: Others can be there already, but serve no scan, and a dump with them cannot be restored.
 _INDEX_METHODS = frozenset({"btree", "hash"})
@@ -101,7 +101,7 @@ def method_steps(partition: Partition) -> list[Step]:
 
     Both prove in their transaction that row by row nothing changed. Table, indexes, constraints,
     privileges and the planner's statistics of columns stay the same objects all the while. Rows
-    written in between come back, too.
+    written in between come back, too. Not guaranteed: the order in which rows lie afterwards.
     """
     relation = sql.Identifier(partition.schema, partition.name)
     names = {
