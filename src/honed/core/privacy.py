@@ -15,8 +15,9 @@ from honed.core.sensitive.screen import rules_for
 KeyT = TypeVar("KeyT")
 AnswerT = TypeVar("AnswerT")
 
-#: What a token looks like; it is left alone wherever it stands.
-_TOKEN = re.compile(r"(<[a-z][a-z0-9_]{1,31}:[0-9a-f]{8}>)")
+#: What a token looks like; it is left alone wherever it stands. Every second part that it splits a
+#: text into is one.
+TOKEN = re.compile(r"(<[a-z][a-z0-9_]{1,31}:[0-9a-f]{8}>)")
 _TOKEN_DIGITS = 8
 #: What one pass takes away may lay another match open; a text that is not done by then is hidden
 #: as a whole.
@@ -141,7 +142,7 @@ class Scrubber:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            is_settled = value in _NOTHING or _TOKEN.fullmatch(value)
+            is_settled = value in _NOTHING or TOKEN.fullmatch(value)
             return value if is_settled else self._token("hidden", value)
         try:
             return self._token("hidden", json.dumps(value, sort_keys=True, default=_builtin))
@@ -177,12 +178,12 @@ class Scrubber:
         for _ in range(_MOST_PASSES):
             before = text
             # Every second part is a token.
-            parts = _TOKEN.split(text) if "<" in text else [text]
+            parts = TOKEN.split(text) if "<" in text else [text]
             parts[::2] = [self._replaced(part, rules) for part in parts[::2]]
             text = "".join(parts)
             if text == before:
                 return before
-            if _TOKEN.fullmatch(text):
+            if TOKEN.fullmatch(text):
                 return text
         return self._token("text", text)
 
