@@ -7,7 +7,7 @@ import pytest
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
 
-PACKAGES = ["honed.jobs", "honed.improvement", "honed.approval", "honed.backlog"]
+PACKAGES = ["honed.jobs", "honed.improvement", "honed.approval", "honed.backlog", "honed.llm"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

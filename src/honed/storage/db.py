@@ -12,6 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from honed.errors import (
+    BudgetExceeded,
+    ChangeWithheld,
     DiskFull,
     HonedError,
     NotAllowed,
@@ -21,6 +23,7 @@ from honed.errors import (
     StoreOutdated,
     StoreUnavailable,
     UnknownImprovement,
+    WrongChangeState,
     WrongState,
     WrongTicketState,
 )
@@ -36,11 +39,14 @@ _NO_PRIVILEGE = "42501"
 #: SQLSTATEs, or their first two characters, and what they mean to honed. HN... are raised by
 #: honed's own SQL functions; the others are listed in PostgreSQL's appendix A.
 SQLSTATES: dict[str, type[HonedError]] = {
+    "HN402": BudgetExceeded,
     "HN404": UnknownImprovement,
     "HN409": StaleApproval,
     "HN410": WrongState,
     "HN411": WrongTicketState,
+    "HN412": WrongChangeState,
     "HN423": Stopped,
+    "HN429": ChangeWithheld,
     _NO_PRIVILEGE: NotAllowed,
     "53100": DiskFull,
     "53300": StoreUnavailable,
@@ -59,9 +65,14 @@ _WHO_MAY = {
     "(table|relation) target$": "honed_operator",
     "(table|relation) project$": "honed_operator",
     "(table|relation|sequence) ": "honed_daemon",
-    "function approve$": "honed_approver",
+    "function (approve|merge_change)$": "honed_approver",
     "function (approve_by_policy|defer_message|number_trial|take_in_ticket)$": "honed_daemon",
     "function (move_ticket|begin_attempt|end_attempt)$": "honed_daemon",
+    "function (open|record|withdraw)_change$": "honed_daemon",
+    "function (why_withheld|record_checks)$": "honed_daemon",
+    "function (expire_llm_spending|reserve_llm_spending|begin_llm_call)$": "honed_daemon",
+    "function (end_llm_call|settle_llm_spending)$": "honed_daemon",
+    "function (generate_text|generated_text)$": "honed_asker",
     "function (record_groups|make_signal_partitions)$": "honed_intake",
     "function drop_signal_partitions$": "honed_daemon",
     "function ": "honed_operator",

@@ -51,7 +51,9 @@ LEFT JOIN pg_roles AS login
   AND NOT login.rolsuper
   AND pg_has_role(login.oid, role.oid, 'MEMBER')
 WHERE role.rolname IN
-  ('honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon', 'honed_intake')
+  ( 'honed_viewer', 'honed_operator', 'honed_approver', 'honed_daemon', 'honed_intake'
+  , 'honed_asker'
+  )
 GROUP BY role.rolname;
 
 -- read_login --

@@ -8,14 +8,15 @@ from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.storage")
 
-#: What each role may do; each of the first three also does what the one before it may, and the
-#: daemon what the intake may.
+#: What each role may do; each of the first three also does what the one before it may, the
+#: operator what the asker may, and the daemon what the intake may.
 MAY = MappingProxyType(
     {
         "honed_viewer": "read everything but examples of statements",
         "honed_operator": "ask for cycles, stop and start, reject, roll back, settle dead letters",
         "honed_approver": "approve",
         "honed_daemon": "run the loop; never approve, never change the policy",
+        "honed_asker": "ask the language model by SQL, and read the answers to its own questions",
         "honed_intake": "store signals and count them; never read what one says",
     }
 )

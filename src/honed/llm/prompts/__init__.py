@@ -1,0 +1,1 @@
+"""Prompts, one a file: each message begins with a line such as ``-- system --``."""
