@@ -8,9 +8,13 @@ from typing import Self
 
 from honed.approval.decisions import expire_overdue
 from honed.backlog.scan import chosen, installed_sources, is_due, scan
+from honed.config import LlmProvider
+from honed.core.privacy import Scrubber
 from honed.core.target import Target
 from honed.errors import HonedError
 from honed.ledger.checkpoint import write_checkpoint
+from honed.llm.client import open_model
+from honed.llm.requests import answer_requests
 from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts
 from honed.loop.two_servers.member import Member
@@ -74,6 +78,8 @@ class Keeper:
             duties.append((self.scan_if_due, TICK_S))
             duties.append((self.drop_old_signals, RETENTION_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
+            if self._parts.settings.llm_provider is not LlmProvider.NONE:
+                duties.append((self.answer_texts, TICK_S))
         for duty, pause_s in duties:
             thread = threading.Thread(target=self._repeat, args=(duty, pause_s), daemon=True)
             thread.start()
@@ -143,6 +149,17 @@ class Keeper:
         for report in scan(self._parts.store, sources, settings) if sources else ():
             if report.error:
                 _LOG.warning("the source %s was not read: %s", report.source, report.error)
+
+    def answer_texts(self) -> None:
+        """Let the language model answer what was asked by ``honed.generate_text()``."""
+        parts = self._parts
+        try:
+            scrubber = Scrubber(parts.signer.derive("honed scrubber"))
+            model = open_model(parts.settings, parts.store, scrubber)
+            if model is not None:
+                answer_requests(parts.store, model, is_ending=self._ending.is_set)
+        except HonedError as error:
+            _LOG.warning("no text was generated: %s (%s)", error, error.hint)
 
     def _repeat(self, duty: Callable[[], None], pause_s: float) -> None:
         while not self._ending.is_set():
