@@ -1,0 +1,170 @@
+"""What a change says of itself: title, description and commit, made of evidence alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from honed.core.gate import GateResult
+from honed.core.step import Step
+from honed.forge.quoting import block, code, indented, plain
+
+#: Names the entry of the ledger that says why; git shows it by `git log --format=%(trailers)`.
+LEDGER_TRAILER: Final = "Honed-Ledger"
+TICKET_TRAILER: Final = "Honed-Ticket"
+_SUBJECT_CHARACTERS: Final = 72
+_MOST_GATES: Final = 30
+_UNTITLED: Final = "A change"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A test that failed on the base and passes on the change, as often as it was run."""
+
+    test: str
+    red: int
+    green: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a change. Its texts may be written by strangers.
+
+    Args:
+        title: what it does, in one line.
+
+        trouble: what was wrong, in a sentence.
+
+        error: the words and frames of the error, as they came; empty: there is none.
+
+        cause: why it happened, and why this settles it; empty: nobody knows.
+
+        proofs: tests that were red and are green.
+
+        gates: what each gate said.
+
+        risk_level: 1 to 10.
+
+        risk: what could go wrong, in a sentence.
+
+        base_commit: what it was proven on.
+
+        undo: steps that take it back; none: revert the commit.
+
+        ticket_id: the ticket that it is about.
+
+        ledger_index: the entry of the ledger that says why.
+
+        made_by: what made it: a template's name, or a model's.
+    """
+
+    title: str
+    trouble: str
+    base_commit: str
+    risk_level: int
+    error: str = ""
+    cause: str = ""
+    proofs: Sequence[Proof] = ()
+    gates: Sequence[GateResult] = ()
+    risk: str = ""
+    undo: Sequence[Step] = ()
+    ticket_id: int | None = None
+    ledger_index: int | None = None
+    made_by: str = ""
+
+
+def title(evidence: Evidence) -> str:
+    """Return the title of a change request, on one line."""
+    return plain(evidence.title) or _UNTITLED
+
+
+def body(evidence: Evidence) -> str:
+    """Return the description of a change request, in Markdown."""
+    parts = [
+        "## What was wrong",
+        code(evidence.trouble, 500) if evidence.trouble else "See the ticket.",
+        *([block(evidence.error)] if evidence.error else []),
+        *(["## Why this settles it", block(evidence.cause)] if evidence.cause else []),
+        "## What proves it",
+        _proofs(evidence.proofs),
+        *([_gates(evidence.gates)] if evidence.gates else []),
+        "## Risk",
+        _risk(evidence),
+        "## How to undo it",
+        _undo(evidence.undo),
+        "## Record",
+        _record(evidence),
+        "Close this request to say no: neither it nor another for the same cause comes again.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def commit_message(evidence: Evidence) -> str:
+    """Return the message of the commit, with a trailer that leads to the ledger's entry."""
+    parts = [_subject(evidence.title)]
+    if evidence.trouble:
+        parts.append(f"What was wrong:\n{indented(evidence.trouble)}")
+    if evidence.proofs:
+        tests = "\n".join(each.test for each in evidence.proofs[:_MOST_GATES])
+        parts.append(f"Red before, green after:\n{indented(tests)}")
+    trailers = {LEDGER_TRAILER: evidence.ledger_index, TICKET_TRAILER: evidence.ticket_id}
+    said = [f"{name}: {value}" for name, value in trailers.items() if value is not None]
+    return "\n\n".join([*parts, *(["\n".join(said)] if said else [])]) + "\n"
+
+
+def _subject(said: str) -> str:
+    """Return the first line of a commit: git takes ``---`` for its end, and # for a remark."""
+    line = plain(said, _SUBJECT_CHARACTERS)
+    if line[:1].isalnum():
+        return line
+    return f"{_UNTITLED}: {plain(said, _SUBJECT_CHARACTERS - 10)}" if line else _UNTITLED
+
+
+def _proofs(proofs: Sequence[Proof]) -> str:
+    if not proofs:
+        return "No test was red before: nothing but the gates speaks for this change."
+    return "\n".join(
+        f"- {code(each.test, 300)}: red {each.red} of {each.runs} times without this change,"
+        f" green {each.green} of {each.runs} times with it"
+        for each in proofs[:_MOST_GATES]
+    )
+
+
+def _gates(gates: Sequence[GateResult]) -> str:
+    rows = [
+        f"- {'passed' if each.passed else '**not passed**'}: {code(each.gate, 60)}"
+        f" {code(each.reason, 300)}{_numbers(each)}"
+        for each in gates[:_MOST_GATES]
+    ]
+    return "\n".join(rows)
+
+
+def _numbers(result: GateResult) -> str:
+    """Return the plain numbers behind what a gate says, a few of them."""
+    told = [
+        f"{name} = {value:.4g}"
+        for name, value in sorted(result.evidence.items())
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return f" ({code(', '.join(told[:6]), 200)})" if told else ""
+
+
+def _risk(evidence: Evidence) -> str:
+    said = f"Level {evidence.risk_level} of 10."
+    return f"{said} {code(evidence.risk, 500)}" if evidence.risk else said
+
+
+def _undo(steps: Sequence[Step]) -> str:
+    if not steps:
+        return "Revert the commit; nothing else was changed."
+    return "\n".join(f"- {code(each.description, 300)}" for each in steps)
+
+
+def _record(evidence: Evidence) -> str:
+    told = {
+        "ticket": evidence.ticket_id,
+        "entry of the ledger": evidence.ledger_index,
+        "proven on": code(evidence.base_commit, 64),
+        "made by": code(evidence.made_by, 100) if evidence.made_by else None,
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in told.items() if value is not None)
