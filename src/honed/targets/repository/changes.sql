@@ -1,0 +1,84 @@
+-- open --
+-- Opens a change, or finds the one that is open with this branch and head.
+SELECT honed.open_change(
+         %(draft)s::jsonb, %(open_limit)s::integer, make_interval(secs => %(cooldown_s)s::double precision)
+       ) AS change_id;
+
+-- why_withheld --
+-- Why a change would not be opened now; null: it would.
+SELECT honed.why_withheld(
+         %(target_id)s::bigint, %(ticket_id)s::bigint, %(root_cause)s::text, %(patch_digest)s::text
+       , %(lane)s::text, %(open_limit)s::integer
+       , make_interval(secs => %(cooldown_s)s::double precision)
+       ) AS reason;
+
+-- find --
+-- Changes of those states, newest first; without an id and with no state named, all.
+SELECT c.change_id
+     , c.target
+     , c.ticket_id
+     , c.ticket
+     , c.improvement_id
+     , c.title
+     , c.body
+     , c.state
+     , c.lane
+     , c.closed_by_person
+     , c.end_reason
+     , c.branch
+     , c.base_branch
+     , c.base_commit
+     , c.head_commit
+     , c.forge_head
+     , c.forge
+     , c.number
+     , c.url
+     , c.checks_state
+     , c.checks
+     , c.merge_commit
+     , c.ledger_index
+     , c.merge_asked_at
+     , c.merge_asked_by
+     , c.opened_at
+     , c.updated_at
+     , c.ended_at
+FROM honed.change_requests AS c
+WHERE (%(change_id)s::bigint IS NULL OR c.change_id = %(change_id)s::bigint)
+  AND (%(target)s::text = '' OR c.target = %(target)s::text)
+  AND (cardinality(%(states)s::text[]) = 0 OR c.state = ANY (%(states)s::text[]))
+ORDER BY c.change_id DESC
+LIMIT %(most)s::integer;
+
+-- list_events --
+-- Everything that became of a change, oldest first.
+SELECT event, detail, reason, done_by, acting_for, happened_at
+FROM honed.change_event
+WHERE change_id = %(change_id)s::bigint
+ORDER BY event_id;
+
+-- record --
+-- Records what a forge says; false: it said something newer before.
+SELECT honed.record_change(%(change_id)s::bigint, %(seen)s::jsonb) AS is_news;
+
+-- record_checks --
+-- Records what checks say of a head; false: it is another by now.
+SELECT honed.record_checks(%(change_id)s::bigint, %(head_commit)s::text, %(checks)s::jsonb) AS is_news;
+
+-- renew --
+-- Says that a change was proven again.
+SELECT honed.renew_change(
+         %(change_id)s::bigint, %(base_commit)s::text, %(head_commit)s::text
+       , %(patch_digest)s::text, %(body)s::text, %(ledger_index)s::bigint
+       );
+
+-- withdraw --
+-- Closes a change that honed itself no longer wants.
+SELECT honed.withdraw_change(%(change_id)s::bigint, %(reason)s::text);
+
+-- close --
+-- Closes a change for a person.
+SELECT honed.close_change(%(change_id)s::bigint, %(reason)s::text, %(acting_for)s::text);
+
+-- merge --
+-- Asks for a merge for a person.
+SELECT honed.merge_change(%(change_id)s::bigint, %(head_commit)s::text, %(acting_for)s::text);

@@ -1,0 +1,139 @@
+"""Changes between the store and a forge: the store says first what shall be."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from honed.core.forge import ChangeState, CheckState, Forge, Proposal
+from honed.errors import ChangeConflict, ChangeWithheld, ForgeUnavailable
+from honed.forge.connect import Place, connect
+from honed.storage.db import Database
+from honed.targets.repository import changes, reviewing
+from honed.targets.repository.change import Change, Limits, NewChange
+from honed.targets.repository.reviewing import Attention
+from honed.testing.forges.gitea import GITEA
+from honed.testing.forges.github import GITHUB
+from honed.testing.forges.gitlab import GITLAB
+from honed.testing.forges.server import FakeForge, Said, Trouble, serving
+from honed.testing.forges.state import FakeCheck
+from honed.testing.forges.waits import Waits
+
+
+@pytest.fixture(params=[GITHUB, GITLAB, GITEA], ids=lambda each: each.name)
+def fake(request: pytest.FixtureRequest) -> Iterator[FakeForge]:
+    with serving(request.param) as running:
+        yield running
+    assert running.undocumented == []
+
+
+@pytest.fixture
+def forge(fake: FakeForge) -> Forge:
+    place = Place(fake.dialect.name, "shop/cart", fake.url, "T")
+    return connect(place, clock=Waits().clock, environment={"T": fake.token})
+
+
+@pytest.fixture
+def new(target_id: int, fake: FakeForge) -> NewChange:
+    branches = fake.repository.branches
+    return NewChange(
+        target_id=target_id,
+        proposal=Proposal("improvement/12", "main", "Count from one", "Why."),
+        root_cause="AttributeError at shop.cart",
+        patch_digest="d" * 64,
+        base_commit=branches["main"],
+        head_commit=branches["improvement/12"],
+        forge=fake.dialect.name,
+        ledger_index=7,
+    )
+
+
+#: Opens the change on the forge.
+Publish = Callable[[], Change]
+
+
+@pytest.fixture
+def publish(daemon: Database, forge: Forge, new: NewChange) -> Publish:
+    def published() -> Change:
+        return reviewing.publish(daemon, forge, new, Limits(), Attention(["ada", "nobody"]))
+
+    return published
+
+
+def test_a_change_is_opened_checked_and_merged(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    theirs = fake.repository.changes[1]
+    assert (opened.number, theirs.labels, theirs.reviewers) == (1, ["honed"], ["ada"])
+    assert opened.url.startswith("https://")
+    fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PENDING, "running")]
+    with pytest.raises(ChangeConflict, match="pending"):
+        reviewing.merge(daemon, forge, opened.change_id)
+    fake.repository.checks[opened.head_commit] = [
+        FakeCheck("tests", CheckState.PASSED, "12 passed")
+    ]
+    merged = reviewing.merge(daemon, forge, opened.change_id)
+    assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, theirs.merge_commit)
+    assert merged.checks[0].tests is not None
+    assert merged.checks[0].tests.passed == 12
+    assert reviewing.merge(daemon, forge, opened.change_id).state is ChangeState.MERGED
+
+
+def test_a_crash_between_row_and_request_opens_one(
+    daemon: Database, fake: FakeForge, publish: Publish
+) -> None:
+    fake.troubles.append(Trouble(Said(500, {}), where="^POST", acts=True))
+    with pytest.raises(ForgeUnavailable):
+        publish()
+    assert publish().number == 1
+    assert len(fake.repository.changes) == 1
+    with daemon.transaction() as conn:
+        assert len(changes.changes(conn)) == 1
+
+
+def test_what_a_person_closes_there_is_known_here(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish, new: NewChange
+) -> None:
+    opened = publish()
+    fake.repository.changes[1].is_open = False
+    fake.repository.changes[1].version += 1
+    found = reviewing.refresh(daemon, forge, opened.change_id)
+    assert (found.state, found.closed_by_person) == (ChangeState.CLOSED, True)
+    again = replace(new, head_commit=fake.repository.commit("improvement/13"))
+    with pytest.raises(ChangeWithheld) as refused:
+        reviewing.publish(daemon, forge, again, Limits(cooldown=timedelta(seconds=0)), Attention())
+    assert refused.value.reason == "closed_by_person"
+    assert len(fake.repository.changes) == 1
+
+
+def test_what_honed_withdraws_is_closed_there_whatever_happens_between(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    fake.troubles.append(Trouble(Said(500, {}), times=9))
+    with pytest.raises(ForgeUnavailable):
+        reviewing.withdraw(daemon, forge, opened.change_id, "another settled it")
+    fake.troubles.clear()
+    assert fake.repository.changes[1].is_open
+    (closed,) = reviewing.settle(daemon, forge, "shop")
+    assert closed.state is ChangeState.CLOSED
+    assert fake.repository.changes[1].comments == ["another settled it"]
+    assert reviewing.settle(daemon, forge, "shop") == []
+    with daemon.transaction() as conn:
+        assert not changes.get(conn, opened.change_id).closed_by_person
+
+
+def test_what_somebody_pushes_is_not_merged(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
+    reviewing.refresh(daemon, forge, opened.change_id)
+    theirs = fake.repository.commit("improvement/12")
+    fake.repository.checks[theirs] = [FakeCheck("tests", CheckState.PASSED)]
+    with pytest.raises(ChangeConflict) as refused:
+        reviewing.merge(daemon, forge, opened.change_id)
+    assert refused.value.reason == "head_moved"
+    assert fake.repository.changes[1].is_open
