@@ -30,6 +30,25 @@ def suite(*cases: str, said: str = "") -> str:
     return f'<testsuites><testsuite name="shop" {said}>{"".join(cases)}</testsuite></testsuites>'
 
 
+def test_what_cannot_be_read_is_counted_and_its_result_is_kept() -> None:
+    xml = (
+        '<testsuite timestamp="yesterday"><properties><property name="dirty" value="perhaps"/>'
+        '<property name="other" value="x"/></properties>'
+        '<testcase name="a" time="long" line="last"/><testcase name="b" time="1,234.5" line="7"/>'
+        "</testsuite>"
+    )
+    query = {"dirty": "maybe", "committed_at": "then", "comit": "c0ffee", "branch": "main"}
+    taken = take(xml, **query)
+    assert taken.skipped == {
+        "bad_dirty": 2, "bad_committed_at": 1, "unknown_parameter": 1, "bad_timestamp": 1,
+        "bad_time": 1, "bad_line": 1,
+    }  # fmt: skip
+    assert json.loads(taken.answer) == {"accepted": 2, "skipped": dict(taken.skipped)}
+    assert [(each.body["branch"], "dirty" in each.body) for each in taken.signals] == [
+        ("main", False), ("main", False),
+    ]  # fmt: skip
+
+
 def outcomes(taken: Taken) -> list[object]:
     return [signal.body["outcome"] for signal in taken.signals]
 

@@ -88,6 +88,16 @@ def test_all_that_may_be_said_is_kept() -> None:
     }  # fmt: skip
 
 
+def test_what_cannot_be_read_is_counted_and_its_result_is_kept() -> None:
+    odd = {"test": TEST, "outcome": "passed", "at": "then", "duration_ms": "long"}
+    fine = {"test": TEST, "outcome": "passed", "at": None, "duration_ms": 0}
+    taken = take({"dirty": "maybe", "committed_at": [], "tests": [odd, fine]})
+    assert taken.skipped == {
+        "bad_dirty": 1, "bad_committed_at": 1, "bad_at": 1, "bad_duration_ms": 1,
+    }  # fmt: skip
+    assert [signal.body for signal in taken.signals] == [{"outcome": "passed"}] * 2
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [

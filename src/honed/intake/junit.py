@@ -11,7 +11,9 @@ Why it helps: tests in any language are seen over time, with one line in the pip
 
 Risk and rollback: it only stores; what fails is scrubbed before it is written. A file with a
 document type is refused, so no entity is ever expanded or fetched; elements may be nested 32 deep.
-What a test printed is not read. The setting `intake_sources_off` turns the source off.
+A value that cannot be read (`bad_dirty` and the like), or of a name that is not known here
+(`unknown_parameter`), is left out and counted in the answer, and its result is kept. What a test
+printed is not read. The setting `intake_sources_off` turns the source off.
 
 How it is measured: the view `honed.test_result` shows each, `honed.flaky_test` those that are
 flaky, where the commit is known; `honed intake status` counts them.
@@ -20,7 +22,7 @@ flaky, where the commit is known; `honed intake status` counts them.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isfinite
@@ -50,6 +52,8 @@ _XFAIL = "pytest.xfail"
 _ENDED = re.compile(r"^(?P<file>\S[^:\n]*):(?P<line>\d{1,9}): (?P<type>[\w.]+)\s*\Z", re.MULTILINE)
 _YES = {"true": True, "1": True, "false": False, "0": False}
 _RUN = ("run", "commit", "branch", "service", "environment")
+_PARAMETERS = frozenset({*_RUN, "dirty", "committed_at"})
+_LINE = re.compile(r"\d{1,9}")
 
 
 class JunitIntake(Intake):
@@ -96,6 +100,8 @@ class _Reader:
         self.results: list[tuple[Run, Result]] = []
         self.skipped: Counter[str] = Counter()
         self._request = request
+        self.skipped["unknown_parameter"] += len(request.query.keys() - _PARAMETERS)
+        self._check_run(request.query)
         self._depth = 0
         self._suites: list[Mapping[str, str]] = []
         self._properties: dict[str, str] = {}
@@ -131,10 +137,13 @@ class _Reader:
             raise MalformedSignal(msg, hint="its root is <testsuites> or <testsuite>")
         if tag == "testsuite":
             self._suites.append(attributes)
+            self._check("timestamp", attributes, moment)
         elif tag == "testcase":
             self._case = _Case(attributes)
         elif tag == "property" and self._case is None:
-            self._properties[attributes.get("name", "")] = attributes.get("value", "")
+            told = {attributes.get("name", ""): attributes.get("value", "")}
+            self._properties |= told
+            self._check_run(told)
         elif tag in _SAYING and self._case is not None:
             self._said = _Said(tag, attributes)
             self._case.said.append(self._said)
@@ -163,6 +172,19 @@ class _Reader:
             run = _run(self._request.query, self._properties, suite)
             at = parse_time(suite.get("timestamp"), self._request.received_at)
             self.results += ((run, result) for result in _results(case, suite, at))
+            self._check("time", case.attributes, _milliseconds)
+            self._check("line", case.attributes, _LINE.fullmatch)
+
+    def _check_run(self, said: Mapping[str, str]) -> None:
+        self._check("dirty", said, _yes)
+        self._check("committed_at", said, moment)
+
+    def _check(
+        self, name: str, said: Mapping[str, str], read: Callable[[str], object | None]
+    ) -> None:
+        """Count a value that is said and cannot be read."""
+        if said.get(name) and read(said[name]) is None:
+            self.skipped[f"bad_{name}"] += 1
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
@@ -176,10 +198,14 @@ def _run(*said: Mapping[str, str]) -> Run:
     known = {name: next((each[name] for each in told if each.get(name)), "") for name in _RUN}
     known["environment"] = known["environment"] or suite.get("hostname", "")
     dirty, committed_at = (
-        next((each[name].lower() for each in told if each.get(name)), "")
+        next((each[name] for each in told if each.get(name)), "")
         for name in ("dirty", "committed_at")
     )
-    return Run(is_dirty=_YES.get(dirty), committed_at=moment(committed_at), **known)
+    return Run(is_dirty=_yes(dirty), committed_at=moment(committed_at), **known)
+
+
+def _yes(said: str) -> bool | None:
+    return _YES.get(said.lower())
 
 
 def _results(case: _Case, suite: Mapping[str, str], at: datetime) -> Iterator[Result]:
@@ -191,7 +217,7 @@ def _results(case: _Case, suite: Mapping[str, str], at: datetime) -> Iterator[Re
         at=at,
         duration_ms=_milliseconds(said.get("time", "")),
         file=said.get("file", ""),
-        line=int(said["line"]) if re.fullmatch(r"\d{1,9}", said.get("line", "")) else 0,
+        line=int(said["line"]) if _LINE.fullmatch(said.get("line", "")) else 0,
     )
     earlier = [each for each in case.said if each.tag in _EARLIER]
     later = [each for each in case.said if each.tag in _LATER]

@@ -13,7 +13,8 @@ Why it helps: tests that fail, and tests that pass and fail on the same commit, 
 and become tickets.
 
 Risk and rollback: it only stores; what fails is scrubbed before it is written. What has no name or
-no outcome is left out and counted; the setting `intake_sources_off` turns the source off.
+no outcome is left out and counted; so is a value that cannot be read (`bad_dirty` and the like),
+while its result is kept. The setting `intake_sources_off` turns the source off.
 
 How it is measured: the view `honed.test_result` shows each, `honed.flaky_test` those that are
 flaky; `honed intake status` counts them.
@@ -21,7 +22,7 @@ flaky; `honed intake status` counts them.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import ClassVar
 
@@ -64,7 +65,7 @@ class PytestIntake(Intake):
             raise MalformedSignal(msg, hint=hint)
         run = _run(said)
         results: list[Result] = []
-        skipped: Counter[str] = Counter()
+        skipped = _unread(said)
         for each in islice(tests, _MOST_TESTS):
             if not isinstance(each, Mapping) or not text_in(each, "test"):
                 skipped["no_test"] += 1
@@ -72,20 +73,42 @@ class PytestIntake(Intake):
                 skipped["no_outcome"] += 1
             else:
                 results.append(_result(each, request))
+                skipped.update(_unread(each))
         skipped["too_many"] += max(0, len(tests) - _MOST_TESTS)
         signals = tuple(signal_of(run, result) for result in results)
         answer = {"accepted": len(signals), "skipped": dict(+skipped)}
         return Taken(signals, +skipped, json.dumps(answer).encode())
 
 
+def _unread(said: Mapping[str, Json]) -> Counter[str]:
+    """Return by reason what is said and cannot be read: it is left out, and the rest is taken."""
+    return Counter(
+        f"bad_{name}"
+        for name, read in _READ.items()
+        if said.get(name) not in (None, "") and read(said[name]) is None
+    )
+
+
+def _bool(said: Json) -> bool | None:
+    return said if isinstance(said, bool) else None
+
+
+#: What may be said in another form than it is read in.
+_READ: Mapping[str, Callable[[Json], object | None]] = {
+    "dirty": _bool,
+    "committed_at": moment,
+    "at": moment,
+    "duration_ms": lambda said: number_in({"said": said}, "said"),
+}
+
+
 def _run(said: Mapping[str, Json]) -> Run:
-    dirty = said.get("dirty")
     return Run(
         run=text_in(said, "run"),
         commit=text_in(said, "commit"),
         committed_at=moment(said.get("committed_at")),
         branch=text_in(said, "branch"),
-        is_dirty=dirty if isinstance(dirty, bool) else None,
+        is_dirty=_bool(said.get("dirty")),
         service=text_in(said, "service"),
         environment=text_in(said, "environment"),
     )
