@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.core.canonical import Json
-from honed.core.privacy import Scrubber
+from honed.core.privacy import _MOST_LISTS, Scrubber
+from honed.core.secrets import find_secrets
+from honed.core.sensitive.rule import masked
+from honed.core.sensitive.screen import is_long_id, rules_for
 from honed.testing.corpus import DECOYS, PLANTED, Planted
 
 KEY = b"key of a test"
@@ -131,6 +134,40 @@ def test_scrubbing_a_value_twice_changes_nothing(value: Json) -> None:
 def test_what_was_seen_before_makes_no_difference(text: str) -> None:
     scrubber = Scrubber(KEY)
     assert scrubber.text(text) == scrubber.text(text) == Scrubber(KEY).text(text)
+
+
+@given(st.lists(VALUES, max_size=4))
+def test_values_that_were_seen_before_make_no_difference(values: list[Json]) -> None:
+    scrubber = Scrubber(KEY)
+    fresh = [Scrubber(KEY).value(each) for each in values]
+    assert [scrubber.value(each) for each in values] == fresh
+    assert [scrubber.value(each) for each in values] == fresh
+
+
+def test_lists_that_only_look_alike_are_told_apart(scrubber: Scrubber) -> None:
+    likes: list[Json] = [
+        ["a", "b"],
+        ["a", "--" + "password", "b"],
+        ["a", 1],
+        ["a", True],
+        ["a", 1.0],
+    ]
+    for each in likes * 2:
+        assert json.dumps(scrubber.value(each)) == json.dumps(Scrubber(KEY).value(each))
+
+
+def test_what_is_remembered_of_lists_is_bounded(scrubber: Scrubber) -> None:
+    scrubber.value([[f"line {number}", "x"] for number in range(3 * _MOST_LISTS)])
+    scrubber.value([["a" * 2000], [""] * 100])
+    assert len(scrubber._harmless) <= _MOST_LISTS
+    assert all(len(each) <= 16 and len("".join(each)) <= 1024 for each in scrubber._harmless)
+
+
+@given(st.text("0123456789abcdef-", min_size=14, max_size=40) | st.uuids().map(str) | TEXTS)
+def test_nothing_can_be_found_in_a_long_id(text: str) -> None:
+    if is_long_id(text):
+        assert rules_for(masked(text)) == []
+        assert find_secrets(text) == []
 
 
 @given(st.text())

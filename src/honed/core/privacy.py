@@ -10,7 +10,7 @@ from typing import TypeVar
 from honed.core.canonical import Json
 from honed.core.sensitive.credentials import hides
 from honed.core.sensitive.rule import Rule, find, masked, plain
-from honed.core.sensitive.screen import rules_for
+from honed.core.sensitive.screen import is_long_id, rules_for
 
 KeyT = TypeVar("KeyT")
 AnswerT = TypeVar("AnswerT")
@@ -27,6 +27,11 @@ _NOTHING = frozenset({"", "[Filtered]"})
 #: Harmless texts that are remembered, each of at most so many characters: a few megabytes.
 _MOST_KEPT = 8192
 _LONGEST_KEPT = 256
+#: Harmless lists of texts that are remembered, each of at most so many texts and characters: the
+#: lines of code around a call come with each error that passes there.
+_MOST_LISTS = 2048
+_MOST_TEXTS = 16
+_LONGEST_LIST = 1024
 _DIGEST_BYTES = 16
 #: What is nested deeper is cut off; a parser that recurses stops at about a thousand.
 _MOST_DEPTH = 100
@@ -57,10 +62,12 @@ class Scrubber:
 
     def __init__(self, key: bytes) -> None:
         self._hmac = hmac.new(key, digestmod="sha256")
-        self._texts = _Memory(self._scrubbed)
+        self._texts = _Texts(self._scrubbed)
         self._names = _Memory(self._name)
         #: By the mask of a text.
         self._rules = _Memory(rules_for)
+        #: Lists in which nothing was found.
+        self._harmless: set[tuple[str, ...]] = set()
         #: Scrubbed texts, by a keyed digest of what they were.
         self._outcomes: dict[bytes, str] = {}
         self._digest_key = sha256(key).digest()
@@ -119,6 +126,17 @@ class Scrubber:
     def _array(self, value: Sequence[Json], depth: int) -> Json:
         if depth > _MOST_DEPTH:
             return _TOO_DEEP
+        texts = _short_texts(value)
+        if texts is not None and texts in self._harmless:
+            return value
+        scrubbed = self._each(value, depth)
+        if texts is not None and scrubbed == list(texts):
+            if len(self._harmless) >= _MOST_LISTS:
+                self._harmless.clear()
+            self._harmless.add(texts)
+        return scrubbed
+
+    def _each(self, value: Sequence[Json], depth: int) -> Json:
         if len(value) == _PAIR and isinstance(value[0], str) and self._names[value[0]] is None:
             return [self._texts[value[0]], self._hidden(value[1])]
         scrubbed = [
@@ -220,6 +238,24 @@ class _Memory(dict[str, AnswerT]):
         if (answer is text or not answer) and len(text) <= _LONGEST_KEPT:
             _keep(self, text, answer)
         return answer
+
+
+class _Texts(_Memory[str]):
+    """Scrubbed texts. Ids are not kept: each comes once, and would drive out what comes again."""
+
+    def __missing__(self, text: str) -> str:
+        return text if is_long_id(text) else super().__missing__(text)
+
+
+def _short_texts(value: Sequence[Json]) -> tuple[str, ...] | None:
+    """Return the texts of an array that has nothing else, and few of them; None of another."""
+    if not 0 < len(value) <= _MOST_TEXTS or not isinstance(value[0], str):
+        return None
+    try:
+        size = len("".join(value))  # type: ignore[arg-type]  # says so where one is no text
+    except TypeError:
+        return None
+    return tuple(value) if size <= _LONGEST_LIST else None  # type: ignore[arg-type]  # they are texts
 
 
 def _keep(memory: dict[KeyT, AnswerT], key: KeyT, answer: AnswerT) -> None:

@@ -5,6 +5,7 @@ sensitive. To map each byte to a class and to search for short runs of classes c
 the patterns cost, so a rule is tried only where what it needs occurs.
 """
 
+import re
 from collections.abc import Iterable
 
 from honed.core.sensitive.credentials import AWS_SECRET, NAMED, SCHEMES, USERINFO
@@ -51,11 +52,18 @@ _OPAQUE_SHAPE = "a" * 16
 _LEAST_AWS = 40 + 3
 _HEX = b"0abcdef-"
 _UUID_LENGTH = 36
+#: Of a length at which ids are all different.
+_LONG_ID = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{16,}|(?=[0-9a-f]*-)[0-9a-f-]{36}")
 
 
 def needed(rules: Iterable[Rule], lowered: str) -> list[Rule]:
     """Return those of ``rules`` that need something of ``lowered``, a mask in small letters."""
     return [rule for rule in rules if any(need in lowered for need in rule.needs)]
+
+
+def is_long_id(text: str) -> bool:
+    """Return whether ``text`` is an id in which no rule finds anything, by a look at it alone."""
+    return _LONG_ID.fullmatch(text) is not None
 
 
 def rules_for(mask: str) -> list[Rule]:
