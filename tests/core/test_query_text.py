@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honed.core.query_text import without_values
+from honed.core.query_text import _MOST_KNOWN, _VALUELESS, without_values
 
 WORD = "swordfish"
 SYSTEMS = ("postgresql", "mysql", "sqlite", "microsoft.sql_server", "other_sql", "")
@@ -94,6 +94,14 @@ def test_what_stands_between_quotes_is_gone(value: str, system: str) -> None:
 def test_doing_it_twice_changes_nothing(query: str, system: str) -> None:
     once = without_values(f"select {query}", system)
     assert without_values(once, system) == once
+
+
+def test_what_is_remembered_of_queries_holds_no_value_and_is_bounded() -> None:
+    for number in range(3 * _MOST_KNOWN):
+        without_values(f"CALL a{number}b($1, '{WORD}')", "postgresql")
+        without_values(f"CALL a{number}b($1)", "postgresql")
+    assert 0 < len(_VALUELESS) <= _MOST_KNOWN
+    assert not any(WORD in query for query, _ in _VALUELESS)
 
 
 def test_a_huge_query_is_bounded() -> None:

@@ -55,6 +55,13 @@ _LIST: Final = re.compile(r"\(\s*\?(?:\s*,\s*\?)*+\s*\)")
 _LISTS: Final = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))++")
 
 
+#: Queries in which there was no value to leave out, with their systems: services send the same few
+#: again and again, with places for values. What holds a value is not kept.
+_VALUELESS: Final[set[tuple[str, str]]] = set()
+_MOST_KNOWN: Final = 2_048
+_LONGEST_KNOWN: Final = 2_048
+
+
 def without_values(query: str, system: str = "") -> str:
     """Return ``query`` with a question mark for every value, without comments and spare blanks.
 
@@ -66,7 +73,17 @@ def without_values(query: str, system: str = "") -> str:
 
         system: what OpenTelemetry calls the database: ``postgresql``; empty: unknown.
     """
-    system = system.lower()
+    if (query, system) in _VALUELESS:
+        return query
+    bare = _bare(query, system.lower())
+    if bare == query and len(query) + len(system) <= _LONGEST_KNOWN:
+        if len(_VALUELESS) >= _MOST_KNOWN:
+            _VALUELESS.clear()
+        _VALUELESS.add((query, system))
+    return bare
+
+
+def _bare(query: str, system: str) -> str:
     if system not in _SQL and (system or not _VERB.match(query)):
         command = _COMMAND.match(query)
         return command[1] if command else ""

@@ -65,14 +65,15 @@ def read_spans(request: ExportTraceServiceRequest, reading: Reading) -> None:
     each; it is taken once, from the innermost, as far as they are in one request.
     """
     items = list(_items(request, reading))
-    within = [item for item in items if item.span.parent_span_id]
+    # Most spans only took their time.
+    telling = [item for item in items if item.inference or item.exceptions]
+    within = [item for item in telling if item.span.parent_span_id]
     wrappers = {item.parent for item in within if item.inference}
     below = {(item.parent, told.fingerprint) for item in within for _, told in item.exceptions}
     for item in items:
-        is_asking = item.key not in wrappers
         reading.signals.append(
             _inference(item, item.inference, reading)
-            if item.inference and is_asking
+            if item.inference and item.key not in wrappers
             else _span(item, reading)
         )
         for time, told in item.exceptions:
@@ -99,7 +100,7 @@ def _items(request: ExportTraceServiceRequest, reading: Reading) -> Iterator[_It
                     scope=scope.scope.name,
                     attributes=attributes,
                     inference=read_inference(attributes),
-                    exceptions=list(_exceptions(span, reading)),
+                    exceptions=list(_exceptions(span, reading)) if span.events else [],
                 )
 
 
@@ -170,13 +171,13 @@ def _exception(item: _Item, time: int, told: Told, reading: Reading) -> Signal:
 
 
 def _place(item: _Item, reading: Reading) -> dict[str, Json]:
-    span = item.span
+    span, status = item.span, item.span.status
     return {
         **_ids(span),
         "parent_span_id": span.parent_span_id.hex(),
         "kind": _KINDS.get(span.kind, ""),
-        "status": _STATUSES.get(span.status.code, ""),
-        "status_message": reading.text(span.status.message),
+        "status": _STATUSES.get(status.code, ""),
+        "status_message": reading.text(status.message),
         "scope": item.scope,
     }
 
