@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from honed.config import Settings
 from honed.core.signal import Signal, SignalType
@@ -32,7 +33,7 @@ class Untouched:
 def a_signal(**changes: Any) -> Signal:
     """Return a log line, or what the changes make of it."""
     plain = Signal(SignalType.LOG, "shop.cart", NOON, service="shop", body={"message": "hello"})
-    return replace(plain, **changes)
+    return structs.replace(plain, **changes)
 
 
 def a_fault(fingerprint: str, **changes: Any) -> Signal:

@@ -80,6 +80,25 @@ def test_the_lines_around_are_told_without_those_of_a_key() -> None:
     )  # fmt: skip
 
 
+def test_a_call_that_was_seen_before_is_told_as_it_comes_now() -> None:
+    before: list[Json] = ["a", "b"]
+    calls = [
+        frame("total", lineno=1, pre_context=before, vars={"n": "1"}),
+        frame("total", lineno=1, pre_context=before, vars={"n": "2", "__name__": "shop"}),
+        frame("total", lineno=True, pre_context=["a\nb"], vars={}),
+        frame("total", lineno=1.0, pre_context=["a", 1, "b"], in_app=1),
+        frame("total", lineno=2, pre_context=["a" * 5_000]),
+    ]
+    for _ in range(2):
+        exceptions = read(event(raised("E", "", *calls))).body["exceptions"]
+        told = as_list(as_list(exceptions)[0]["frames"])
+        assert [each.get("line") for each in told] == [1, 1, None, None, 2]
+        assert [each.get("vars") for each in told] == [{"n": "1"}, {"n": "2"}, None, None, None]
+        assert [each["before"] for each in told] == [
+            before, before, ["a\nb"], before, ["a" * 5_000],
+        ]  # fmt: skip
+
+
 def as_list(value: Json) -> list[dict[str, Json]]:
     assert isinstance(value, list)
     return value

@@ -3,9 +3,10 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
+
+import msgspec
 
 from honed.core.canonical import Json
 from honed.core.signal import Signal
@@ -14,38 +15,35 @@ from honed.core.signal import Signal
 _BEARER = "bearer "
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request to an intake's path."""
 
     method: str
     #: Without the query.
     path: str
     #: What stands in the path's places: ``{"project": "7"}``.
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: Names in lower case; of a name that comes twice, the last.
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The whole body, inflated; empty while only the key is asked for.
     body: bytes = b""
     #: When it came: for what does not say when it happened.
-    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    received_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What an intake has read in one request."""
 
     signals: tuple[Signal, ...] = ()
     #: How many items were left out, by reason: a short word with underscores, of a fixed set.
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: What the sender is answered, with status 200, once the signals are safe.
     answer: bytes = b"{}"
     content_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why a request is turned away."""
 
     #: Of HTTP.
@@ -56,14 +54,13 @@ class Refusal:
     retry_after_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a sender is told."""
 
     body: bytes
     content_type: str = "application/json"
     #: What a wire has beside those of HTTP, which are sent anyway: Retry-After is one of them.
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Intake(ABC):

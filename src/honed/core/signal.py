@@ -1,9 +1,10 @@
 """A signal: one thing that a service, a test run or a user has told honed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from honed.core.canonical import Json
 
@@ -29,11 +30,12 @@ class SignalType(StrEnum):
     INFERENCE = "inference"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True):
     """One thing that was told, as a plug-in of the intake has read it.
 
     It is scrubbed after that and before it is first written: a plug-in hands on what was said.
+    A server makes thousands in a second: a Struct is made six times as fast as a dataclass that is
+    frozen, which sets one field after the other.
     """
 
     type: SignalType
@@ -54,4 +56,4 @@ class Signal:
     #: ``files``, a list of paths in the service's own code.
     fingerprint: str = ""
     #: All else that was said, as JSON.
-    body: Mapping[str, Json] = field(default_factory=dict)
+    body: Mapping[str, Json] = msgspec.field(default_factory=dict)

@@ -14,10 +14,11 @@ left out and counted as `empty`; the setting `intake_sources_off` turns the sour
 How it is measured: the view `honed.user_feedback` shows each; `honed intake status` counts them.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
+
+import msgspec
 
 from honed.core.canonical import Json
 from honed.core.intake import Intake, Request, Taken
@@ -44,20 +45,20 @@ class FeedbackIntake(Intake):
             MalformedSignal: the body is neither an object nor a list of objects.
         """
         said = parse_json(request.body)
-        if not isinstance(said, Mapping | list):
+        if not isinstance(said, dict | list):
             msg = "feedback is a JSON object, or a list of them"
             raise MalformedSignal(msg, hint='send {"text": "what the user said"}')
         signals: list[Signal] = []
         skipped: Counter[str] = Counter()
         for each in said if isinstance(said, list) else [said]:
-            if not isinstance(each, Mapping):
+            if not isinstance(each, dict):
                 skipped["no_object"] += 1
             elif (signal := _signal(each, request)) is None:
                 skipped["empty"] += 1
             else:
                 signals.append(signal)
         answer = {"accepted": len(signals), "skipped": dict(skipped)}
-        return Taken(tuple(signals), skipped, json.dumps(answer).encode())
+        return Taken(tuple(signals), skipped, msgspec.json.encode(answer))
 
 
 def _signal(said: Mapping[str, Json], request: Request) -> Signal | None:
@@ -70,7 +71,7 @@ def _signal(said: Mapping[str, Json], request: Request) -> Signal | None:
     if user := text_in(said, "user"):
         # What is called so is hidden by the scrubber whatever it looks like.
         body["user_token"] = user
-    if isinstance(said.get("properties"), Mapping):
+    if isinstance(said.get("properties"), dict):
         body["properties"] = said["properties"]
     return Signal(
         type=SignalType.FEEDBACK,

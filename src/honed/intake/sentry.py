@@ -20,14 +20,15 @@ How it is measured: `honed intake status` counts what came and what was left out
 errors of one cause are one group, with how often, since when and in which releases.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import structs
 
 from honed.core.canonical import Json
 from honed.core.intake import Answer, Intake, Refusal, Request, Taken
@@ -122,7 +123,7 @@ class SentryIntake(Intake):
         # Seconds, categories (none: all) and scope, as
         # develop.sentry.dev/sdk/expected-features/rate-limiting has it.
         limits = {"X-Sentry-Rate-Limits": f"{refusal.retry_after_s}::organization"}
-        return replace(told, headers=limits)
+        return structs.replace(told, headers=limits)
 
 
 @lru_cache(1)
@@ -161,7 +162,7 @@ def _answer(envelope: Envelope, reading: Reading) -> bytes:
     """Return the event's id, as the SDKs expect it."""
     ids = (text_in(signal.body, "event_id") for signal in reading.signals)
     told = event_id(envelope.header) or next(filter(None, ids), "")
-    return json.dumps({"id": told} if told else {}).encode()
+    return msgspec.json.encode({"id": told} if told else {})
 
 
 def _key_of_dsn(body: bytes) -> str:

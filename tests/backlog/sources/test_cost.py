@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from honed.backlog.decide import resolve
 from honed.backlog.draft import Draft
@@ -151,7 +152,7 @@ def test_what_costs_next_to_nothing_is_left_alone(at_noon: Database, sender: Sen
 
 
 def test_a_cost_that_nobody_knows_is_none(at_noon: Database, sender: Sender) -> None:
-    unknown = [replace(each, body={"cost_usd": None}) for each in asked("own-model", 100)]
+    unknown = [structs.replace(each, body={"cost_usd": None}) for each in asked("own-model", 100)]
     sender.signals(unknown)
     assert said(at_noon) == []
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from honed.backlog.draft import Draft
 from honed.backlog.sources.performance import Performance
@@ -120,7 +121,7 @@ def test_next_to_nothing_of_the_time_is_not_worth_a_ticket(at_noon: Database) ->
     with sending(at_noon) as sender:
         sender.signals(spans(times=3))
         sender.signals(
-            replace(each, value=(each.value or 0) * 1000) for each in spans("GET /order")
+            structs.replace(each, value=(each.value or 0) * 1000) for each in spans("GET /order")
         )
     assert said(at_noon) == []
 
@@ -133,7 +134,7 @@ def test_the_tail_is_looked_at_where_there_are_enough_calls(at_noon: Database) -
             is_late = each.at > NOW - timedelta(hours=12)
             for number in range(40):
                 slow = 8.0 if is_late and number < 6 else 1.0
-                yield replace(each, value=100 * slow * chance.lognormvariate(0, 0.1))
+                yield structs.replace(each, value=100 * slow * chance.lognormvariate(0, 0.1))
 
     with sending(at_noon) as sender:
         sender.signals(calls())

@@ -11,11 +11,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from msgspec import structs
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from honed.core.intake import Answer, Intake, Refusal, Request
@@ -110,7 +110,7 @@ class Door:
             if not key and found.intake.has_key_in_body:
                 body = await self._body(request, receive)
                 head = inflate_head(body, _encoding(request), _HEAD_BYTES)
-                key = found.intake.key(replace(request, body=head))
+                key = found.intake.key(structs.replace(request, body=head))
             project = await self._project_of(key)
             project_id = project.project_id
             self._check(found.intake, project, request)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from msgspec import structs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -68,7 +68,7 @@ def _read(record: LogRecord, logger: str, origin: Origin, reading: Reading) -> N
     if line is None:
         reading.reject("no_message")
     else:
-        reading.signals.append(line if is_error else replace(line, fingerprint=""))
+        reading.signals.append(line if is_error else structs.replace(line, fingerprint=""))
 
 
 def _line(

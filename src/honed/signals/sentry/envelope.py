@@ -6,8 +6,9 @@ A payload is as long as its header says, or else ends with its line
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from honed.core.canonical import Json
 from honed.core.wire import text_in
@@ -23,22 +24,20 @@ _HINT: Final = "the first line of an envelope is a JSON object, and so is the fi
 _NEWLINE: Final = ord("\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One thing that an envelope holds."""
 
     type: str
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What came in one request."""
 
     header: Mapping[str, Json]
     items: tuple[Item, ...] = ()
     #: How many items could not be read, by reason.
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 def parse_envelope(body: bytes) -> Envelope:

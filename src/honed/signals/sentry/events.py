@@ -4,13 +4,10 @@ Nothing is cut here, because half of a secret is not recognised as one; what an 
 of is left out as a whole.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from honed.core.canonical import Json
-from honed.core.fault import Frame
 from honed.core.fingerprint import culprit, files, fingerprint, log_fingerprint, title
 from honed.core.signal import Signal, SignalType
 from honed.core.wire import number_in, text_in
@@ -35,9 +32,6 @@ _BREADCRUMB: Final = ("timestamp", "type", "category", "level", "message", "data
 _REQUEST: Final = ("method", "url", "query_string", "headers", "data")
 #: Of a user what names no person, or is replaced by a token before it is stored.
 _USER: Final = ("id", "email", "ip_address")
-#: A line of a key that has many, such as PEM's, quoted or not.
-_KEY: Final = re.compile(r"(?=[a-z+/]*[A-Z])(?=[A-Za-z+/]*\d)[A-Za-z0-9+/]{48,}")
-_SHORTEST_KEY: Final = 48
 #: Told in places of their own.
 _CONTEXTS_ELSEWHERE: Final = frozenset({"trace", "feedback", "runtime"})
 #: What stands in a client's own fingerprint for that of honed.
@@ -102,8 +96,8 @@ def _exception(event: Mapping[str, Json], source: Source) -> Signal | None:
         **_circumstances(event),
     }
     subject = f"{type_} at {place}" if place else type_
-    signal = source.signal(SignalType.EXCEPTION, subject, about)
-    return replace(signal, fingerprint=_group(event, fingerprint(found)))
+    group = _group(event, fingerprint(found))
+    return source.signal(SignalType.EXCEPTION, subject, about, fingerprint=group)
 
 
 def _log(event: Mapping[str, Json], source: Source) -> Signal | None:
@@ -119,8 +113,8 @@ def _log(event: Mapping[str, Json], source: Source) -> Signal | None:
         "params": object_in(event, "logentry").get("params"),
         **_circumstances(event),
     }
-    signal = source.signal(SignalType.LOG, logger or "log", about)
-    return replace(signal, fingerprint=_group(event, log_fingerprint(logger, template)))
+    group = _group(event, log_fingerprint(logger, template))
+    return source.signal(SignalType.LOG, logger or "log", about, fingerprint=group)
 
 
 def _message(event: Mapping[str, Json]) -> tuple[str, str]:
@@ -148,40 +142,9 @@ def _told_exception(each: Thrown) -> Json:
             "message": each.message,
             "handled": each.mechanism.get("handled"),
             "mechanism": text_in(each.mechanism, "type"),
-            "frames": [
-                _told_frame(frame, said) for frame, said in zip(each.frames, each.told, strict=True)
-            ],
+            "frames": [call.told() for call in each.calls],
         }
     )
-
-
-def _told_frame(frame: Frame, said: Mapping[str, Json]) -> Json:
-    variables = object_in(said, "vars")
-    return told(
-        {
-            "file": frame.file,
-            "module": frame.module,
-            "function": frame.function,
-            "line": frame.line or None,
-            "code": frame.code,
-            "in_app": frame.is_in_app,
-            "before": _lines(said, "pre_context"),
-            "after": _lines(said, "post_context"),
-            # Python sets the others by itself.
-            "vars": {k: v for k, v in variables.items() if not k.startswith("__")},
-        }
-    )
-
-
-def _lines(said: Mapping[str, Json], key: str) -> list[Json]:
-    """Return lines of code, without those of a key of many lines, which nobody sees in one."""
-    value = said.get(key)
-    lines = value if isinstance(value, list) else []
-    return ["..." if _is_of_a_key(line) else line for line in lines if isinstance(line, str)]
-
-
-def _is_of_a_key(line: str) -> bool:
-    return len(line) >= _SHORTEST_KEY and _KEY.search(line) is not None
 
 
 def _circumstances(event: Mapping[str, Json]) -> dict[str, Json]:

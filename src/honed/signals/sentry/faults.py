@@ -1,35 +1,31 @@
 """Exceptions as Sentry tells them, the first cause first, as one fault."""
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from honed.core.canonical import Json
-from honed.core.fault import Fault, Frame, is_in_app
+from honed.core.fault import Fault
 from honed.core.wire import text_in
+from honed.signals.sentry.frames import Call, read_call
 from honed.signals.sentry.protocol import object_in, objects_in, whole_in
 
 #: More are left out: of exceptions and of frames the last, which are the outermost and the
 #: innermost, stay.
 MOST_EXCEPTIONS: Final = 64
 MOST_FRAMES: Final = 256
-_LAST_LINE: Final = 2**31
-#: Files of a browser are URLs; parts of them become names, in which a password is not recognised.
-_USERINFO: Final = re.compile(r"(?<=//)[^/\s]*@")
 
 
-@dataclass(frozen=True, slots=True)
-class Thrown:
+class Thrown(msgspec.Struct, frozen=True):
     """One exception of an event."""
 
     #: With its module where that is told.
     type: str
     message: str
-    frames: tuple[Frame, ...]
-    #: The same frames as they are told.
-    told: Sequence[Mapping[str, Json]]
+    calls: Sequence[Call]
     mechanism: Mapping[str, Json]
 
 
@@ -38,13 +34,12 @@ def thrown(event: Mapping[str, Json]) -> list[Thrown]:
     found = []
     for said in objects_in(event, "exception")[-MOST_EXCEPTIONS:]:
         module, name = text_in(said, "module"), text_in(said, "type")
-        told = objects_in(object_in(said, "stacktrace"), "frames")[-MOST_FRAMES:]
+        frames = objects_in(object_in(said, "stacktrace"), "frames")[-MOST_FRAMES:]
         found.append(
             Thrown(
                 type=f"{module}.{name}" if module and name else name,
                 message=text_in(said, "value"),
-                frames=tuple(_frame(each) for each in told),
-                told=told,
+                calls=[read_call(each) for each in frames],
                 mechanism=object_in(said, "mechanism"),
             )
         )
@@ -60,24 +55,6 @@ def fault(exceptions: Sequence[Thrown], platform: str) -> Fault | None:
         platform: what the event says.
     """
     return _tree(exceptions) or _chain(exceptions, is_context=platform == "python")
-
-
-def _frame(said: Mapping[str, Json]) -> Frame:
-    """Return a frame. A file of the app is told from the app's root on, others as a whole path."""
-    file, path = text_in(said, "filename"), text_in(said, "abs_path")
-    if "//" in file or "//" in path:
-        file, path = _USERINFO.sub("", file), _USERINFO.sub("", path)
-    told = said.get("in_app")
-    in_app = told if isinstance(told, bool) else is_in_app(path or file)
-    line = whole_in(said, "lineno") or 0
-    return Frame(
-        file=(file or path) if in_app else (path or file),
-        module=text_in(said, "module"),
-        function=text_in(said, "function"),
-        line=line if 0 < line < _LAST_LINE else 0,
-        code=text_in(said, "context_line").strip(),
-        is_in_app=in_app,
-    )
 
 
 def _chain(exceptions: Sequence[Thrown], *, is_context: bool) -> Fault | None:
@@ -123,7 +100,7 @@ def _tree(exceptions: Sequence[Thrown]) -> Fault | None:
 def _fault(
     each: Thrown, cause: Fault | None, members: tuple[Fault, ...], *, is_context: bool
 ) -> Fault:
-    frames = each.frames
+    frames = tuple([call.frame for call in each.calls])
     return Fault(
         type=each.type,
         message=each.message,

@@ -99,7 +99,7 @@ def _span(
 def _values(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return attributes without the types of their values."""
     return {
-        name: value.get("value") if isinstance(value, Mapping) else value
+        name: value.get("value") if isinstance(value, dict) else value
         for name, value in attributes.items()
     }
 

@@ -1,4 +1,8 @@
-"""The habits of Sentry's protocol: where it says things, and in how many ways."""
+"""The habits of Sentry's protocol: where it says things, and in how many ways.
+
+What is asked here is whether something is a dictionary, as JSON is read to: to ask for a Mapping
+takes ten times as long.
+"""
 
 import re
 from collections import Counter
@@ -47,7 +51,7 @@ def parse_object(payload: bytes) -> Mapping[str, Json]:
         MalformedSignal: it is not a JSON object.
     """
     said = parse_json(payload)
-    if not isinstance(said, Mapping):
+    if not isinstance(said, dict):
         msg = "it is not a JSON object"
         raise MalformedSignal(msg)
     return said
@@ -56,16 +60,16 @@ def parse_object(payload: bytes) -> Mapping[str, Json]:
 def object_in(said: Mapping[str, Json], key: str) -> Mapping[str, Json]:
     """Return the object that an object holds by that name; empty where it holds none."""
     value = said.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def objects_in(said: Mapping[str, Json], key: str) -> list[Mapping[str, Json]]:
     """Return the objects of a list, which may stand there or in ``values``; else an empty list."""
     value = said.get(key)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("values")
     each = value if isinstance(value, list) else []
-    return [item for item in each if isinstance(item, Mapping)]
+    return [item for item in each if isinstance(item, dict)]
 
 
 def whole_in(said: Mapping[str, Json], key: str) -> int | None:
@@ -77,7 +81,7 @@ def whole_in(said: Mapping[str, Json], key: str) -> int | None:
 def tags_in(said: Mapping[str, Json]) -> dict[str, Json]:
     """Return the tags, which may be an object or a list of pairs."""
     tags = said.get("tags")
-    if isinstance(tags, Mapping):
+    if isinstance(tags, dict):
         return dict(tags)
     pairs = tags if isinstance(tags, list) else []
     return {
@@ -104,4 +108,5 @@ def lasted(said: Mapping[str, Json], end: str) -> tuple[datetime, float] | None:
 
 def told(said: Mapping[str, Json]) -> dict[str, Json]:
     """Return an object without what says nothing: null, and empty texts, lists and objects."""
-    return {key: value for key, value in said.items() if value not in (None, "", [], {})}
+    # No and nothing are said: they equal 0, and an empty text or list does not.
+    return {key: value for key, value in said.items() if value or value == 0}

@@ -1,9 +1,10 @@
 """Where a signal comes from, as an event tells it, or the attributes of something in a list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from honed.core.canonical import Json
 from honed.core.signal import Signal, SignalType
@@ -14,8 +15,7 @@ from honed.signals.sentry.protocol import tags_in, told
 _SERVICES: Final = ("service", "service.name")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """What all signals have that were told together."""
 
     at: datetime
@@ -24,7 +24,12 @@ class Source:
     release: str
 
     def signal(
-        self, type_: SignalType, subject: str, body: Mapping[str, Json], value: float | None = None
+        self,
+        type_: SignalType,
+        subject: str,
+        body: Mapping[str, Json],
+        value: float | None = None,
+        fingerprint: str = "",
     ) -> Signal:
         """Return a signal that comes from here."""
         return Signal(
@@ -35,6 +40,7 @@ class Source:
             environment=self.environment,
             release=self.release,
             value=value,
+            fingerprint=fingerprint,
             body=told(body),
         )
 

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import structs
 
 from honed.core.canonical import Json
 from honed.core.query_text import without_values
@@ -82,7 +84,7 @@ def telling(
     found = lasted(times, end)
     if found is None:
         return None
-    source, took_ms = replace(source, at=found[0]), found[1]
+    source, took_ms = structs.replace(source, at=found[0]), found[1]
     asked = _asking_a_model(span, source, took_ms, reading)
     if asked is not None:
         return asked
@@ -131,7 +133,9 @@ def _asking_a_model(span: Span, source: Source, took_ms: float, reading: Reading
     }
     signal = source.signal(SignalType.INFERENCE, inference.model, body, took_ms)
     # A cost that is not known is said not to be.
-    return replace(signal, body={**signal.body, **inference.body(reading.prices, source.at)})
+    return structs.replace(
+        signal, body={**signal.body, **inference.body(reading.prices, source.at)}
+    )
 
 
 def _conventional(span: Span) -> Mapping[str, Json]:
