@@ -6,7 +6,7 @@ program.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,17 +28,18 @@ shift; exec "$@"
 """
 #: Covered in the private namespace: it is on every machine, and no box needs it.
 _SHOWN_AT: Final = Path("/sys")
-#: Who dies before the signal of its death was asked for is noticed by its number.
-_UNLESS_ORPHAN: Final = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
-#: The first process of the box only waits. It must not be replaced by the program: the kernel
-#: ignores signals for a first process that it does not handle, that of too much CPU time as well.
-_FIRST: Final = '"$@"; exit $?'
+#: The first process of the box says an empty line and waits for one, which comes once the box is
+#: guarded; where honed is dead none comes. It must not be replaced by the program: the kernel
+#: ignores signals that a first process does not handle, that of too much CPU time as well.
+_FIRST: Final = 'echo; read -r go || exit 1; "$@"; exit $?'
 _WALLS: Final = (
-    *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
-    *("--new-session", "--clearenv", "--cap-drop", "ALL", "--as-pid-1", "--hostname", "box"),
+    *("--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--clearenv"),
+    *("--cap-drop", "ALL", "--as-pid-1", "--hostname", "box"),
 )
 #: Links of a merged /usr, or folders of their own on older systems.
 _SYSTEM: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+#: Where nothing else may appear.
+_NEEDED: Final = (*_SYSTEM, "/dev/shm", "/etc", "/proc", "/tmp", "/usr")  # noqa: S108
 #: What programs need of /etc; none of it is secret.
 _ETC: Final = ("alternatives", "ld.so.cache", "localtime", "mime.types", "ssl/certs")
 _ENVIRONMENT: Final = {
@@ -135,6 +136,7 @@ def _outside(box: Box) -> list[Path]:
     sockets = [_absolute(path) for path in box.sockets]
     for path in (*reads, *writes, *sockets):
         _refuse_wide(path)
+    _refuse_hiding(map(Path, box.writes.values()), (*reads, *sockets))
     return list(dict.fromkeys([*reads, *writes, *sockets]))
 
 
@@ -151,6 +153,17 @@ def _refuse_wide(path: Path) -> None:
         raise ConfigurationError(msg, hint="correct the path")
 
 
+def _refuse_hiding(inside: Iterable[Path], shown: Sequence[Path]) -> None:
+    """Return unless a folder would appear where it hides something that the box needs."""
+    needed = (*shown, *map(Path, _NEEDED))
+    for place in inside:
+        hidden = next((path for path in needed if path.is_relative_to(place)), None)
+        if hidden or not place.is_absolute():
+            msg = f"a folder may not appear as {place} in a sandbox"
+            hint = f"it would hide {hidden}" if hidden else "name the whole path"
+            raise ConfigurationError(msg, hint=hint)
+
+
 def _absolute(path: Path) -> Path:
     """Return it without ``..``; links stay, because that is where the box shows it."""
     return Path(os.path.abspath(path))  # noqa: PTH100
@@ -164,10 +177,9 @@ def _as_account(account: Account | None, closed: Sequence[Path]) -> Iterator[str
     if closed:
         yield from ("unshare", "--mount", "--propagation", "private", "--")
         yield from ("sh", "-euc", _SHOW, "sh", str(_SHOWN_AT), *map(str, closed), "--")
-    yield from ("setpriv", "--no-new-privs", "--pdeathsig", "KILL")
     if account:
-        yield from (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
-    yield from ("--", "sh", "-euc", _UNLESS_ORPHAN, "sh", str(os.getpid()))
+        yield from ("setpriv", f"--reuid={account.uid}", f"--regid={account.gid}")
+        yield from ("--clear-groups", "--no-new-privs", "--")
 
 
 def _system(files: Sequence[int], account: Account | None) -> Iterator[str]:

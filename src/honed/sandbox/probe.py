@@ -31,7 +31,7 @@ _LIMITS: Final = Limits(
     tmp_bytes=4 << 20,
 )
 _NONE: Final = "none"
-_INSTALL: Final = "bubblewrap is not installed (`apt-get install bubblewrap`)"
+_INSTALL: Final = "bubblewrap is not installed"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _VERDICT: Final = "sandbox.json"
 _OTHERS_MAY_WRITE: Final = 0o022

@@ -14,6 +14,7 @@ from honed.core.canonical import Json
 from honed.errors import SandboxEnded, SandboxFailed, SandboxMissing
 from honed.sandbox.box import Box, Ended, EndedBy, Limits
 from honed.sandbox.command import command
+from honed.sandbox.guard import Guard
 from honed.sandbox.streams import Streams
 from honed.sandbox.tree import tree_use
 
@@ -25,6 +26,7 @@ _PATIENCE_S: Final = 2.0
 #: A shell adds it to the number of the signal that ended a program.
 _SIGNALLED: Final = 128
 _LAST_WORDS: Final = 2_000
+_STATUS_BYTES: Final = 4_096
 #: Of honed's environment nothing reaches even the programs around the box.
 _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -32,8 +34,8 @@ _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 class Running:
     """A program in a box. At the end of the ``with`` block all of it is dead.
 
-    It dies with the thread that started it, too. Limits on the time and memory of the whole are
-    looked at while it is asked or finished; those of each process are the kernel's, always.
+    It dies with this process, too. Limits on the time and memory of the whole are looked at while
+    it is asked or finished; those of each process are the kernel's, always. It is one thread's.
     """
 
     def __init__(self, box: Box, argv: Sequence[str], limits: Limits) -> None:
@@ -46,13 +48,20 @@ class Running:
         self._limits = limits
         self._started = time.monotonic()
         self._next_look = self._started + _LOOK_S
-        self._process, self._streams = _spawn(box, argv, limits)
+        self._process, self._streams, self._status = _spawn(box, argv, limits)
+        self._guard = Guard()
         #: The box's first process, once it is there: who kills that kills all.
         self._first_fd: int | None = None
         self._killed: tuple[EndedBy, float] | None = None
+        self._is_made = True
         #: As it was last looked at: the kernel does not add up what is killed.
         self._seen_cpu_s = 0.0
         self._ended: Ended | None = None
+        try:
+            self._begin()
+        except BaseException:
+            self.kill()
+            raise
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -100,14 +109,24 @@ class Running:
             self._streams.send(stdin, is_last=True)
             self._follow(lambda: False, None)
             self._ended = self._reap()
+        if not self._is_made:
+            msg = f"the sandbox could not be made: {_last(self._ended.err)}"
+            raise SandboxFailed(msg)
         return self._ended
 
     def kill(self) -> None:
         """Kill all of it and wait until it is gone; nothing if it is gone already."""
         if self._ended is None:
             self._kill("signal")
-            with contextlib.suppress(SandboxFailed):
-                self.finish()
+            self.finish()
+
+    def _begin(self) -> None:
+        """Let the program begin once the box is there and guarded."""
+        said = self._streams.said["out"]
+        self._follow(lambda: self._first_fd is not None and b"\n" in said, None)
+        if self._first_fd is not None and b"\n" in said:
+            del said[: said.index(b"\n") + 1]
+            self._streams.send(b"\n")
 
     def _follow(self, is_done: Callable[[], bool], until: float | None) -> None:
         """Move what is said until ``is_done`` or all is gone; whoever passes a limit is killed."""
@@ -139,28 +158,34 @@ class Running:
 
     def _keep_output(self) -> None:
         most = self._limits.output_bytes
-        for name, said in self._streams.said.items():
+        for said in self._streams.said.values():
             if len(said) > most:
                 del said[most:]
-                # Its own last words are none of its limits: bubblewrap wrote them.
-                if name != "status":
-                    self._kill("output")
+                self._kill("output")
 
     def _find_first(self) -> None:
         """Take hold of the box's first process, as soon as bubblewrap has told its number."""
-        line, found, _rest = bytes(self._streams.said["status"]).partition(b"\n")
-        if found and self._first_fd is None:
+        if self._first_fd is not None:
+            return
+        line, found, _rest = self._told().partition(b"\n")
+        if found:
             # Its number cannot be another's: bubblewrap, who will wait for it, lives or has just
             # ended, and then there is nothing to kill.
+            first = int(json.loads(line)["child-pid"])
             with contextlib.suppress(ProcessLookupError):
-                self._first_fd = os.pidfd_open(json.loads(line)["child-pid"])
+                self._first_fd = os.pidfd_open(first)
+                self._guard.watch(first)
             if self._killed:
                 self._kill(self._killed[0])
+
+    def _told(self) -> bytes:
+        return os.pread(self._status, _STATUS_BYTES, 0)
 
     def _kill(self, reason: EndedBy) -> None:
         self._killed = self._killed or (reason, time.monotonic())
         if self._first_fd is None:
-            self._process.kill()
+            # It cannot be killed half-made; it does not begin, but ends.
+            self._streams.hang_up()
             return
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
@@ -168,14 +193,15 @@ class Running:
     def _reap(self) -> Ended:
         said = self._streams.said
         self._streams.close()
+        self._guard.release()
         _pid, status, use = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if self._first_fd is not None:
             os.close(self._first_fd)
-        code = _exit_code(bytes(said["status"]))
-        if code is None and self._killed is None:
-            msg = f"the sandbox could not be made: {_last(bytes(said['err']))}"
-            raise SandboxFailed(msg)
+            self._first_fd = None
+        code = _exit_code(self._told())
+        os.close(self._status)
+        self._is_made = code is not None or self._killed is not None
         code = _SIGNALLED + signal.SIGKILL if code is None else code
         cpu_s = max(use.ru_utime + use.ru_stime, self._seen_cpu_s)
         reason = self._killed[0] if self._killed else self._reason(code, cpu_s)
@@ -198,23 +224,28 @@ class Running:
 
 def _spawn(
     box: Box, argv: Sequence[str], limits: Limits
-) -> "tuple[subprocess.Popen[bytes], Streams]":
+) -> "tuple[subprocess.Popen[bytes], Streams, int]":
+    """Start what makes the box; return it, what is said to and by it, and the file of its status.
+
+    The status is a file and no pipe: bubblewrap must not die half-way because nobody reads it.
+    """
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-        stdin, (out, out_fd), (err, err_fd), (status, status_fd) = (os.pipe() for _ in range(4))
-        for number in (stdin[1], out, err, status):
+        (stdin_fd, stdin), (out, out_fd), (err, err_fd) = (os.pipe() for _ in range(3))
+        status = os.memfd_create("honed-status")
+        for number in (stdin, out, err, status):
             ours.callback(os.close, number)
-        for number in (stdin[0], out_fd, err_fd, status_fd):
+        for number in (stdin_fd, out_fd, err_fd):
             theirs.callback(os.close, number)
-        what = command(box, argv, limits, status_fd=status_fd)
+        what = command(box, argv, limits, status_fd=status)
         for number in what.files:
             theirs.callback(os.close, number)
         try:
             process = subprocess.Popen(
                 what.arguments,
-                stdin=stdin[0],
+                stdin=stdin_fd,
                 stdout=out_fd,
                 stderr=err_fd,
-                pass_fds=(status_fd, *what.files),
+                pass_fds=(status, *what.files),
                 env=_ENVIRONMENT,
                 cwd="/",
                 # A person's Ctrl-C is for honed, who then ends the box in its way.
@@ -224,7 +255,7 @@ def _spawn(
             msg = f"there is no {error.filename}, which makes a sandbox"
             raise SandboxMissing(msg) from error
         ours.pop_all()
-        return process, Streams(stdin[1], {"out": out, "err": err, "status": status})
+        return process, Streams(stdin, {"out": out, "err": err}, process.pid), status
 
 
 def _exit_code(status: bytes) -> int | None:

@@ -11,8 +11,8 @@ _CHUNK_BYTES: Final = 65_536
 class Streams:
     """Pipes to and from a program."""
 
-    def __init__(self, stdin: int, outputs: Mapping[str, int]) -> None:
-        """Take over the open ends ``stdin`` and ``outputs``, by name, and close them in time."""
+    def __init__(self, stdin: int, outputs: Mapping[str, int], pid: int) -> None:
+        """Take over the open ends ``stdin`` and ``outputs``, by name, of the process ``pid``."""
         self._stdin: int | None = stdin
         self._unsaid = bytearray()
         self._is_last = False
@@ -22,12 +22,14 @@ class Streams:
         os.set_blocking(stdin, False)
         for name, number in outputs.items():
             self._selector.register(number, selectors.EVENT_READ, name)
-        self._open_outputs = len(outputs)
+        self._process = os.pidfd_open(pid)
+        self._selector.register(self._process, selectors.EVENT_READ)
+        self._watched = len(outputs) + 1
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is left who could say something."""
-        return self._open_outputs == 0
+        """Whether the process has ended, and nobody is left who could say something."""
+        return self._watched == 0
 
     def send(self, words: bytes, *, is_last: bool = False) -> None:
         """Have ``words`` written as fast as they are read; lost where nobody reads them."""
@@ -38,11 +40,17 @@ class Streams:
         if self._stdin not in self._selector.get_map():
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
 
+    def hang_up(self) -> None:
+        """Say nothing any more, not even what was to be said."""
+        self._close_stdin()
+
     def move(self, *, timeout_s: float) -> None:
         """Move what can be moved; wait so long for the first of it."""
         for key, _event in self._selector.select(max(0.0, timeout_s)):
             if key.fd == self._stdin:
                 self._write(self._stdin)
+            elif key.fd == self._process:
+                self._forget(self._process)
             else:
                 self._read(key.fd, self.said[key.data])
 
@@ -73,7 +81,6 @@ class Streams:
         said += chunk
         if not chunk:
             self._forget(number)
-            self._open_outputs -= 1
 
     def _close_stdin(self) -> None:
         if self._stdin is None:
@@ -85,4 +92,5 @@ class Streams:
 
     def _forget(self, number: int) -> None:
         self._selector.unregister(number)
+        self._watched -= 1
         os.close(number)

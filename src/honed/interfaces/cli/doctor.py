@@ -168,11 +168,14 @@ def _disk(settings: Settings) -> Check:
 
 
 def _sandbox() -> Check:
-    found = shutil.which("bwrap")
-    if found:
-        return Check("sandbox", Status.OK, found)
-    fix = "install bubblewrap (`apt-get install bubblewrap`); only generated code needs it"
-    return Check("sandbox", Status.WARN, "bubblewrap is not here, so no generated code is run", fix)
+    from honed.sandbox.probe import probe
+
+    found = probe()
+    if found.is_safe:
+        return Check("sandbox", Status.OK, f"{found.level}: a hostile program could not get out")
+    seen = f"no generated code is run, because {'; '.join(found.reasons)}"
+    fix = "install bubblewrap; docs/howto/run-generated-code.md says where else it may fail"
+    return Check("sandbox", Status.WARN, seen, fix)
 
 
 def _cpu_times() -> Check:

@@ -125,10 +125,11 @@ def _forks_without_end(told: _Told) -> None:
             os.waitpid(child, 0)
 
 
-def _leave_something(told: _Told) -> None:
-    """Start what would outlive its parents; who probes looks for it."""
+def _leave_something(told: _Told) -> int:
+    """Start what would outlive its parents and return its number; who probes looks for it."""
     sleeper = [sys.executable, "-I", "-c", "import time; time.sleep(60)", told["mark"]]
-    subprocess.Popen(sleeper, start_new_session=True)
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(sleeper, start_new_session=True, stdout=nowhere, stderr=nowhere).pid
 
 
 _ATTEMPTS = {
@@ -164,8 +165,8 @@ def main() -> None:
         except (OSError, MemoryError):
             continue
         through.append(name)
-    _leave_something(told)
-    print(json.dumps({"tried": len(names), "through": through}))
+    left = _leave_something(told)
+    print(json.dumps({"tried": len(names), "through": through, "left": left}))
 
 
 main()
