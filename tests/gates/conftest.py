@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from honed.config import Settings
 from honed.core.change import CodeChange, FileChange
-from honed.sandbox.box import Limits
+from honed.core.gate import Thresholds
+from honed.sandbox import box
 from honed.sandbox.probe import probe
 from honed.targets.repository.judge import CodeJudge, Court
 
@@ -76,11 +76,11 @@ def make_judge(folder: Path) -> MakeJudge:
     found = probe()
     if not found.is_safe:
         pytest.skip(f"no sandbox: {'; '.join(found.reasons)}")
-    court = Court(Path(sys.executable), Limits(cpu_s=30, wall_s=60))
+    court = Court(Path(sys.executable), box.Limits(cpu_s=30, wall_s=60))
     return lambda change: CodeJudge.of(folder, change, court)
 
 
 @pytest.fixture
-def settings() -> Settings:
-    """Return settings with their defaults."""
-    return Settings()
+def thresholds() -> Thresholds:
+    """Return the usual ones."""
+    return Thresholds()

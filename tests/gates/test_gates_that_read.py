@@ -3,9 +3,8 @@
 import pytest
 from tests.gates.conftest import CART, REPAIRED, MakeChange, MakeJudge
 
-from honed.config import Settings
 from honed.core.change import FileChange
-from honed.core.gate import Gate, Judge
+from honed.core.gate import Gate, Judge, Thresholds
 from honed.core.plugins import discover
 from honed.gates.allowed_paths import AllowedPaths
 from honed.gates.certainty import Certainty
@@ -56,29 +55,31 @@ def test_the_gates_are_plug_ins_asked_in_the_order_of_their_cost() -> None:
     ],
 )
 def test_what_judges_builds_or_ships_is_changed_by_people(
-    path: str, before: str | None, why: str, make_change: MakeChange, settings: Settings
+    path: str, before: str | None, why: str, make_change: MakeChange, thresholds: Thresholds
 ) -> None:
     change = make_change(REPAIRED, FileChange(path, before, "y"))
-    result = AllowedPaths().check(change, NOBODY, settings)
+    result = AllowedPaths().check(change, NOBODY, thresholds)
     assert not result.passed
     assert why in result.reason
 
 
-def test_sources_and_new_tests_may_be_changed(make_change: MakeChange, settings: Settings) -> None:
+def test_sources_and_new_tests_may_be_changed(
+    make_change: MakeChange, thresholds: Thresholds
+) -> None:
     change = make_change(REPAIRED, FileChange("tests/test_cart_total.py", None, "y"))
-    assert AllowedPaths().check(change, NOBODY, settings).passed
-    assert not AllowedPaths().check(make_change(), NOBODY, settings).reason.startswith("only")
+    assert AllowedPaths().check(change, NOBODY, thresholds).passed
+    assert not AllowedPaths().check(make_change(), NOBODY, thresholds).reason.startswith("only")
 
 
 def test_a_large_change_is_refused_and_a_new_test_does_not_count(
-    make_change: MakeChange, settings: Settings
+    make_change: MakeChange, thresholds: Thresholds
 ) -> None:
     test = FileChange("tests/test_new.py", None, "x = 1\n" * 500)
-    assert Size().check(make_change(REPAIRED, test), NOBODY, settings).passed
+    assert Size().check(make_change(REPAIRED, test), NOBODY, thresholds).passed
     long = make_change(CART + "x = 1\n" * 61)
-    assert "61 lines" in Size().check(long, NOBODY, settings).reason
+    assert "61 lines" in Size().check(long, NOBODY, thresholds).reason
     gone = make_change("")
-    assert Size().check(gone, NOBODY, settings).evidence["lines"] == len(CART.splitlines())
+    assert Size().check(gone, NOBODY, thresholds).evidence["lines"] == len(CART.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -92,20 +93,20 @@ def test_a_large_change_is_refused_and_a_new_test_does_not_count(
     ],
 )
 def test_new_errors_and_reaching_for_the_judge_are_refused(
-    after: str, why: str, make_change: MakeChange, settings: Settings
+    after: str, why: str, make_change: MakeChange, thresholds: Thresholds
 ) -> None:
-    result = Syntax().check(make_change(after), NOBODY, settings)
+    result = Syntax().check(make_change(after), NOBODY, thresholds)
     assert not result.passed
     assert why in result.reason
 
 
 def test_errors_that_were_there_before_are_not_held_against_a_change(
-    make_change: MakeChange, settings: Settings
+    make_change: MakeChange, thresholds: Thresholds
 ) -> None:
     before = "import os\n" + CART
     change = make_change()
     file = FileChange("shop/cart.py", before, "import os\n" + REPAIRED)
-    assert Syntax().check(type(change)("0" * 40, (file,)), NOBODY, settings).passed
+    assert Syntax().check(type(change)("0" * 40, (file,)), NOBODY, thresholds).passed
 
 
 @pytest.mark.parametrize(
@@ -116,39 +117,41 @@ def test_errors_that_were_there_before_are_not_held_against_a_change(
     ],
 )
 def test_secrets_and_personal_data_do_not_leave(
-    more: dict[str, str], place: str, make_change: MakeChange, settings: Settings
+    more: dict[str, str], place: str, make_change: MakeChange, thresholds: Thresholds
 ) -> None:
-    result = SecretScan().check(make_change(**more), NOBODY, settings)
+    result = SecretScan().check(make_change(**more), NOBODY, thresholds)
     assert not result.passed
     assert place in result.reason
 
 
-def test_only_added_lines_are_scanned(make_change: MakeChange, settings: Settings) -> None:
+def test_only_added_lines_are_scanned(make_change: MakeChange, thresholds: Thresholds) -> None:
     secret = "key = 'ghp_" + "a1B2" * 9 + "'\n"
     change = make_change()
     known = FileChange("shop/cart.py", secret + CART, secret + REPAIRED)
-    assert SecretScan().check(type(change)("0" * 40, (known,)), NOBODY, settings).passed
-    assert not SecretScan().check(make_change(secret + REPAIRED), NOBODY, settings).passed
+    assert SecretScan().check(type(change)("0" * 40, (known,)), NOBODY, thresholds).passed
+    assert not SecretScan().check(make_change(secret + REPAIRED), NOBODY, thresholds).passed
 
 
-def test_a_doubt_is_a_question_for_a_person(make_change: MakeChange, settings: Settings) -> None:
+def test_a_doubt_is_a_question_for_a_person(
+    make_change: MakeChange, thresholds: Thresholds
+) -> None:
     change = make_change(
         doubt="two changes differ", question={"input": "[]", "outputs": ["0", "1"]}
     )
-    result = Certainty().check(change, NOBODY, settings)
+    result = Certainty().check(change, NOBODY, thresholds)
     assert (result.passed, result.reason) == (False, "two changes differ")
     assert result.evidence["question"] == {"input": "[]", "outputs": ["0", "1"]}
-    assert Certainty().check(make_change(), NOBODY, settings).passed
+    assert Certainty().check(make_change(), NOBODY, thresholds).passed
 
 
 def test_a_new_circle_of_imports_and_an_endless_loop_are_refused(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     endless = make_change(REPAIRED + "\n\ndef wait():\n    while True:\n        pass\n")
-    assert "nothing leaves" in LoopMetrics().check(endless, make_judge(endless), settings).reason
+    assert "nothing leaves" in LoopMetrics().check(endless, make_judge(endless), thresholds).reason
     other = FileChange("shop/prices.py", None, "from shop import cart\n")
     circle = make_change("from shop.prices import cart\n" + REPAIRED, other)
-    result = LoopMetrics().check(circle, make_judge(circle), settings)
+    result = LoopMetrics().check(circle, make_judge(circle), thresholds)
     assert result.evidence["circle"] == ["shop.cart", "shop.prices"]
     well = make_change(REPAIRED, other)
-    assert LoopMetrics().check(well, make_judge(well), settings).passed
+    assert LoopMetrics().check(well, make_judge(well), thresholds).passed

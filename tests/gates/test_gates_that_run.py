@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.gates.conftest import BROKEN_TEST, CART, REPAIRED, MakeChange, MakeJudge
 
-from honed.config import Settings
 from honed.core.change import FileChange
+from honed.core.gate import Thresholds
 from honed.errors import ConfigurationError
 from honed.gates.cost import Cost
 from honed.gates.red_green import RedGreen
@@ -15,48 +15,48 @@ from honed.gates.test_suite import TestSuite
 
 
 def test_a_right_change_passes_every_gate(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings, folder: Path
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds, folder: Path
 ) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     change = make_change()
     judge = make_judge(change)
     for gate in (RedGreen(), TestSuite(), TestCoverage(), Cost()):
-        result = gate.check(change, judge, settings)
+        result = gate.check(change, judge, thresholds)
         assert result.passed, result.reason
-    suite = TestSuite().check(change, judge, settings)
+    suite = TestSuite().check(change, judge, thresholds)
     assert suite.evidence["failed_before_too"] == ["tests/test_cart.py::test_broken_for_long"]
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_what_repairs_nothing_is_refused(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     same = make_change(CART.replace("cents = 0", "cents = 0  # money"))
-    result = RedGreen().check(same, make_judge(same), settings)
+    result = RedGreen().check(same, make_judge(same), thresholds)
     assert "does not always pass" in result.reason
     green = make_change(repairs=("tests/test_cart.py::test_cheapest",))
-    result = RedGreen().check(green, make_judge(green), settings)
+    result = RedGreen().check(green, make_judge(green), thresholds)
     assert "does not always fail" in result.reason
-    assert not RedGreen().check(make_change(repairs=()), make_judge(same), settings).passed
+    assert not RedGreen().check(make_change(repairs=()), make_judge(same), thresholds).passed
 
 
 def test_a_test_that_breaks_is_named(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     change = make_change(REPAIRED.replace("min(prices)", "max(prices)"))
-    result = TestSuite().check(change, make_judge(change), settings)
+    result = TestSuite().check(change, make_judge(change), thresholds)
     assert result.evidence["lost"] == ["tests/test_cart.py::test_cheapest"]
     assert not result.passed
 
 
 def test_a_flaky_test_is_listed_and_blames_nobody(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings, folder: Path
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds, folder: Path
 ) -> None:
     flaky = "import time\n\ndef test_now_and_then():\n    assert time.time_ns() // 1000 % 2\n" * 1
     (folder / "tests/test_flaky.py").write_text(flaky)
     change = make_change()
     for _ in range(4):
-        result = TestSuite().check(change, make_judge(change), settings)
+        result = TestSuite().check(change, make_judge(change), thresholds)
         assert result.passed or result.evidence["lost"] == [
             "tests/test_flaky.py::test_now_and_then"
         ]
@@ -64,30 +64,30 @@ def test_a_flaky_test_is_listed_and_blames_nobody(
 
 
 def test_a_change_that_leaves_the_process_has_passed_nothing(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     leaving = make_change("import os\n" + REPAIRED.replace("    cents = 0\n", "    os._exit(0)\n"))
-    result = RedGreen().check(leaving, make_judge(leaving), settings)
+    result = RedGreen().check(leaving, make_judge(leaving), thresholds)
     assert not result.passed
     assert "ended with code 0" in result.reason
 
 
 def test_lines_that_no_test_reaches_are_too_many(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     dead = "\n\ndef unused(prices):\n    a = 1\n    b = 2\n    return a + b + len(prices)\n"
     change = make_change(REPAIRED + dead)
-    result = TestCoverage().check(change, make_judge(change), settings)
+    result = TestCoverage().check(change, make_judge(change), thresholds)
     assert not result.passed
     assert result.evidence["missed"] == {"shop/cart.py": [13, 14, 15]}
 
 
 def test_a_change_that_makes_tests_dear_is_refused(
-    make_change: MakeChange, make_judge: MakeJudge, settings: Settings
+    make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
     slow = "    for _ in range(30_000_000):\n        pass\n    return min(prices)"
     change = make_change(REPAIRED.replace("    return min(prices)", slow))
-    result = Cost().check(change, make_judge(change), settings)
+    result = Cost().check(change, make_judge(change), thresholds)
     assert not result.passed
     assert "more than noise" in result.reason
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.core.testrun import BROKEN, Outcome
@@ -70,6 +69,14 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the settings ask of a change."""
+
+    #: Least share of the touched lines that tests reach (seed 003).
+    test_coverage: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """What one gate says of one change."""
 
@@ -101,7 +108,7 @@ class Gate(ABC):
     is_always: ClassVar[bool] = True
 
     @abstractmethod
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether ``change`` passes, with the evidence.
 
         Raises:

@@ -23,9 +23,8 @@ By the paths that a change names.
 import re
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 #: Patterns of a path in lower case, and what such a file is.
 _DANGEROUS: Final = (
@@ -46,9 +45,9 @@ class AllowedPaths(Gate):
     name: ClassVar[str] = "allowed_paths"
     order: ClassVar[int] = 10
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether every path is one that a change may touch."""
-        del judge, settings
+        del judge, thresholds
         refused = {each.path: why for each in change.files if (why := _refusal(each))}
         if not change.files:
             return self.fails("it changes nothing")

@@ -22,9 +22,8 @@ By the behaviour on inputs that are made from those of the tests.
 
 from typing import ClassVar
 
-from honed.config import Settings
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 
 class Certainty(Gate):
@@ -33,9 +32,9 @@ class Certainty(Gate):
     name: ClassVar[str] = "certainty"
     order: ClassVar[int] = 45
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether nothing speaks against the change."""
-        del judge, settings
+        del judge, thresholds
         if change.doubt:
             return self.fails(change.doubt, question=dict(change.question))
         return self.passes("every change that passes the tests does the same")

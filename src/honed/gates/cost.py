@@ -21,9 +21,8 @@ it dearer.
 
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 _TURNS: Final = 3
 #: What the least of three runs differs by where nothing changed, as a share and in seconds.
@@ -36,9 +35,9 @@ class Cost(Gate):
     name: ClassVar[str] = "cost"
     order: ClassVar[int] = 80
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether the tests take no more time than before."""
-        del settings
+        del thresholds
         steady = sorted(judge.base.run_tests().passed - set(change.repairs))
         if not steady:
             return self.passes("no test passes without the change, so there is nothing to compare")

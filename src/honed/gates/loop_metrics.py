@@ -22,9 +22,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from honed.config import Settings
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge, Side
+from honed.core.gate import Gate, GateResult, Judge, Side, Thresholds
 
 
 class LoopMetrics(Gate):
@@ -34,9 +33,9 @@ class LoopMetrics(Gate):
     order: ClassVar[int] = 35
     is_always: ClassVar[bool] = False
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether there is no new circle and no endless loop."""
-        del settings
+        del thresholds
         for file in change.python_files():
             for line in _endless(file):
                 return self.fails(

@@ -23,9 +23,8 @@ In runs: k of k red, k of k green. A test that fails three times in ten passes t
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge, Side, TestRun
+from honed.core.gate import Gate, GateResult, Judge, Side, TestRun, Thresholds
 
 #: Runs on each side.
 _RUNS: Final = 3
@@ -37,9 +36,9 @@ class RedGreen(Gate):
     name: ClassVar[str] = "red_green"
     order: ClassVar[int] = 50
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether what the change repairs is red without it and green with it."""
-        del settings
+        del thresholds
         if not change.repairs:
             return self.fails("it repairs no test, so nothing shows that it repairs anything")
         for run in _runs(judge.base, change.repairs):

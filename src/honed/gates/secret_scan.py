@@ -21,9 +21,8 @@ By the shapes of secrets and of personal data that honed also takes out of signa
 from collections.abc import Iterator
 from typing import ClassVar
 
-from honed.config import Settings
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.core.privacy import Scrubber
 from honed.core.secrets import find_secrets
 
@@ -34,9 +33,9 @@ class SecretScan(Gate):
     name: ClassVar[str] = "secret_scan"
     order: ClassVar[int] = 40
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether nothing of it is secret or personal."""
-        del judge, settings
+        del judge, thresholds
         for place, text in _texts(change):
             secrets = find_secrets(text)
             if secrets:

@@ -20,9 +20,8 @@ In lines that are new, other or gone.
 
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 #: Of 8,106 pull requests of agents that repair something, those that were merged had a median of
 #: some 30 changed lines, and larger ones were merged less often (AIDev data set, 2025).
@@ -36,9 +35,9 @@ class Size(Gate):
     name: ClassVar[str] = "size"
     order: ClassVar[int] = 20
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether the change is small."""
-        del judge, settings
+        del judge, thresholds
         # A file that is new is a test: sources that are new would be no repair.
         edited = [each for each in change.files if each.before is not None]
         lines = sum(max(len(each.touched), each.removed) for each in edited)

@@ -28,9 +28,8 @@ from collections import Counter
 from pathlib import Path
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.errors import EvaluatorFailed
 
 #: pyflakes' errors, and those of pycodestyle that are no matter of style.
@@ -48,9 +47,9 @@ class Syntax(Gate):
     name: ClassVar[str] = "syntax"
     order: ClassVar[int] = 30
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether the changed files are sound as text."""
-        del judge, settings
+        del judge, thresholds
         for file in change.python_files():
             reason = _unsound(file)
             if reason:

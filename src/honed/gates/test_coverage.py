@@ -22,10 +22,9 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import ClassVar
 
-from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 
 class TestCoverage(Gate):
@@ -36,7 +35,7 @@ class TestCoverage(Gate):
     name: ClassVar[str] = "test_coverage"
     order: ClassVar[int] = 70
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether tests reach enough of what is touched."""
         run = judge.patched.run_tests(lines=True)
         touched = {file.path: runnable(file) for file in change.python_files()}
@@ -50,13 +49,13 @@ class TestCoverage(Gate):
         evidence = dict[str, Json](
             {
                 "share": share,
-                "wanted": settings.test_coverage,
+                "wanted": thresholds.test_coverage,
                 "missed": {path: list(lines) for path, lines in missed.items() if lines},
             }
         )
         words = f"tests reach {reached} of {count} touched lines"
-        if share < settings.test_coverage:
-            return self.fails(f"{words}, and {settings.test_coverage:.0%} are wanted", **evidence)
+        if share < thresholds.test_coverage:
+            return self.fails(f"{words}, and {thresholds.test_coverage:.0%} are wanted", **evidence)
         return self.passes(words, **evidence)
 
 

@@ -21,10 +21,9 @@ By the test's id.
 
 from typing import ClassVar, Final
 
-from honed.config import Settings
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge
+from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 #: Tests that the reason names.
 _NAMED: Final = 3
@@ -38,9 +37,9 @@ class TestSuite(Gate):
     name: ClassVar[str] = "test_suite"
     order: ClassVar[int] = 60
 
-    def check(self, change: CodeChange, judge: Judge, settings: Settings) -> GateResult:
+    def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether everything that passed still does."""
-        del settings
+        del thresholds
         first, second = judge.base.run_tests(), judge.base.run_tests()
         patched = judge.patched.run_tests()
         flaky = (first.broken ^ second.broken) | (first.passed ^ second.passed)

@@ -1,0 +1,86 @@
+"""From a failing test to a change that every gate has passed, in a real sandbox."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from honed.config import Settings
+from honed.core.gate import Gate
+from honed.core.plugins import discover
+from honed.repair.suite import Budget
+from honed.sandbox.box import Limits
+from honed.sandbox.probe import probe
+from honed.targets.repository.judge import Court
+from honed.targets.repository.mend import Fault, mend
+
+PRICES = """def total(prices):
+    cents = 0
+    for price in prices[1:]:
+        cents += price
+    return cents
+
+
+def cheapest(prices):
+    return min(prices)
+"""
+TESTS = """import pytest
+
+from shop.prices import cheapest, total
+
+
+@pytest.mark.parametrize(("prices", "cents"), [([1, 2, 3], 6), ([5], 5), ([], 0), ([4, 4], 8)])
+def test_total(prices, cents):
+    assert total(prices) == cents
+
+
+def test_cheapest():
+    assert cheapest([3, 2]) == 2
+"""
+GATES = discover("honed.gates", Gate)  # type: ignore[type-abstract]  # the family's base
+BUDGET = Budget(seconds=40, processes=1, seed=7)
+
+
+@pytest.fixture
+def court() -> Court:
+    found = probe()
+    if not found.is_safe:
+        pytest.skip(f"no sandbox: {'; '.join(found.reasons)}")
+    return Court(Path(sys.executable), Limits(cpu_s=60, wall_s=120), tests=("tests",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    for path, text in {
+        "shop/__init__.py": "",
+        "shop/prices.py": PRICES,
+        "tests/test_prices.py": TESTS,
+    }.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return root
+
+
+def test_a_fault_is_mended_and_every_gate_has_looked(folder: Path, court: Court) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    mended = mend(Fault(folder, "0" * 40), court, BUDGET, GATES, Settings())
+    assert mended.change is not None
+    assert mended.is_sound, mended.results[-1]
+    assert {each.gate for each in mended.results} == GATES.keys()
+    assert "-    for price in prices[1:]:" in mended.change.diff
+    assert len(mended.change.repairs) == 3
+    assert len(mended.judge) == 64
+    again = mend(Fault(folder, "0" * 40), court, BUDGET, GATES, Settings())
+    assert again.change == mended.change, "the same seed gives the same change"
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_no_edit_mends_stays_as_it_is(folder: Path, court: Court) -> None:
+    (folder / "tests/test_prices.py").write_text(
+        "from shop.prices import total\n\n\ndef test_it():\n    assert total([1]) == object()\n"
+    )
+    mended = mend(Fault(folder, "0" * 40), court, Budget(20, 1, 7), GATES, Settings())
+    assert (mended.change, mended.is_sound) == (None, False)
+    assert mended.outcome.abstained
