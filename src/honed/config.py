@@ -47,6 +47,32 @@ class TwoServerRole(StrEnum):
     SECONDARY = "secondary"
 
 
+class ForgeKind(StrEnum):
+    """Where changes of code are reviewed."""
+
+    #: In honed itself: a row and a branch.
+    LOCAL = "local"
+    #: github.com, or GitHub Enterprise Server.
+    GITHUB = "github"
+    #: gitlab.com, or a server of one's own.
+    GITLAB = "gitlab"
+    #: Gitea.
+    GITEA = "gitea"
+    #: Forgejo, which speaks as Gitea does.
+    FORGEJO = "forgejo"
+
+
+class MergeBy(StrEnum):
+    """How the commits of a change get into their base branch."""
+
+    #: By a merge commit; they stay as they were proven.
+    MERGE = "merge"
+    #: As one new commit.
+    SQUASH = "squash"
+    #: As copies on top of the base.
+    REBASE = "rebase"
+
+
 class LogLevel(StrEnum):
     """How severe a line of a log is."""
 
@@ -101,6 +127,7 @@ _Sources: TypeAlias = Annotated[
 _Names: TypeAlias = Annotated[str, StringConstraints(pattern=r"^$|^[a-z]\w*(, *[a-z]\w*)*$")]
 
 
+_Variable: TypeAlias = Annotated[str, StringConstraints(pattern=r"^$|^[A-Z][A-Z0-9_]{1,99}$")]
 _Target: Final = r"([A-Za-z][\w.-]*=)?https?://[^\s,@]+"
 _Targets: TypeAlias = Annotated[str, StringConstraints(pattern=rf"^$|^{_Target}(, *{_Target})*$")]
 
@@ -421,6 +448,46 @@ class Settings(BaseSettings):
         LlmMode.RECORD,
         description="Whether the model answers (live), what was recorded and else the model"
         " (record), or what was recorded alone (replay).",
+    )
+
+    forge: ForgeKind = Field(
+        ForgeKind.LOCAL,
+        description="Where changes of code are reviewed: local (in honed), github, gitlab, gitea or"
+        " forgejo.",
+    )
+    forge_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s@?#]+$",
+        description="Address of the forge, without user and password; empty: github.com or"
+        " gitlab.com.",
+    )
+    forge_repository: str = Field(
+        "",
+        pattern=r"^$|^[\w.-]+(/[\w.-]+)+$",
+        description="Full name of the repository on the forge, such as shop/cart.",
+    )
+    forge_token_variable: _Variable = Field(
+        "HONED_FORGE_TOKEN", description="Environment variable with the token for the forge."
+    )
+    forge_secret_variable: _Variable = Field(
+        "",
+        description="Environment variable with the secret of the forge's webhooks; empty: none are"
+        " heard.",
+    )
+    forge_merge_method: MergeBy = Field(
+        MergeBy.MERGE, description="How changes get into their base branch: merge, squash, rebase."
+    )
+    forge_open_limit: int = Field(
+        3, ge=0, description="Most open changes of a repository that wait for a person."
+    )
+    forge_automerge_limit: int = Field(
+        3, ge=0, description="Most open changes of a repository that a policy lets in."
+    )
+    forge_cooldown_hours: float = Field(
+        24.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="No change of a repository is opened so long after a person closed one.",
     )
 
     checkpoint_file: Path | None = Field(

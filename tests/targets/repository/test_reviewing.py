@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from honed.core.forge import ChangeState, CheckState, Forge, Proposal
-from honed.errors import ChangeConflict, ChangeWithheld, ForgeUnavailable
+from honed.config import Settings
+from honed.core.forge import ChangeState, CheckState, Forge, MergeMethod, Proposal
+from honed.errors import ChangeConflict, ChangeWithheld, ConfigurationError, ForgeUnavailable
 from honed.forge.connect import Place, connect
 from honed.storage.db import Database
+from honed.targets.registry import TargetRecord
 from honed.targets.repository import changes, reviewing
+from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Change, Limits, NewChange
+from honed.targets.repository.forges import limits_of, merge_method, open_forge
 from honed.targets.repository.reviewing import Attention
 from honed.testing.forges.gitea import GITEA
 from honed.testing.forges.github import GITHUB
@@ -137,3 +142,49 @@ def test_what_somebody_pushes_is_not_merged(
         reviewing.merge(daemon, forge, opened.change_id)
     assert refused.value.reason == "head_moved"
     assert fake.repository.changes[1].is_open
+
+
+def test_what_people_ask_for_is_carried_out(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    assert reviewing.carry_out(daemon, forge, "shop") == {}
+    with replace(daemon, role="honed_approver").transaction() as conn:
+        changes.ask_merge(conn, opened.change_id, head_commit=opened.head_commit)
+    waits = reviewing.carry_out(daemon, forge, "shop")
+    assert "pending" in waits[opened.change_id]
+    fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
+    assert reviewing.carry_out(daemon, forge, "shop") == {opened.change_id: ""}
+    assert fake.repository.changes[1].merge_commit
+    assert reviewing.carry_out(daemon, forge, "shop") == {}
+
+
+def test_a_no_of_a_person_is_carried_out(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    with replace(daemon, role="honed_operator").transaction() as conn:
+        changes.close(conn, opened.change_id, "we do it in another way")
+    reviewing.carry_out(daemon, forge, "shop")
+    assert not fake.repository.changes[1].is_open
+    assert fake.repository.changes[1].comments == ["we do it in another way"]
+
+
+def test_settings_and_a_targets_own_options_name_the_forge(
+    daemon: Database, fake: FakeForge
+) -> None:
+    settings = Settings.model_validate(
+        {"forge": fake.dialect.name, "forge_url": fake.url, "forge_repository": "shop/other"}
+    )
+    record = TargetRecord("shop", "", sort="repository", options={"forge_repository": "shop/cart"})
+    branches = Branches(Path("/nowhere"))
+    environment = {"HONED_FORGE_TOKEN": fake.token}
+    made = open_forge(settings, record, daemon, branches, environment=environment)
+    assert made.repository().full_name == "shop/cart"
+    with pytest.raises(ConfigurationError, match="HONED_FORGE_TOKEN is not set"):
+        open_forge(settings, record, daemon, branches, environment={})
+    local = open_forge(Settings(), record, daemon, branches)
+    assert (local.name, local.repository().full_name) == ("local", "shop")
+    limits = limits_of(settings)
+    assert (limits.review, limits.automerge, limits.cooldown) == (3, 3, timedelta(hours=24))
+    assert merge_method(settings) is MergeMethod.MERGE

@@ -44,6 +44,9 @@ COMMANDS = {
     ),
     "doctor": Place("doctor:doctor", "Check everything that honed needs, and say what to do."),
     "finding": Place("finding:finding", "Show what honed has seen that could be better."),
+    "forge": Place(
+        "forge:forge", "Show changes of code that wait for a review, and merge or close them."
+    ),
     "improvement": Place("improvement:improvement", "Show improvements, and decide about them."),
     "intake": Place("intake:intake", "Show what services, test runs and users have sent."),
     "kind": Place("kind:kind", "Show what honed can improve."),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from honed.core.forge import ChangeRequest, ChangeState, CheckState, Forge, Merge, MergeMethod
-from honed.errors import ChangeConflict
+from honed.errors import ChangeConflict, ForgeError, RateLimited
 from honed.storage.db import Database
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Limits, NewChange, Wanted
@@ -128,6 +128,37 @@ def settle(store: Database, forge: Forge, target: str) -> list[ChangeRequest]:
         if each.number in ended and each.number not in open_here
     ]
     return [forge.close(each.number, comment=ended[each.number].end_reason) for each in left]
+
+
+def carry_out(
+    store: Database, forge: Forge, target: str, *, method: MergeMethod = MergeMethod.MERGE
+) -> dict[int, str]:
+    """Do what people decided of the changes of a repository, and see what became of the others.
+
+    For the daemon's timer, and for whoever hears a webhook. What cannot be done now is tried again
+    the next time.
+
+    Returns:
+        By the id of a change: why it was not done; empty where it was.
+    """
+    settle(store, forge, target)
+    with store.transaction() as conn:
+        waiting = changes.changes(conn, Wanted(target), limit=1000)
+    became: dict[int, str] = {}
+    for each in waiting:
+        if each.forge != forge.name:
+            continue
+        try:
+            if each.merge_asked_at is None:
+                refresh(store, forge, each.change_id)
+                continue
+            merge(store, forge, each.change_id, method=method)
+            became[each.change_id] = ""
+        except RateLimited:
+            raise
+        except ForgeError as error:
+            became[each.change_id] = str(error)
+    return became
 
 
 def _number(change: Change) -> int:

@@ -1,0 +1,54 @@
+"""The page of one change of code."""
+
+from collections.abc import Sequence
+
+from honed.core.forge import Check
+from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
+from honed.targets.repository.change import Change, ChangeEvent
+
+
+def print_change(change: Change, happened: Sequence[ChangeEvent]) -> None:
+    """Print everything about one change."""
+    print_fields(
+        {
+            "change": change.change_id,
+            "title": change.title,
+            "state": change.state,
+            "checks": change.checks_state,
+            "target": change.target,
+            "ticket": change.ticket_id,
+            "improvement": change.improvement_id,
+            "branch": f"{change.branch} into {change.base_branch}",
+            "proven": change.head_commit,
+            "on": change.base_commit,
+            "head there": change.forge_head if change.forge_head != change.head_commit else "",
+            "forge": change.forge,
+            "number": change.number,
+            "url": change.url,
+            "ledger entry": change.ledger_index,
+            "opened": change.opened_at,
+            "merge asked": change.merge_asked_at,
+            "merged as": change.merge_commit,
+            "ended": change.ended_at,
+            "because": change.end_reason,
+            "by": "a person" if change.closed_by_person else "",
+        }
+    )
+    print_heading("description")
+    print_text(change.body)
+    print_heading("checks")
+    rows = [_row(each) for each in change.checks]
+    print_rows(("check", "state", "tests", "url"), rows, empty="none is known yet")
+    print_heading("history")
+    told = [
+        (each.happened_at, each.event, each.acting_for or each.done_by, each.reason)
+        for each in happened
+    ]
+    print_rows(("when", "what", "who", "why"), told, empty="")
+
+
+def _row(check: Check) -> tuple[object, ...]:
+    tests = check.tests
+    counts = f"{tests.passed} passed, {tests.failed} failed" if tests else ""
+    state = str(check.state) if check.is_required else f"{check.state} (may fail)"
+    return check.name, state, counts, check.url

@@ -1,0 +1,80 @@
+"""From settings and a target to the forge on which its changes are reviewed."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from honed.config import ForgeKind, Settings
+from honed.core.forge import Forge, MergeMethod
+from honed.forge.connect import Place, connect
+from honed.forge.patience import Clock
+from honed.storage.db import Database
+from honed.targets.registry import TargetRecord
+from honed.targets.repository.branches import Branches
+from honed.targets.repository.change import Limits
+from honed.targets.repository.local import LocalForge
+
+#: Options of a target that take the place of the setting of that name: each repository may be on a
+#: forge of its own.
+OPTIONS: Final = (
+    "forge",
+    "forge_url",
+    "forge_repository",
+    "forge_token_variable",
+    "forge_secret_variable",
+)
+
+
+def open_forge(  # noqa: PLR0913 - two of them by name, for tests
+    settings: Settings,
+    record: TargetRecord,
+    store: Database,
+    branches: Branches,
+    *,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Forge:
+    """Return the forge of a repository; nothing is asked of it yet.
+
+    Args:
+        settings: of this process; what the target's own options say comes before them.
+
+        record: the repository's target; its option ``default_branch`` is for the local forge.
+
+        store: as the daemon; for the local forge.
+
+        branches: of honed's clone; likewise.
+
+        clock: the time, and waiting; None: the real ones.
+
+        environment: where tokens are looked up; None: that of this process.
+
+    Raises:
+        ConfigurationError: it is named wrongly, or its token is not there.
+    """
+    said = {name: str(record.options.get(name, getattr(settings, name))) for name in OPTIONS}
+    if said["forge"] == ForgeKind.LOCAL:
+        default = str(record.options.get("default_branch", "main"))
+        return LocalForge(store, record.name, branches, default)
+    place = Place(
+        kind=said["forge"],
+        repository=said["forge_repository"],
+        url=said["forge_url"],
+        token_variable=said["forge_token_variable"],
+        secret_variable=said["forge_secret_variable"],
+    )
+    return connect(place, clock=clock, environment=environment)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how many changes of one repository may be open."""
+    return Limits(
+        review=settings.forge_open_limit,
+        automerge=settings.forge_automerge_limit,
+        cooldown=timedelta(hours=settings.forge_cooldown_hours),
+    )
+
+
+def merge_method(settings: Settings) -> MergeMethod:
+    """Return how changes get into their base branch."""
+    return MergeMethod(settings.forge_merge_method.value)
