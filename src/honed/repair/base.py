@@ -1,0 +1,109 @@
+"""How the tests end on the code as it is, and what they run."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from honed.errors import RepairFailed
+from honed.repair.localise import Spectrum, read_spectrum
+from honed.repair.suite import Suite
+from honed.repair.workers import Workers
+
+#: A test may take so many times what it took on the base, and never less than this.
+_TIMES: Final = 20.0
+_LEAST_S: Final = 0.1
+#: Passing tests beyond these are not traced: the cheapest ones tell most of a second.
+_MOST_TRACED: Final = 60
+_MOST_FAILING_TRACED: Final = 12
+#: A test that never ends is traced for so long, and so few of them.
+_ENDLESS_S: Final = 0.5
+_MOST_ENDLESS_TRACED: Final = 3
+
+
+@dataclass
+class Base:
+    """The tests as they end before any change."""
+
+    #: What has to pass, the cheapest first: assertions of a test, then the whole of it.
+    failing: list[str]
+    #: What passes and has to go on passing, the cheapest first.
+    passing: list[str]
+    #: CPU time that each test may use.
+    limits: dict[str, float]
+    #: Where each failing test failed and with what.
+    errors: dict[str, tuple[str, int]]
+    spectrum: Spectrum
+
+
+def look(workers: Workers, suite: Suite) -> Base:
+    """Return how the tests end and what they run.
+
+    Raises:
+        RepairFailed: no test fails, or one that should be repaired does not fail.
+    """
+    ended = workers.ask({"do": "base", "timeout_s": suite.timeout_s})["tests"]
+    whole = {each["key"]: each for each in ended if "of" not in each}
+    wanted = [key for key, each in whole.items() if _is_wanted(each, suite)]
+    missing = set(suite.failing) - set(wanted)
+    if missing or not wanted:
+        said = f"these do not fail: {', '.join(sorted(missing))}" if missing else "no test fails"
+        raise RepairFailed(said)
+    parts = [each for each in ended if each.get("of") in wanted]
+    failing = sorted(
+        [each for each in parts if _fails(each)] + [whole[key] for key in wanted],
+        key=lambda each: (each["outcome"] == "timeout", "of" not in each, each["cpu_s"]),
+    )
+    passing = sorted(
+        [each for each in (*whole.values(), *parts) if each["outcome"] == "passed"],
+        key=lambda each: each["cpu_s"],
+    )
+    usual_s = max((each["cpu_s"] for each in passing), default=0.0)
+    limits = {each["key"]: _limit_s(each, usual_s, suite) for each in (*failing, *passing)}
+    base = Base(_keys(failing), _keys(passing), limits, _errors(failing), Spectrum())
+    base.spectrum = _trace(workers, base, failing, suite)
+    return base
+
+
+def _is_wanted(each: dict[str, Any], suite: Suite) -> bool:
+    return _fails(each) and (not suite.failing or each["key"] in suite.failing)
+
+
+def _fails(each: dict[str, Any]) -> bool:
+    return each["outcome"] in ("failed", "timeout", "died")
+
+
+def _keys(tests: list[dict[str, Any]]) -> list[str]:
+    return [each["key"] for each in tests]
+
+
+def _limit_s(each: dict[str, Any], usual_s: float, suite: Suite) -> float:
+    # What a failing test would take if it passed is not known: as long as the passing ones.
+    took_s = each["cpu_s"] if each["outcome"] == "passed" else usual_s
+    return min(suite.timeout_s, max(_LEAST_S, took_s * _TIMES))
+
+
+def _errors(failing: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    return {
+        each["key"]: (each.get("error", each["outcome"]), (each.get("stack") or [["", 0]])[-1][1])
+        for each in failing
+    }
+
+
+def _trace(workers: Workers, base: Base, failing: list[dict[str, Any]], suite: Suite) -> Spectrum:
+    endless = {each["key"] for each in failing if each["outcome"] == "timeout"}
+    ending = [key for key in base.failing if key not in endless][:_MOST_FAILING_TRACED]
+    wanted = ending or base.failing[:_MOST_ENDLESS_TRACED]
+    keys = [*base.passing[:_MOST_TRACED], *wanted]
+    size = -(-len(keys) // len(workers))
+    requests = [
+        {
+            "do": "trace",
+            "tests": keys[start : start + size],
+            "failing": wanted,
+            "timeout_s": suite.timeout_s if ending else _ENDLESS_S,
+        }
+        for start in range(0, len(keys), size)
+    ]
+    traced: dict[str, Any] = {}
+    for answer in workers.ask_all(requests):
+        traced |= answer["tests"]
+    return read_spectrum(traced, {each["key"]: each.get("stack") for each in failing})

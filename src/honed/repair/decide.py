@@ -1,0 +1,74 @@
+"""Which patch is first, and whether it may be published or a person has to be asked."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from honed.repair.behaviour import Compared, dearness, departure, separating
+from honed.repair.suite import Question
+
+#: The share that the first cluster must have of what all clusters weigh together.
+LEAST_SHARE: Final = 0.8
+#: A natural logarithm of naturalness is worth so much of one of likelihood.
+_SHARPNESS: Final = 1.0
+#: Changing more of what the code does costs so much.
+_OF_DEPARTURE: Final = 1.0
+#: So many times the lines of another patch that does the same is another order of cost.
+MOST_TIMES: Final = 3.0
+_OF_DEARNESS: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The order of candidates, and what stands against publishing the first."""
+
+    #: Numbers of candidates, best first.
+    order: tuple[int, ...]
+    scores: tuple[float, ...]
+    abstained: str
+    question: Question | None
+
+
+def decide(natural: Sequence[float], compared: Compared) -> Decision:
+    """Return the candidates in order, and why the first should not be published, if so.
+
+    Patches that behave the same support each other: a cluster weighs the sum of its patches'
+    likelihoods, and the first patch is the most natural one of the heaviest cluster.
+    """
+    scores = [
+        score
+        - _OF_DEPARTURE * departure(own, compared.base)
+        - _OF_DEARNESS * max(0.0, math.log(dearness(own, compared.answers) / MOST_TIMES))
+        for score, own in zip(natural, compared.answers, strict=True)
+    ]
+    weights: dict[int, float] = defaultdict(float)
+    best = max(scores)
+    for score, cluster in zip(scores, compared.clusters, strict=True):
+        weights[cluster] += math.exp((score - best) * _SHARPNESS)
+    order = sorted(
+        range(len(scores)), key=lambda n: (-weights[compared.clusters[n]], -scores[n], n)
+    )
+    abstained, question = _doubt(order, weights, compared)
+    return Decision(tuple(order), tuple(scores), abstained, question)
+
+
+def _doubt(
+    order: Sequence[int], weights: dict[int, float], compared: Compared
+) -> tuple[str, Question | None]:
+    first = compared.clusters[order[0]]
+    others = sorted((cluster for cluster in weights if cluster != first), key=lambda c: -weights[c])
+    if not any(compared.answers[order[0]]):
+        return "its behaviour beyond the tests could not be looked at", None
+    share = weights[first] / sum(weights.values())
+    if dearness(compared.answers[order[0]], [compared.base, *compared.answers]) > MOST_TIMES:
+        return "it runs many times the lines of another patch or of the code as it was", None
+    if share >= LEAST_SHARE or not others:
+        return "", None
+    found = separating(compared, first, others[0])
+    if found is None:
+        return "", None
+    probe, arguments, outputs = found
+    reason = f"{len(weights)} patches pass all tests and do not behave the same"
+    return reason, Question(probe.name, arguments, outputs)

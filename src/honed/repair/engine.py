@@ -1,0 +1,107 @@
+"""From failing tests to ranked patches: look, draft, search, compare, decide."""
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from honed.repair.base import Base, look
+from honed.repair.behaviour import compare, probes
+from honed.repair.candidates import Candidate, drafted, ordered
+from honed.repair.conditions import synthesised
+from honed.repair.decide import decide
+from honed.repair.localise import suspicion
+from honed.repair.rank import naturalness, text_after
+from honed.repair.search import Search, search
+from honed.repair.source import Source
+from honed.repair.suite import Budget, Outcome, Patch, Suite
+from honed.repair.workers import Workers
+from honed.sandbox.box import Box
+
+#: The most natural patches are compared; a reader looks at none of the others.
+MOST_COMPARED = 40
+
+NOTHING = "nothing that was tried passes all tests"
+
+
+def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
+    """Return patches after which all tests pass, best first, and why not to publish the first.
+
+    Every test and every candidate runs in a sandbox, and nothing is written below ``suite.root``.
+    The same patches come of the same seed and counts, where time was enough for all candidates.
+
+    Args:
+        suite: the code and its tests, of which some fail.
+
+        box: what the sandbox sees beside the suite's folder and its Python.
+
+        budget: the most that it may cost.
+
+    Raises:
+        RepairFailed: no test fails, or the tests cannot be collected.
+        SandboxMissing: there is no sandbox that holds; nothing was run.
+    """
+    started = time.monotonic()
+    with Workers(suite, box, budget) as workers:
+        base = look(workers, suite)
+        sources = _sources(base)
+        scores = suspicion(base.spectrum, base.failing)
+        candidates = [
+            each for source in sources.values() for each in drafted(source, base.spectrum, scores)
+        ]
+
+        def conditions(until: float) -> Iterator[Candidate]:
+            return ordered(synthesised(workers, base, sources, scores, until), sources)
+
+        found = search(workers, base, ordered(candidates, sources), conditions, budget)
+        examined = _examined(found, time.monotonic() - started)
+        if not found.plausible:
+            return Outcome((), NOTHING, None, examined)
+        return _ranked(found, sources, suite, budget.seed, examined)
+
+
+def _sources(base: Base) -> dict[str, Source]:
+    """Return the files that failing tests ran."""
+    paths = {path for key in base.failing for path in base.spectrum.lines.get(key, {})}
+    return {path: Source(path, Path(path).read_bytes()) for path in sorted(paths)}
+
+
+def _ranked(
+    found: Search,
+    sources: dict[str, Source],
+    suite: Suite,
+    seed: int,
+    examined: dict[str, float],
+) -> Outcome:
+    scored = [(naturalness(sources[each.path], each), each) for each in found.plausible]
+    scored = sorted(scored, key=lambda each: (-each[0], each[1].edits))[:MOST_COMPARED]
+    natural, plausible = [score for score, _ in scored], [each for _, each in scored]
+    compared = compare(found.workers, plausible, probes(found.base.spectrum, seed))
+    decision = decide(natural, compared)
+
+    def patch(number: int) -> Patch:
+        candidate: Candidate = plausible[number]
+        source = sources[candidate.path]
+        path = Path(candidate.path).relative_to(suite.root.resolve()).as_posix()
+        return Patch(
+            path,
+            source.text.decode(),
+            text_after(source, candidate),
+            candidate.template,
+            candidate.edits,
+            decision.scores[number],
+            compared.clusters[number],
+        )
+
+    patches = tuple(map(patch, decision.order))
+    return Outcome(patches, decision.abstained, decision.question, examined)
+
+
+def _examined(found: Search, seconds: float) -> dict[str, float]:
+    return {
+        "candidates": float(found.tried),
+        "plausible": float(len(found.plausible)),
+        "first_patch_s": found.first_s if found.first_s is not None else math.nan,
+        "seconds": seconds,
+        "is_exhausted": float(found.is_exhausted),
+    }

@@ -1,0 +1,355 @@
+"""Collect the tests once, then fork for everything that is tried.
+
+Requests and answers are objects of JSON, one a line; ``do`` names the request:
+
+- ``base``: run every test alone; those that fail also assertion by assertion.
+- ``trace``: which lines tests run, with the types of locals and calls (see ``spectrum``).
+- ``try``: whether candidates pass, failing tests first.
+- ``call``: what a function returns on inputs, as it is and with candidates (see ``behaviour``).
+- ``decide``: what a condition would have to say, and which conditions say it (see ``angel``).
+"""
+
+import contextlib
+import functools
+import gc
+import importlib.machinery
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+import pytest
+
+from . import angel, behaviour, spectrum, tests
+from .isolated import Say, adopt_orphans, in_child
+from .swap import Change, Files, Functions
+from .tests import Case, Excinfo
+
+#: Tests that fail on the base and are run whatever the first ones say, to see half a repair.
+MOST_FAILING = 8
+
+#: Most tests have ended after this CPU time; those that have not are given all that they may use.
+SOON_S = 0.5
+
+#: More than the CPU time of a test that a busy machine may need of the wall's.
+WALL_FACTOR = 6
+WALL_S = 4.0
+
+ARGUMENTS = (
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:faulthandler",
+    "-p",
+    "no:randomly",
+    # What is tried here is no news to whom the tests report.
+    "-p",
+    "no:honed",
+    "--capture=no",
+    # What an assertion compared is told by its line; to say it in words takes longer than tests.
+    "--assert=plain",
+)
+
+
+def main() -> None:
+    """Read where the tests are, collect them and answer until stdin ends."""
+    sys.dont_write_bytecode = True
+    adopt_orphans()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    opened = json.loads(requests.readline())
+    os.chdir(opened["root"])
+    sys.path.insert(0, opened["root"])
+    server = Server(opened["root"], opened["tests"], requests, answers)
+    code = pytest.main([*ARGUMENTS, *opened["tests"]], plugins=[Loop(server.serve)])
+    if not server.has_served:
+        _say(answers, {"error": f"pytest ended with {int(code)} before it had collected tests"})
+
+
+class Loop(Excinfo):
+    """A plug-in of pytest that hands the collected tests over instead of running them."""
+
+    def __init__(self, take: Callable[[list[Any], "Loop"], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Hand over, and tell pytest that the tests were run."""
+        self._take(session.items, self)
+        return True
+
+
+class Server:
+    """The collected tests, and what is done with them."""
+
+    def __init__(self, root: str, ids: list[str], requests: TextIO, answers: TextIO) -> None:
+        self.has_served = False
+        self.files = Files()
+        self._root = os.path.join(os.path.realpath(root), "")
+        self._ids = ids
+        self._requests = requests
+        self._answers = answers
+        self._cases: dict[str, Case] = {}
+        self._does: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "base": self._base,
+            "trace": self._trace,
+            "try": self._try,
+            "call": self._call,
+            "decide": self._decide,
+        }
+
+    def serve(self, items: list[Any], excinfo: Excinfo) -> None:
+        """Answer requests until there are no more."""
+        self.has_served = True
+        self.excinfo = excinfo
+        self._cases = {item.nodeid: Case(item.nodeid, item) for item in items}
+        self.functions = Functions(self._root)
+        gc.collect()
+        # What is alive now lives on in every fork, and is not to be copied by a collection.
+        gc.freeze()
+        _say(self._answers, {"tests": list(self._cases)})
+        for line in self._requests:
+            request = json.loads(line)
+            _say(self._answers, self._does[request["do"]](request))
+
+    def _base(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run every test once, each in a process of its own; the slow ones twice."""
+        limit_s = request["timeout_s"]
+        soon_s = min(limit_s, SOON_S)
+        self._cases = {key: case for key, case in self._cases.items() if case.code is None}
+        ended = [self._alone(key, soon_s) for key in self._cases]
+        if soon_s < limit_s:
+            ended = [
+                self._alone(each["key"], limit_s) if each["outcome"] == "timeout" else each
+                for each in ended
+            ]
+        for each in [each for each in ended if each["outcome"] not in ("passed", "skipped")]:
+            for case in tests.assertions(self._cases[each["key"]].item):
+                self._cases[case.key] = case
+                ended.append({**self._alone(case.key, soon_s), "of": each["key"]})
+        return {"tests": ended}
+
+    def _alone(self, key: str, limit_s: float) -> dict[str, Any]:
+        def work(say: Say) -> None:
+            self._run([key], {key: limit_s}, say)
+
+        said, _ = in_child(work, limit_s * WALL_FACTOR + WALL_S)
+        ended: dict[str, Any] = next((each for each in said if "outcome" in each), {})
+        return ended or {"key": key, "outcome": "died", "cpu_s": limit_s}
+
+    def _run(
+        self, keys: list[str], limits: dict[str, float], say: Say, *, stops: bool = False
+    ) -> bool:
+        """Run tests in this process, which is a fork, and return whether all passed."""
+        has_passed = True
+        for number, key in enumerate(keys):
+            case = self._cases[key]
+            following = self._cases[keys[number + 1]] if number + 1 < len(keys) else None
+            late = {"key": key, "outcome": "timeout", "cpu_s": limits[key]}
+            tests.on_time_out = functools.partial(say, late)
+            ended = tests.run(case, limits[key], self.excinfo, following)
+            say(ended)
+            has_passed &= ended["outcome"] == "passed"
+            # One that is out of time would be so again, and again.
+            if ended["outcome"] == "timeout" or (stops and not has_passed):
+                break
+        return has_passed
+
+    def _trace(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run each test with tracing; those that say nothing are left out."""
+        traced = {}
+        for key in request["tests"]:
+
+            def work(say: Say, key: str = key) -> None:
+                recorder = spectrum.Recorder(self._root, has_values=key in request["failing"])
+                limit_s = request["timeout_s"]
+                tests.on_time_out = lambda: say(recorder.told())
+                with recorder, contextlib.suppress(tests.OutOfTime):
+                    tests.run(self._cases[key], limit_s, self.excinfo)
+                say(recorder.told())
+
+            said, _ = in_child(work, request["timeout_s"] * WALL_FACTOR + WALL_S)
+            if said:
+                traced[key] = said[-1]
+        return {"tests": traced}
+
+    def _try(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run candidates, failing tests first.
+
+        Many share a fork, since forking costs more than most tests. What passes there is run again
+        in a fork of its own, so that no candidate passes by what an earlier one left behind.
+        """
+        compiled = [self._compiled(each) for each in request["candidates"]]
+        said: dict[int, list[Any]] = {}
+        waiting = [n for n, each in enumerate(compiled) if isinstance(each, list)]
+        while waiting:
+            said |= self._together(compiled, waiting, request)
+            waiting = [number for number in waiting if number not in said]
+        results = []
+        for number, each in enumerate(compiled):
+            if isinstance(each, str):
+                results.append({"ended": "invalid", "error": each})
+                continue
+            result = _judged(said[number], request)
+            if result["is_plausible"]:
+                result = _judged(self._apart(each, request), request)
+            results.append(result)
+        return {"results": results}
+
+    def _compiled(self, edits: dict[str, Any]) -> list[Change] | str:
+        try:
+            return self.changes(edits)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return str(error) or type(error).__name__
+
+    def _together(
+        self, compiled: list[Any], waiting: list[int], request: dict[str, Any]
+    ) -> dict[int, list[Any]]:
+        """Return what the first of the waiting candidates said: all up to one that ends a fork."""
+        if any(change.is_whole for change in compiled[waiting[0]]):
+            return {waiting[0]: self._apart(compiled[waiting[0]], request)}
+
+        def run(say: Say) -> None:
+            for number in waiting:
+                replaced = self.functions.put(compiled[number])
+                if replaced is None:
+                    return
+                say(number)
+                self._judge(request, say)
+                self.functions.restore(replaced)
+
+        wall_s = self._wall_s(request) + len(waiting) / 2
+        told, _ = in_child(run, wall_s)
+        said: dict[int, list[Any]] = {}
+        for each in told:
+            if isinstance(each, int):
+                said[(number := each)] = []
+            else:
+                said[number].append(each)
+        return said or {waiting[0]: self._apart(compiled[waiting[0]], request)}
+
+    def _apart(self, changes: list[Change], request: dict[str, Any]) -> list[Any]:
+        wall_s = self._wall_s(request)
+        said, _ = in_child(
+            lambda say: self._with(changes, lambda: self._judge(request, say)), wall_s
+        )
+        return said
+
+    def _judge(self, request: dict[str, Any], say: Say) -> None:
+        """Run failing tests, and if they pass now the passing ones until one fails."""
+        failing, passing = request["failing"], request["passing"]
+        scale = request.get("scale", 1.0)
+        limits = {key: limit_s * scale for key, limit_s in request["limits"].items()}
+        first, rest = failing[:MOST_FAILING], [*failing[MOST_FAILING:], *passing]
+        if self._run(first, limits, say):
+            self._run(rest, limits, say, stops=True)
+
+    @staticmethod
+    def _wall_s(request: dict[str, Any]) -> float:
+        """Return how long a candidate may take: a few tests at their limits, not all of them."""
+        limits = request["limits"].values()
+        most_s = min(sum(limits), 3 * max(limits, default=1.0))
+        return float(most_s * request.get("scale", 1.0) * WALL_FACTOR + WALL_S)
+
+    def changes(self, edits: dict[str, Any]) -> list[Change]:
+        """Return the compiled changes of a candidate, by file."""
+        return [self.files.changed(path, each) for path, each in sorted(edits.items())]
+
+    def _with(self, changes: list[Change], run: Callable[[], object]) -> None:
+        """Run in this process, which is a fork, with changes."""
+        is_in_place = not any(each.is_whole for each in changes)
+        if is_in_place and self.functions.put(changes) is not None:
+            run()
+        else:
+            self._anew(changes, run)
+
+    def _anew(self, changes: list[Change], run: Callable[[], object]) -> None:
+        """Import everything below the folder again, with the changed text, and collect again."""
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(self._root):
+                del sys.modules[name]
+        wanted = [key for key, case in self._cases.items() if case.code is not None]
+
+        def take(items: list[Any], excinfo: Excinfo) -> None:
+            self.excinfo = excinfo
+            self._cases = {item.nodeid: Case(item.nodeid, item) for item in items}
+            for item in items:
+                if any(key.startswith(f"{item.nodeid}@") for key in wanted):
+                    self._cases |= {case.key: case for case in tests.assertions(item)}
+            self.functions = Functions(self._root)
+            run()
+
+        with _served({each.path: each.text for each in changes}):
+            pytest.main([*ARGUMENTS, *self._ids], plugins=[Loop(take)])
+
+    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "outputs": [behaviour.outputs(self, edits, request) for edits in request["candidates"]]
+        }
+
+    def _decide(self, request: dict[str, Any]) -> dict[str, Any]:
+        return angel.decide(self, request)
+
+    def in_fork(
+        self, edits: dict[str, Any], run: Callable[[Say], None], wall_s: float
+    ) -> list[Any]:
+        """Return what ``run`` says in a fork in which a candidate is in place."""
+        changes = self.changes(edits)
+        return in_child(lambda say: self._with(changes, lambda: run(say)), wall_s)[0]
+
+    def run_test(self, key: str, limit_s: float) -> dict[str, Any]:
+        """Run one test in this process, which is a fork."""
+        return tests.run(self._cases[key], limit_s, self.excinfo)
+
+
+@contextlib.contextmanager
+def _served(texts: dict[str, bytes]) -> Iterator[None]:
+    """Let imports find these texts in place of what is on disk."""
+    loader = importlib.machinery.SourceFileLoader
+    on_disk = loader.get_code
+
+    def get_code(self: Any, fullname: str) -> Any:
+        if self.path in texts:
+            return compile(texts[self.path], self.path, "exec", dont_inherit=True)
+        return on_disk(self, fullname)
+
+    loader.get_code = get_code  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        loader.get_code = on_disk  # type: ignore[method-assign]
+
+
+def _judged(said: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a candidate's tests amount to."""
+    failing, passing = request["failing"], request["passing"]
+    outcomes = {each["key"]: each["outcome"] for each in said}
+    flipped = [key for key in failing if outcomes.get(key) == "passed"]
+    is_well = all(outcome == "passed" for outcome in outcomes.values())
+    ended = "timeout" if "timeout" in outcomes.values() else "ran"
+    if is_well and len(outcomes) < len({*failing, *passing}):
+        # It was all well until it said no more.
+        ended = "died"
+    return {
+        "ended": ended,
+        "flipped": flipped,
+        "is_plausible": is_well and ended == "ran",
+        "broken": next((key for key in passing if outcomes.get(key, "passed") != "passed"), None),
+        "where": [
+            [each["key"], each.get("error", ""), (each.get("stack") or [[None, 0]])[-1][1]]
+            for each in said
+            if each["outcome"] != "passed"
+        ],
+    }
+
+
+def _say(answers: TextIO, each: dict[str, Any]) -> None:
+    answers.write(json.dumps(each) + "\n")
+    answers.flush()
