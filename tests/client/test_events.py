@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honed.client.events import Origin, bounded, told_exceptions
+from honed.client.events import Origin, told_exceptions
+from honed.client.faults import told_fault
+from honed.client.raised import bounded
 from honed.client.variables import Telling
 from honed.core.fault import Fault
 from honed.signals.sentry.faults import fault, thrown
@@ -117,6 +119,21 @@ def test_an_exception_without_words_or_calls_is_told() -> None:
 
     (said,) = told_exceptions(Silent(), Telling(), "generic")
     assert (said["value"], said["stacktrace"]) == ("", {"frames": []})
+
+
+def test_both_wires_tell_the_same_of_an_exception(cart: ModuleType) -> None:
+    folder = Path(str(cart.__file__)).parent
+    for name, *arguments in (("other", "{"), ("many",), ("deep", 0)):
+        with pytest.raises(BaseException) as raised:  # noqa: PT011 - whatever it is
+            getattr(cart, name)(*arguments)
+        error = raised.value
+        event = told_exceptions(error, Telling(), "generic")[-1]
+        fault = told_fault(error, folder)
+        frames = event["stacktrace"]["frames"][-50:]
+        assert event["value"] == fault["message"]
+        assert [(each["function"], each["lineno"]) for each in frames][-len(fault["frames"]) :] == [
+            (each["function"], each["line"]) for each in fault["frames"]
+        ]
 
 
 def test_causes_in_a_circle_end() -> None:

@@ -11,25 +11,8 @@ from typing import Any
 
 import pytest
 
-from honed.client.reports import Endpoint, deliver
-from honed.config import Settings
-from honed.signals.projects import Project
-
-
-def test_a_dsn_of_a_project_tells_where_to_send() -> None:
-    project = Project(7, "shop", "0" * 32)
-    endpoint = Endpoint.of(project.dsn(Settings(api_port=8340)))
-    assert (endpoint.url, endpoint.key) == ("http://127.0.0.1:8340/api/v1/tests", "0" * 32)
-    assert endpoint.key not in repr(endpoint)
-    assert Endpoint.of("https://k@h:1/a/b/7").url == "https://h:1/a/b/api/v1/tests"
-
-
-@pytest.mark.parametrize(
-    "dsn", ["", "nonsense", "ftp://key@host/1", "http://host/1", "http://[/1", "http://k@h:port/1"]
-)
-def test_a_dsn_that_is_none_is_refused(dsn: str) -> None:
-    with pytest.raises(ValueError, match="a DSN has the form"):
-        Endpoint.of(dsn)
+from honed.client.dsn import Dsn
+from honed.client.reports import deliver
 
 
 @dataclass
@@ -40,6 +23,10 @@ class Server:
     statuses: list[int] = field(default_factory=list)
     heard: list[int] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+
+    @property
+    def dsn(self) -> Dsn:
+        return Dsn.of(f"{self.url.replace('://', '://k@')}/7")
 
 
 @pytest.fixture
@@ -76,8 +63,8 @@ def test_parts_that_the_server_never_takes_are_lost_and_the_others_sent(
     server: Server, tmp_path: Path
 ) -> None:
     server.statuses = [200, 413]
-    endpoint = Endpoint(server.url, "k")
-    found = deliver(endpoint, tmp_path / "kept", {"run": "r"}, results(2_500))
+    dsn = server.dsn
+    found = deliver(dsn, tmp_path / "kept", {"run": "r"}, results(2_500))
     assert server.heard == [1_000, 1_000, 500]
     assert (found.sent, found.lost, found.kept) == (1_500, 1_000, 0)
     assert found.trouble == "the server answered 413: no (try)"
@@ -89,23 +76,23 @@ def test_a_server_that_takes_nothing_now_is_asked_once(
     server: Server, tmp_path: Path, status: int
 ) -> None:
     server.statuses = [status]
-    found = deliver(Endpoint(server.url, "k"), tmp_path, {"run": "r"}, results(2_500))
+    found = deliver(server.dsn, tmp_path, {"run": "r"}, results(2_500))
     assert (server.heard, found.kept) == ([1_000], 2_500)
     assert len(list(tmp_path.glob("*.json"))) == 3
 
 
 def test_nobody_else_is_shown_the_key(server: Server, tmp_path: Path) -> None:
     server.statuses = [302]
-    found = deliver(Endpoint(f"{server.url}/here", "k"), tmp_path, {"run": "r"}, results(1))
-    assert (server.paths, found.kept) == (["/here"], 1)
+    found = deliver(server.dsn, tmp_path, {"run": "r"}, results(1))
+    assert (server.paths, found.kept) == (["/api/v1/tests"], 1)
 
 
 def test_what_was_kept_goes_until_the_server_is_away_again(server: Server, tmp_path: Path) -> None:
-    endpoint = Endpoint(server.url, "k")
+    dsn = server.dsn
     server.statuses = [503]
-    deliver(endpoint, tmp_path, {"run": "a"}, results(3_000))
+    deliver(dsn, tmp_path, {"run": "a"}, results(3_000))
     assert len(list(tmp_path.glob("*.json"))) == 3
     server.statuses = [200, 200, 400, 503]
-    found = deliver(endpoint, tmp_path, {"run": "b"}, results(1))
+    found = deliver(dsn, tmp_path, {"run": "b"}, results(1))
     assert (found.sent, found.sent_earlier) == (1, 1_000)
     assert [path.name for path in tmp_path.glob("*.json")] == ["a-2.json"]

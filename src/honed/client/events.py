@@ -1,17 +1,16 @@
 """Events as the SDKs of Sentry send them: the wire that honed's server takes from any of them."""
 
-import linecache
 import os
 import platform
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
-from types import TracebackType
 from typing import Any, Final
 
 from honed import __version__
+from honed.client.raised import LONGEST_LINE, Call, calls, cause, members, message
 from honed.client.variables import Telling
 
 #: What hears of exceptions that nobody catches.
@@ -20,12 +19,8 @@ UNCAUGHT: Final = "excepthook"
 _MOST_FRAMES: Final = 100
 _MOST_WITH_VARIABLES: Final = 30
 _MOST_EXCEPTIONS: Final = 16
-_MOST_MEMBERS: Final = 8
 #: Lines before and after the one that was executed.
 _AROUND: Final = 5
-#: A longer line is not told, and a longer message is told up to a word's end.
-_LONGEST_LINE: Final = 500
-_LONGEST_MESSAGE: Final = 8_192
 #: Where code lies that is none of the application's.
 _PACKAGES: Final = ("site-packages", "dist-packages")
 _LIBRARY: Final = str(PurePath(os.__file__).parent)
@@ -88,8 +83,8 @@ def told_exceptions(error: BaseException, telling: Telling, mechanism: str) -> l
             {
                 "type": type(each).__qualname__,
                 "module": _module(type(each)),
-                "value": bounded(_message(each)),
-                "stacktrace": {"frames": _frames(each.__traceback__, telling)},
+                "value": message(each),
+                "stacktrace": {"frames": _frames(calls(each), telling)},
                 "mechanism": {
                     "type": mechanism,
                     "handled": mechanism != UNCAUGHT,
@@ -103,69 +98,47 @@ def told_exceptions(error: BaseException, telling: Telling, mechanism: str) -> l
     return found[::-1]
 
 
-def bounded(text: str) -> str:
-    """Return a message that is not too long, cut between words."""
-    if len(text) <= _LONGEST_MESSAGE:
-        return text
-    return f"{text[:_LONGEST_MESSAGE].rpartition(' ')[0]} ..."
-
-
 def _below(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     """Yield what an error comes from or consists of, and in which way."""
-    if error.__cause__ is not None:
-        yield error.__cause__, "__cause__"
-    elif error.__context__ is not None and not error.__suppress_context__:
-        yield error.__context__, "__context__"
-    if isinstance(error, BaseExceptionGroup):
-        for number, member in enumerate(error.exceptions[:_MOST_MEMBERS]):
-            yield member, f"exceptions[{number}]"
+    below = cause(error)
+    if below is not None:
+        yield below, "__context__" if error.__cause__ is None else "__cause__"
+    for number, member in enumerate(members(error)):
+        yield member, f"exceptions[{number}]"
 
 
 def _module(kind: type[BaseException]) -> str | None:
     return None if kind.__module__ in {"builtins", "__main__"} else kind.__module__
 
 
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an exception may fail to say what it is
-        return ""
-
-
-def _frames(trace: TracebackType | None, telling: Telling) -> list[dict[str, Any]]:
-    calls: list[TracebackType] = []
-    while trace is not None:
-        calls.append(trace)
-        trace = trace.tb_next
-    calls = calls[-_MOST_FRAMES:]
-    rich = len(calls) - _MOST_WITH_VARIABLES
+def _frames(every: Sequence[Call], telling: Telling) -> list[dict[str, Any]]:
+    told = every[-_MOST_FRAMES:]
+    rich = len(told) - _MOST_WITH_VARIABLES
     # The innermost first, as they are what the room for variables is for.
     frames = [
         _frame(call, telling if number >= rich else None)
-        for number, call in reversed(list(enumerate(calls)))
+        for number, call in reversed(list(enumerate(told)))
     ]
     return frames[::-1]
 
 
-def _frame(call: TracebackType, telling: Telling | None) -> dict[str, Any]:
-    frame, code, line = call.tb_frame, call.tb_frame.f_code, call.tb_lineno
-    module = frame.f_globals.get("__name__")
-    is_own = _is_own(code.co_filename)
+def _frame(call: Call, telling: Telling | None) -> dict[str, Any]:
+    line, lines = call.line, call.lines
+    is_own = _is_own(call.file)
     told = {
-        "filename": _relative(code.co_filename, module),
-        "abs_path": code.co_filename,
-        "module": module if isinstance(module, str) else "",
-        "function": code.co_qualname,
+        "filename": _relative(call.file, call.module),
+        "abs_path": call.file,
+        "module": call.module,
+        "function": call.frame.f_code.co_qualname,
         "lineno": line,
         "in_app": is_own,
     }
-    lines = linecache.getlines(code.co_filename, frame.f_globals)
     if 0 < line <= len(lines):
         told["context_line"] = _line(lines[line - 1])
     if is_own and telling is not None:
         told["pre_context"] = [_line(each) for each in lines[max(line - 1 - _AROUND, 0) : line - 1]]
         told["post_context"] = [_line(each) for each in lines[line : line + _AROUND]]
-        told["vars"] = telling.variables(frame.f_locals)
+        told["vars"] = telling.variables(call.frame.f_locals)
     return told
 
 
@@ -175,10 +148,10 @@ def _is_own(file: str) -> bool:
     return not file.startswith(_LIBRARY + os.sep)
 
 
-def _relative(file: str, module: object) -> str:
+def _relative(file: str, module: str) -> str:
     """Return a path from where the module is imported from, as it is in every checkout."""
     path = PurePath(file)
-    names = module.split(".") if isinstance(module, str) and module != "__main__" else []
+    names = module.split(".") if module not in {"", "__main__"} else []
     if path.stem == "__init__":
         names = [*names, "__init__"]
     if names and path.with_suffix("").parts[-len(names) :] == tuple(names):
@@ -188,4 +161,4 @@ def _relative(file: str, module: object) -> str:
 
 def _line(line: str) -> str:
     line = line.rstrip("\r\n")
-    return line if len(line) <= _LONGEST_LINE else "..."
+    return line if len(line) <= LONGEST_LINE else "..."

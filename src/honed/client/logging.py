@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Final
 
-from honed.client.events import bounded
+from honed.client.raised import bounded
 from honed.client.reporter import quietly, report_event, report_exception, report_line
 from honed.client.variables import FILTERED, Telling, is_secret
 

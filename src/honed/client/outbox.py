@@ -186,7 +186,7 @@ class Outbox:
         }
         connection = connect(self._dsn.host, timeout=TIMEOUT_S)
         try:
-            connection.request("POST", self._dsn.path, gzip.compress(body, 6), headers)
+            connection.request("POST", self._dsn.envelope_path, gzip.compress(body, 6), headers)
             answer = connection.getresponse()
             answer.read(_LARGEST)
             after = answer.getheader("Retry-After") or ""

@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec
 
 from honed.client.dsn import Dsn
-from honed.client.events import UNCAUGHT, Origin, bounded, told_exceptions
+from honed.client.events import UNCAUGHT, Origin, told_exceptions
 from honed.client.outbox import BROKEN, QUEUE_FULL, Outbox, Thing
+from honed.client.raised import bounded
 from honed.client.variables import Telling
 
 _LOG = logging.getLogger(__name__)

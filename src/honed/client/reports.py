@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -33,25 +33,6 @@ _MOST_EARLIER = 100
 _HOPELESS = frozenset({400, 413})
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where results go, and with which key."""
-
-    url: str
-    key: str = field(repr=False)
-
-    @classmethod
-    def of(cls, dsn: str) -> "Endpoint":
-        """Return the endpoint of a project's DSN: ``http://<key>@<host>:<port>/<project>``.
-
-        Raises:
-            ValueError: it is none; the message does not repeat it.
-        """
-        told = Dsn.of(dsn)
-        base = told.path.removesuffix("/envelope/").rpartition("/api/")[0]
-        return cls(f"{told.scheme}://{told.host}{base}/api/v1/tests", told.key)
-
-
 @dataclass(slots=True)
 class Delivery:
     """What became of the results of a run."""
@@ -74,7 +55,7 @@ class NotSentError(Exception):
 
 
 def deliver(
-    endpoint: Endpoint, folder: Path, run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+    dsn: Dsn, folder: Path, run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
 ) -> Delivery:
     """Send the results of a run; what the server does not take now is kept in ``folder``.
 
@@ -86,7 +67,7 @@ def deliver(
         body = json.dumps({**run, "tests": part}).encode()
         try:
             if not is_away:
-                _post(endpoint, body)
+                _post(dsn, body)
                 delivery.sent += len(part)
                 continue
         except NotSentError as error:
@@ -99,7 +80,7 @@ def deliver(
         _keep(folder, f"{run['run']}-{number}.json", body)
         delivery.kept += len(part)
     if delivery.sent and not is_away:
-        delivery.sent_earlier = _send_earlier(endpoint, folder)
+        delivery.sent_earlier = _send_earlier(dsn, folder)
     return delivery
 
 
@@ -116,12 +97,12 @@ def _parts(results: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, A
         yield part
 
 
-def _send_earlier(endpoint: Endpoint, folder: Path) -> int:
+def _send_earlier(dsn: Dsn, folder: Path) -> int:
     sent = 0
     for path in sorted(folder.glob("*.json"))[:_MOST_EARLIER]:
         body = path.read_bytes()
         try:
-            _post(endpoint, body)
+            _post(dsn, body)
             sent += len(json.loads(body)["tests"])
         except NotSentError as error:
             if not error.is_hopeless:
@@ -149,7 +130,7 @@ def _opener() -> OpenerDirector:
     return opener
 
 
-def _post(endpoint: Endpoint, body: bytes) -> None:
+def _post(dsn: Dsn, body: bytes) -> None:
     """Return when the server has stored a body.
 
     Raises:
@@ -158,9 +139,9 @@ def _post(endpoint: Endpoint, body: bytes) -> None:
     headers = {
         "Content-Type": "application/json",
         "Content-Encoding": "gzip",
-        "X-Honed-Key": endpoint.key,
+        "X-Honed-Key": dsn.key,
     }
-    request = Request(endpoint.url, gzip.compress(body), headers, method="POST")  # noqa: S310 - http or https, as Endpoint sees to
+    request = Request(dsn.tests_url, gzip.compress(body), headers, method="POST")  # noqa: S310 - http or https, as Dsn sees to
     try:
         with _opener().open(request, timeout=TIMEOUT_S) as answer:
             answer.read()

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
-from honed.client.faults import bounded, relative, told_fault
-from honed.client.reports import FOLDER, Delivery, Endpoint, deliver
+from honed.client.dsn import Dsn
+from honed.client.faults import relative, told_fault
+from honed.client.raised import bounded
+from honed.client.reports import FOLDER, Delivery, deliver
 from honed.client.revision import read_revision
 
 #: Where a report carries what only the process that runs its test knows, also from a worker of
@@ -143,8 +145,8 @@ class Recorder:
         if not self._results:
             return
         try:
-            endpoint = Endpoint.of(self._dsn)
-            self._said = _told(deliver(endpoint, self._root / FOLDER, self._run, self._results))
+            dsn = Dsn.of(self._dsn)
+            self._said = _told(deliver(dsn, self._root / FOLDER, self._run, self._results))
         except (OSError, ValueError) as error:
             self._said = f"reported nothing: {error}"
         except Exception as error:  # noqa: BLE001 - whatever it is, no run of tests fails for it
