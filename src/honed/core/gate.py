@@ -1,12 +1,13 @@
 """A gate: one thing that a change of code has to show before it may go on. A plug-in."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
+from honed.core.step import Step
 from honed.core.testrun import BROKEN, Outcome
 
 
@@ -86,6 +87,8 @@ class GateResult:
     reason: str
     #: The numbers behind it.
     evidence: Mapping[str, Json] = field(default_factory=dict)
+    #: Where it does not pass: whether that shows the change to be wrong, or only leaves it open.
+    refutes: bool = True
 
     def to_json(self) -> dict[str, Json]:
         """Return it as plain JSON."""
@@ -94,7 +97,26 @@ class GateResult:
             "passed": self.passed,
             "reason": self.reason,
             "evidence": dict(self.evidence),
+            "refutes": self.refutes,
         }
+
+
+class Examination(ABC):
+    """How a claim is proven that is right or wrong, and not just cheaper: by gates.
+
+    A kind whose claims are such returns one from ``Kind.trial``.
+    """
+
+    #: A digest of everything that judges; it is recorded with the verdict.
+    judge: str
+
+    @abstractmethod
+    def examine(self, steps: Sequence[Step]) -> Iterable[GateResult]:
+        """Yield what each gate says of ``steps``, in their order, up to the first that fails.
+
+        Raises:
+            EvaluatorFailed: a gate could not find out what it looks for; the verdict becomes ERROR.
+        """
 
 
 class Gate(ABC):
@@ -106,6 +128,8 @@ class Gate(ABC):
     order: ClassVar[int]
     #: Whether it cannot be switched off.
     is_always: ClassVar[bool] = True
+    #: Whether what does not pass is shown to be wrong; else it is only left open.
+    refutes: ClassVar[bool] = True
 
     @abstractmethod
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
@@ -121,4 +145,6 @@ class Gate(ABC):
 
     def fails(self, reason: str, **evidence: Json) -> GateResult:
         """Return that the change does not pass."""
-        return GateResult(self.name, passed=False, reason=reason, evidence=evidence)
+        return GateResult(
+            self.name, passed=False, reason=reason, evidence=evidence, refutes=self.refutes
+        )

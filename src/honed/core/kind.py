@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
 from honed.core.finding import Finding, FindingType
+from honed.core.gate import Examination
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Risk
 from honed.core.step import Step, inverses
@@ -65,8 +66,8 @@ class Kind(ABC, Generic[TargetT]):
         """Return what would be done. Runs nothing."""
 
     @abstractmethod
-    def trial(self, hypothesis: Hypothesis, target: TargetT) -> Trial:
-        """Return where and how to prove the claim."""
+    def trial(self, hypothesis: Hypothesis, target: TargetT) -> Trial | Examination:
+        """Return where and how to prove the claim: by measuring, or by gates."""
 
     @abstractmethod
     def measure(self, hypothesis: Hypothesis, target: TargetT) -> Mapping[str, float]:

@@ -31,6 +31,7 @@ class Certainty(Gate):
 
     name: ClassVar[str] = "certainty"
     order: ClassVar[int] = 45
+    refutes: ClassVar[bool] = False
 
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether nothing speaks against the change."""

@@ -81,6 +81,16 @@ class TrialPair:
 
 
 @dataclass(frozen=True, slots=True)
+class GateChecked:
+    """A gate has looked at a claim."""
+
+    improvement_id: int
+    gate: str
+    reason: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictGiven:
     """A trial has ended."""
 
@@ -202,6 +212,7 @@ Event: TypeAlias = (
     | Proposed
     | TrialStarted
     | TrialPair
+    | GateChecked
     | VerdictGiven
     | Decided
     | StepStarted

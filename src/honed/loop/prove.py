@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from honed.core.canonical import Json
 from honed.core.canonical import digest as digest_of
+from honed.core.gate import Examination
 from honed.core.trial import Trial
 from honed.core.verdict import State, Verdict
 from honed.errors import KindFailed, TargetUnavailable
@@ -14,7 +15,8 @@ from honed.experiments.record import add_block, finish_trial, start_trial, wante
 from honed.experiments.trial import TrialResult, run_trial
 from honed.improvement.transition import Changes, Move
 from honed.loop.boundary import KIND_TROUBLE, asking
-from honed.loop.events import Event, TrialPair, TrialStarted, VerdictGiven
+from honed.loop.events import Event, GateChecked, TrialPair, TrialStarted, VerdictGiven
+from honed.loop.examine import examine
 from honed.loop.parts import check_switch
 from honed.loop.revise import revised, take
 from honed.loop.work import Work
@@ -72,6 +74,9 @@ def run_the_trial(work: Work) -> None:
     try:
         with asking(improvement.kind):
             trial = work.kind().trial(improvement.hypothesis, work.target())
+        if isinstance(trial, Examination):
+            _examine(work, trial, started)
+            return
         notebook = _Notebook(work, trial)
         with asking(improvement.kind):
             result = run_trial(
@@ -88,6 +93,31 @@ def run_the_trial(work: Work) -> None:
         _give_no_verdict(work, str(error), time.monotonic() - started)
     else:
         _give_verdict(work, notebook, result, time.monotonic() - started)
+
+
+def _examine(work: Work, examination: Examination, started: float) -> None:
+    """Let the gates look at an improvement, and bring it where their verdict leads."""
+    improvement = work.improvement
+    found = examine(
+        improvement.kind,
+        examination,
+        improvement.steps,
+        tell=lambda said: work.parts.tell(
+            GateChecked(improvement.improvement_id, said.gate, said.reason, passed=said.passed)
+        ),
+        should_stop=_Watchman(work),
+    )
+    to = STATE_AFTER[found.verdict]
+    move = Move(
+        to,
+        Changes(verdict=found.verdict, evidence=found.evidence, cost_s=time.monotonic() - started),
+        detail={"reason": found.reason},
+        next_message=work.act() if to is State.PROVEN else None,
+    )
+    after = work.move(move)
+    work.parts.tell(
+        VerdictGiven(work.improvement_id, found.verdict, found.reason, None, after.state)
+    )
 
 
 @dataclass(slots=True)

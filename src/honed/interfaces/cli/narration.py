@@ -123,6 +123,11 @@ class Narration:
         self._move_bar(event.improvement_id, event.pairs, said)
 
     @on_event.register
+    def _(self, event: events.GateChecked) -> None:
+        said = "[green]passed[/]" if event.passed else "[red]stopped[/]"
+        self.say(f"[blue]gate {escape(event.gate)}[/] {said} {escape(event.reason)}")
+
+    @on_event.register
     def _(self, event: events.VerdictGiven) -> None:
         self._close_bar(event.improvement_id)
         if event.verdict is Verdict.IMPROVED and self.first_proof_s is None:
