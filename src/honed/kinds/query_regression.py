@@ -4,21 +4,24 @@
 
 It remembers which plan each statement had when, what a call cost then, and what the planner knew in
 numbers. Where a statement became slower than its own history and had a better plan, it looks for
-the narrowest thing that brings that plan back on a clone: the fewest hints for the one statement
-(pg_hint_plan), fresh statistics, statistics of columns together, more values of a column, a fixed
-number of values, the numbers that the planner knew before (PostgreSQL 18), and last one setting of
-the planner for the role that runs the statement. What does not bring the plan back there is not
-proposed. Each pin says for whom it holds, what takes it back and when it expires (`plan_pin_days`);
-`honed.plan_pins` lists them. Every week, and as soon as columns or indexes of its tables change, it
-tries without the pin, and takes it back where the planner does as well by itself. One that has
-expired also goes where nobody runs its statements any more, if no other becomes slower; one that
-somebody changed meanwhile is left alone.
+the narrowest thing that brings that plan back on a clone: the least advice or the fewest hints for
+the one statement (pg_stash_advice of PostgreSQL 19, pg_hint_plan), fresh statistics, statistics of
+columns together, more values of a column, a fixed number of values, the numbers that the planner
+knew before (PostgreSQL 18), and last one setting of the planner for the role that runs the
+statement. What does not bring the plan back there is not proposed. Each pin says for whom it holds,
+what takes it back and when it expires (`plan_pin_days`); `honed.plan_pins` lists them. Every week,
+and as soon as columns or indexes of its tables change, it tries without the pin, and takes it back
+where the planner does as well by itself. One that has expired also goes where nobody runs its
+statements any more, if no other becomes slower; one that somebody changed meanwhile is left alone.
 
-Hints are a row of `hint_plan.hints` for the statement's identifier, in everybody's sessions. It
-takes pg_hint_plan 1.7 or later in the database, `pg_hint_plan.enable_hint_table = on`, the
-privileges to insert and delete there, and the extension in the lab's server too (`postgres_bin`
-names programs that have it). A statement that has hints of somebody else keeps them, and a finding
-says so. What keeps a mechanism away, the record of a claim tells; pg_stash_advice is not used yet.
+Advice is an entry of the stash that the statement's sessions use (`pg_stash_advice.stash_name`). It
+takes the extension in the database, its library in `shared_preload_libraries`, and EXECUTE on its
+functions; how, docs/howto/hold-a-plan.md says. Hints are a row of `hint_plan.hints` for the
+statement's identifier, in everybody's sessions. It takes pg_hint_plan 1.7 or later in the database,
+`pg_hint_plan.enable_hint_table = on`, and the privileges to insert and delete there. Both take the
+extension in the lab's server too (`postgres_bin` names programs that have it). A statement that
+somebody else has given advice or hints keeps them, and a finding says so. What keeps a mechanism
+away, the record of a claim tells.
 
 ## Why it helps
 
@@ -29,21 +32,21 @@ good, and the way back is seldom more than one command. But nobody is there at n
 ## Risk and rollback
 
 The undo drops the statistics object, resets the column or the setting, gives the numbers back, or
-deletes the row of hints if it is still as it was inserted. A plain ANALYZE has no undo: it brings
-what the next autovacuum would have brought. Given numbers hold until the next ANALYZE, and are not
-tried without. A setting is for one role in one database, and only where none of its other
-statements becomes slower; connections that are open keep the old value. Statistics may change plans
-of other statements; the trial replays them all. Lists of common values are not saved: they are
-values of production's rows.
+removes the advice or the hints if they are still as they were put there. A plain ANALYZE has no
+undo: it brings what the next autovacuum would have brought. Given numbers hold until the next
+ANALYZE, and are not tried without. A setting is for one role in one database, and only where none
+of its other statements becomes slower; connections that are open keep the old value. Statistics may
+change plans of other statements; the trial replays them all. Lists of common values are not saved:
+they are values of production's rows.
 
 ## How it is measured
 
 In the trial: CPU seconds of each statement, replayed on clones with the pin and without; statements
-weigh the same, and none may become more than 10 % slower. Hints concern no other statement, so that
-theirs alone is replayed. What takes less than a millisecond and keeps its plan is not replayed: the
-same plan costs the same. A pin is taken back if without it each statement costs less than a tenth
-more. In production: milliseconds per call of the pinned statements, compared with the time since
-they became slow.
+weigh the same, and none may become more than 10 % slower. Advice and hints concern no other
+statement, so that theirs alone is replayed. What takes less than a millisecond and keeps its plan
+is not replayed: the same plan costs the same. A pin is taken back if without it each statement
+costs less than a tenth more. In production: milliseconds per call of the pinned statements,
+compared with the time since they became slow.
 """
 
 import math

@@ -4,6 +4,7 @@ They are found in the folder that TEST_ADVICE_PROGRAMS names, or among the syste
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -45,7 +46,7 @@ from honed.targets.postgres.plan_pins.unpinning import _standing, due_pins
 from honed.targets.postgres.plans import ADVICE
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import cost
-from honed.testing.postgres import TEST_OPTIONS
+from honed.testing.postgres import TEST_OPTIONS, Databases
 from honed.testing.worlds import PostgresWorld, WorldPlan
 
 VARIABLE = "TEST_ADVICE_PROGRAMS"
@@ -65,6 +66,8 @@ OPTIONS = {
     "shared_preload_libraries": "pg_stat_statements,pg_stash_advice",
     "pg_stash_advice.stash_name": "honed",
 }
+HOWTO = Path(__file__).parents[4] / "docs" / "howto" / "hold-a-plan.md"
+ROLES = ("honed_observe_shop", "honed_act_shop")
 _STASHED = """
 SELECT stash_name, query_id, advice_string FROM pg_get_advice_stash_contents(NULL) ORDER BY 1, 2
 """
@@ -358,10 +361,33 @@ class TestObstacles:
             execute(world, "DROP OWNED BY advice_actor")
             execute(world, "DROP ROLE advice_actor")
 
+    def test_what_the_how_to_says_is_what_it_takes(
+        self, world: PostgresWorld, advice_server: Server
+    ) -> None:
+        (block,) = re.findall(r" *```sql\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
+        made = Databases(advice_server, [])
+        database = Database(made.create())
+        try:
+            with database.connect(autocommit=True) as connection:
+                text = block.replace("DATABASE shop", f"DATABASE {connection.info.dbname}")
+                for role in ROLES:
+                    connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+                for statement in filter(str.strip, text.split(";")):
+                    connection.execute(statement.encode())
+            observe, act = (database.url.replace("postgres@", f"{role}@") for role in ROLES)
+            record = replace(world.target.record, observe_url=observe, act_url=act)
+            stash = read_stash(PostgresTarget(record, world.target.store, world.target.settings))
+            assert stash is not None
+            assert (stash.obstacle, stash.names, stash.actor) == ("", ["shop"], ROLES[1])
+        finally:
+            made.drop_all()
+            execute(world, "SELECT pg_drop_advice_stash('shop')")
+            for role in ROLES:
+                execute(world, f"DROP ROLE {role}")
+
     def test_a_lab_of_older_programs_is_named(self, world: PostgresWorld) -> None:
-        settings = world.target.settings.model_copy(
-            update={"postgres_bin": None, "home": world.target.settings.home / "older"}
-        )
+        older = {"postgres_bin": None, "home": world.target.settings.home / "older"}
+        settings = world.target.settings.model_copy(update=older)
         target = PostgresTarget(world.target.record, world.target.store, settings)
         regressed = [each for each in world.findings() if each.type == "regression"]
         assert read_cases(target, regressed, target.catalog())
