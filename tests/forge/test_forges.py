@@ -178,6 +178,14 @@ def test_labels_are_made_and_added(forge: Forge, change: ChangeRequest) -> None:
     assert sorted(forge.get(change.number).labels) == ["bug", "honed"]
 
 
+def test_a_label_is_found_among_many(fake: FakeForge, forge: Forge, change: ChangeRequest) -> None:
+    fake.repository.labels = [*(f"label {n}" for n in range(120)), "honed"]
+    for _ in range(2):
+        forge.add_labels(change.number, ["honed"])
+    assert fake.repository.labels.count("honed") == 1
+    assert forge.get(change.number).labels == ("honed",)
+
+
 def test_reviewers_are_asked_as_far_as_the_forge_lets(forge: Forge, change: ChangeRequest) -> None:
     assert forge.request_reviewers(change.number, ["nobody", "ada"]) == ("ada",)
     assert forge.request_reviewers(change.number, ["grace"]) == ("grace",)

@@ -154,7 +154,7 @@ def test_git_reads_our_trailers_alone(text: str) -> None:
 
 @given(HOSTILE)
 def test_a_description_is_ours_whatever_the_error_says(text: str) -> None:
-    step = Step("revert " + text, "git", ("x",), (), "")
+    step = Step("revert " + text, do=("x",), undo=("y",), runner="git")
     evidence = Evidence(
         title=text,
         trouble=text,

@@ -21,9 +21,9 @@ from honed.core.forge import (
     Proposal,
     Repository,
 )
-from honed.errors import ChangeConflict
+from honed.errors import ChangeConflict, ForgeError
 from honed.forge.address import quoted
-from honed.forge.client import UNHEARD_OF, Client
+from honed.forge.client import MOST_PAGES, UNHEARD_OF, Client
 from honed.forge.patience import Clock
 from honed.forge.reading import Raw, flag, items, moment, needed, number, text
 from honed.forge.secret import Secret
@@ -145,15 +145,12 @@ class Gitea:
         """Put labels on a pull request; those that do not exist are made."""
         if not labels:
             return
-        known = {
-            text(each, "name"): each
-            for page in self.client.pages(f"{self._path}/labels", {"limit": _PER_PAGE})
-            for each in items(page)
-        }
+        path = f"{self._path}/labels"
+        known = {text(each, "name"): each for each in self._numbered(path, "name")}
         for label in labels:
             if label not in known:
                 made = {"name": label, "color": _COLOUR}
-                known[label] = self.client.tell("POST", f"{self._path}/labels", made)
+                known[label] = self.client.tell("POST", path, made)
         # By id: names are taken by newer instances alone.
         ids = [_id(known[label]) for label in labels]
         self.client.tell("POST", f"{self._path}/issues/{number}/labels", {"labels": ids})
@@ -183,8 +180,7 @@ class Gitea:
     def checks(self, commit: str) -> Sequence[Check]:
         """Return the newest word of each check of a commit."""
         at = f"{self._path}/commits/{quoted(commit)}/status"
-        pages = self.client.pages(at, {"limit": _PER_PAGE}, empty=UNHEARD_OF)
-        return [_status(said) for page in pages for said in items(page, "statuses")]
+        return [_status(said) for said in self._numbered(at, "context", "statuses")]
 
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
@@ -221,6 +217,23 @@ class Gitea:
 
     def _pull(self, number: int) -> str:
         return f"{self._path}/pulls/{number}"
+
+    def _numbered(self, path: str, name: str, *within: str) -> Sequence[Raw]:
+        """Return a list that has no header Link, page by page until one brings nothing new.
+
+        An instance may give fewer than are asked for, so that a short page is not the last.
+        """
+        found: dict[str, Raw] = {}
+        for page in range(1, MOST_PAGES + 1):
+            asked = {"limit": _PER_PAGE, "page": page}
+            reply = self.client.send("GET", path, parameters=asked)
+            said = None if reply.status in UNHEARD_OF else self.client.told(reply)
+            new = {text(each, name): each for each in items(said, *within)}
+            if new.keys() <= found.keys():
+                return tuple(found.values())
+            found |= new
+        msg = f"the forge lists more than {MOST_PAGES} pages"
+        raise ForgeError(msg)
 
     def _open_for(self, proposal: Proposal) -> ChangeRequest | None:
         for known in self.own_open(proposal.branch):
