@@ -20,10 +20,11 @@ from honed.ledger.log import inclusion_proof, read_entry
 from honed.ledger.merkle import leaf_hash, verify_inclusion
 from honed.ledger.statement import unseal
 from honed.loop.cycle import Options
+from honed.loop.foreground import CycleReport
 from honed.loop.parts import AnyKind
 from honed.storage.server import Server
 from honed.targets.registry import add_target
-from honed.wiring import App, CycleReport, open_app
+from honed.wiring import App, open_app
 
 #: Readings before a cycle, and seconds that they may take.
 _READINGS, _PATIENCE_S = 10, 300.0

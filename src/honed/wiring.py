@@ -2,41 +2,27 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from enum import Enum, auto
 
-from honed.approval.decisions import approve, decisions, reject
+from honed.approval.decisions import approve, reject
 from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
 from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
-from honed.core.verdict import State
-from honed.errors import Interrupted, StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
-from honed.jobs.worker import Worker
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
 from honed.ledger.log import open_signer
 from honed.ledger.verify import Report, verify_log
-from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
+from honed.loop.cycle import Options
 from honed.loop.daemon import Keeper
 from honed.loop.events import Event, OnEvent
-from honed.loop.handlers import handlers, on_burial
-from honed.loop.messages import Act
+from honed.loop.foreground import CycleReport, Foreground, UndoReport
 from honed.loop.overview import Overview, read_overview
-from honed.loop.parts import AnyKind, Parts, check_switch
-from honed.loop.switch import read_switch
-from honed.loop.switch import start as allow
-from honed.loop.undo import (
-    Leftover,
-    ask_for_last,
-    is_being_taken_back,
-    leftovers,
-    on_target,
-    withhold,
-)
+from honed.loop.parts import AnyKind, Parts
+from honed.loop.undo import on_target
 from honed.signals.partitions import Retention
 from honed.signals.pipeline import Pipeline
 from honed.signals.scrubbing import scrubber_by
@@ -45,10 +31,6 @@ from honed.storage.roles import Login, read_login
 from honed.storage.store import INTAKE, Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
-
-_LOOK_S = 0.2
-#: With a decision recorded, an improvement does not stay in these.
-_MOVING = frozenset({State.AWAITING_APPROVAL, State.APPROVED, State.APPLYING, State.WATCHING})
 
 
 class PolicyUse(Enum):
@@ -60,25 +42,6 @@ class PolicyUse(Enum):
     BEGIN = auto()
     #: It stays, and it must be there.
     KEEP = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class UndoReport:
-    """What became of everything of honed's on one target."""
-
-    #: What was asked for, in that order, as it is now.
-    asked: tuple[Improvement, ...]
-    #: What was approved and not begun, and is rejected.
-    withheld: tuple[int, ...]
-    left: tuple[Leftover, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CycleReport:
-    """One turn of the loop, after it came to rest."""
-
-    cycle: Cycle
-    improvements: tuple[Improvement, ...]
 
 
 class App:
@@ -115,6 +78,7 @@ class App:
             acting_url=lambda target_id: connection_url(self._record(target_id), acting=True),
             on_event=on_event,
         )
+        self._foreground = Foreground(self.parts, store.database("honed_operator"))
 
     def close(self) -> None:
         """Keep a checkpoint, stop the labs, leave the store; each although another fails."""
@@ -145,7 +109,7 @@ class App:
     def run_daemon(self) -> None:
         """Work, read the targets and begin cycles, until SIGTERM or SIGINT."""
         with Keeper(self.parts, self.targets, begins_cycles=True):
-            self._worker().run()
+            self._foreground.worker().run()
 
     def run_worker(self, *, until_idle: bool = False) -> None:
         """Work on messages of whoever sends them, until SIGTERM or SIGINT.
@@ -153,86 +117,29 @@ class App:
         Args:
             until_idle: end as soon as no message is due.
         """
-        self._worker().run(until_idle=until_idle)
+        self._foreground.worker().run(until_idle=until_idle)
 
     def run_cycle(self, target: str, options: Options) -> CycleReport:
         """Take one turn now, in this process, and return it when nothing is left without a person.
 
-        Raises:
-            UnknownTarget: there is no such target.
-            WrongState: a cycle of this target is about to begin already.
-            Stopped: honed was told to stop.
-            TargetUnavailable: the target does not answer.
+        Raises: as ``Foreground.begin``.
         """
-        with self.parts.store.transaction() as conn:
-            check_switch(conn)
-        # A target that was just added has no history yet, and one that is away is said so at once.
-        self.target(target).sample()
-        with self.store.database("honed_operator").transaction() as conn:
-            cycle_id = request(conn, target, options)
-        return self.finish(cycle_id)
+        return self.finish(self._foreground.begin(target, options))
 
     def finish(self, cycle_id: int) -> CycleReport:
-        """Work in this process until nothing of a cycle is left without a person; return it.
-
-        Also for a cycle that had come to rest before somebody decided something. SIGINT and
-        SIGTERM end it before: another worker goes on.
-        """
+        """Go on with a cycle, in this process, until it is at rest: ``Foreground.finish``."""
         with self.reading():
-            _run_until(self._worker(), lambda: self._is_at_rest(cycle_id))
-        return self.cycle_report(cycle_id)
+            return self._foreground.finish(cycle_id)
+
+    def cycle_report(self, cycle_id: int) -> CycleReport:
+        """Return a cycle with its improvements."""
+        return self._foreground.cycle_report(cycle_id)
 
     def undo_all(
         self, target: str, reason: str, *, acting_for: str = "", start: bool = False
     ) -> UndoReport:
-        """Take back everything of honed's that is on a target, last first, in this process.
-
-        What is approved and not begun is rejected before. One is asked for at a time, so that the
-        order holds whoever carries it out; one that cannot be taken back does not hold up those
-        before it. SIGINT and SIGTERM end it before: ask again, and it goes on.
-
-        Args:
-            target: its name.
-
-            reason: kept with each decision.
-
-            acting_for: the person behind the login.
-
-            start: if honed is stopped, allow changes again, in the transaction that withholds and
-                asks first.
-
-        Raises:
-            UnknownTarget: there is no such target.
-            Stopped: honed was told to stop, so nothing is undone either.
-            NotAllowed: the login is no operator.
-        """
-        target_id = get_target(self.parts.store, target).target_id
-        withheld: list[int] = []
-        asked: list[int] = []
-        while True:
-            with self.store.database("honed_operator").transaction() as conn:
-                withheld += withhold(conn, target_id, reason, acting_for)
-                which = ask_for_last(conn, target_id, reason, acting_for, besides=asked)
-                if start and read_switch(conn).stopped:
-                    allow(conn)
-                check_switch(conn)
-                if which is None:
-                    return UndoReport(
-                        asked=tuple(get(conn, each) for each in asked),
-                        withheld=tuple(withheld),
-                        left=tuple(leftovers(conn, target_id)),
-                    )
-            asked.append(which)
-            worker = self._worker(queues=(Act.queue,))
-            _run_until(worker, lambda each=which: not self._is_being_taken_back(each))  # type: ignore[misc]  # the one of this round
-            if self._is_being_taken_back(which):
-                raise Interrupted
-
-    def cycle_report(self, cycle_id: int) -> CycleReport:
-        """Return a cycle with its improvements."""
-        with self.parts.store.transaction() as conn:
-            found = improvements(conn, cycle_id=cycle_id)
-            return CycleReport(get_cycle(conn, cycle_id), tuple(found))
+        """Take back everything that is on a target, in this process: ``Foreground.undo_all``."""
+        return self._foreground.undo_all(target, reason, acting_for=acting_for, start=start)
 
     def login(self) -> Login:
         """Return as whom this process logs in to the store; the loop's role may be left for it."""
@@ -320,54 +227,9 @@ class App:
     def _record(self, target_id: int) -> TargetRecord:
         return get_target(self.parts.store, target_id)
 
-    def _worker(self, *, queues: Sequence[str] = ()) -> Worker:
-        return Worker(
-            self.parts.store,
-            handlers(self.parts),
-            self.settings,
-            queues=queues,
-            on_burial=on_burial(self.parts),
-        )
-
-    def _is_being_taken_back(self, improvement_id: int) -> bool:
-        with self.parts.store.transaction() as conn:
-            return is_being_taken_back(conn, improvement_id)
-
     def reading(self) -> Keeper:
         """Return what reads every target while it is open."""
         return Keeper(self.parts, self.targets, begins_cycles=False)
-
-    def _is_at_rest(self, cycle_id: int) -> bool:
-        with self.parts.store.transaction() as conn:
-            if get_cycle(conn, cycle_id).phase not in ENDED:
-                return False
-            found = improvements(conn, cycle_id=cycle_id)
-            return not any(
-                each.state in _MOVING and decisions(conn, each.improvement_id) for each in found
-            )
-
-
-def _run_until(worker: Worker, is_over: Callable[[], bool]) -> None:
-    """Let a worker run until something is so, or a signal ends it."""
-    told = threading.Event()
-
-    def watch() -> None:
-        while not told.wait(_LOOK_S):
-            try:
-                if is_over():
-                    break
-            except StoreUnavailable:
-                # The worker waits for the store, too.
-                continue
-        worker.stop()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        worker.run()
-    finally:
-        told.set()
-        watcher.join()
 
 
 def _ignore(_: Event) -> None:

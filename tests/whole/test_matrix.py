@@ -16,6 +16,7 @@ from honed.config import Autonomy, Settings
 from honed.core.verdict import State
 from honed.errors import HonedError, MissingExtension, MissingPrivilege
 from honed.loop.cycle import Options, Phase
+from honed.loop.foreground import CycleReport
 from honed.loop.parts import AnyKind
 from honed.storage.db import Database
 from honed.storage.programs import server_account
@@ -26,7 +27,7 @@ from honed.targets.postgres.roles import observer_name, roles_sql
 from honed.targets.registry import TargetRecord, add_target
 from honed.testing.pets import PetKind
 from honed.testing.postgres import TEST_OPTIONS
-from honed.wiring import App, CycleReport, installed_kinds, open_app
+from honed.wiring import App, installed_kinds, open_app
 
 _NAME = "pets"
 _OLD = Path("/usr/lib/postgresql/15/bin")

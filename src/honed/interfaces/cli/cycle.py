@@ -12,8 +12,9 @@ from honed.interfaces.cli.output import percent, print_heading, print_json, prin
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import narrated, tell_policy
 from honed.loop.cycle import ENDED, Options, Phase
+from honed.loop.foreground import CycleReport
 from honed.targets.registry import list_targets
-from honed.wiring import App, CycleReport, open_app
+from honed.wiring import App, open_app
 
 _AREAS = ("performance", "quality", "features")
 

@@ -23,8 +23,8 @@ from honed.targets.registry import (
 
 if TYPE_CHECKING:
     from honed.improvement.record import Improvement
+    from honed.loop.foreground import UndoReport
     from honed.targets.postgres.check import Access
-    from honed.wiring import UndoReport
 
 
 @click.group()
