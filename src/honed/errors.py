@@ -9,6 +9,7 @@ HonedError
 +-- TargetError
 |   +-- TargetUnavailable  MissingExtension  MissingPrivilege  UnknownTarget
 |   +-- StatementCut  LoginRefused  ArchiveDamaged  QueryRefused
+|   +-- GitFailed  UnknownCommit  ChangeRefused  PushRefused
 +-- LoopError
 |   +-- UnknownImprovement  WrongState  StaleApproval  StepFailed  Stopped  LostJob
 |   +-- InvalidMessage  EvaluatorFailed  UnknownPlugin  Interrupted  UnknownDeadLetter
@@ -162,6 +163,40 @@ class QueryRefused(TargetError):
 
     hint = "ask with one SELECT; `honed archive list` shows the tables"
     exit_code = 2
+
+
+class GitFailed(TargetError):
+    """git could not do what was asked of it."""
+
+    hint = "the message holds git's words; check that the repository can be reached"
+
+    def __init__(self, message: str = "", *, code: int = -1, hint: str = "") -> None:
+        """Keep what is wrong and git's exit code; -1: it did not end by itself."""
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class UnknownCommit(TargetError):
+    """The repository has no such commit."""
+
+    hint = "fetch it first, or check its name"
+
+
+class ChangeRefused(TargetError):
+    """Files cannot become a commit."""
+
+    hint = "change files that are there, by paths from the repository's root"
+
+
+class PushRefused(TargetError):
+    """A commit could not be sent to its repository."""
+
+    hint = "nothing is lost: the commit is in honed's clone; the message says what to do"
+
+    def __init__(self, message: str = "", *, reason: str = "refused", hint: str = "") -> None:
+        """Keep what is wrong and ``reason``: moved, refused or unavailable."""
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class LoopError(HonedError):
