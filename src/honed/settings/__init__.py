@@ -1,0 +1,1 @@
+"""What can be configured, part by part; ``honed.config`` puts them together and reads them."""
