@@ -53,6 +53,10 @@ COMMANDS = {
     "ledger": Place("ledger:ledger", "Read the record of everything that happened."),
     "peers": Place("peers:peers", "Show the two servers: who holds which role, and what was said."),
     "project": Place("project:project", "Say who may send signals, each with a key."),
+    "repair": Place(
+        "repair:repair",
+        "Find a change of REPOSITORY, a folder or an address, after which its failing tests pass.",
+    ),
     "run": Place("daemon:run", "Run the daemon: cycles, workers and readings, until told to end."),
     "scan": Place("scan:scan", "Look for troubles now, and keep the most valuable as tickets."),
     "serve": Place(

@@ -1,0 +1,124 @@
+"""`honed repair`: repair one repository at once, without a store or a daemon."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from honed.interfaces.cli.output import print_json
+from honed.interfaces.cli.root import Invocation
+
+if TYPE_CHECKING:
+    from honed.targets.repository.oneshot import Repaired
+
+
+@click.command()
+@click.argument("repository")
+@click.option(
+    "--test",
+    "failing",
+    multiple=True,
+    metavar="ID",
+    help="A test that must pass; again for more. Without: all that fail.",
+)
+@click.option(
+    "--tests",
+    multiple=True,
+    metavar="PATH",
+    help="File or folder of tests; again for more. Without: all.",
+)
+@click.option("--commit", default="", help="Branch, tag or commit; without: what HEAD names.")
+@click.option(
+    "--python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The Python that has what the tests need; without: its .venv, else honed's own.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Longest search.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Tests that run at once.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
+@click.option("--branch", default="", help="New branch for the change, if every gate lets it pass.")
+@click.pass_context
+def repair(  # noqa: PLR0913 - one argument an option
+    context: click.Context,
+    *,
+    repository: str,
+    failing: tuple[str, ...],
+    tests: tuple[str, ...],
+    commit: str,
+    python: Path | None,
+    seconds: float,
+    processes: int,
+    seed: int,
+    branch: str,
+) -> None:
+    """Find a change of REPOSITORY, a folder or an address, after which its failing tests pass.
+
+    Everything runs in a sandbox on a copy of the last commit: the checkout is not touched, and what
+    is not committed is not seen. The change is printed as a diff, with what each gate says of it.
+    Exit code 1: no change was found, or a gate does not let it pass.
+    """
+    from honed.core.gate import Gate
+    from honed.core.plugins import discover
+    from honed.repair.suite import Budget
+    from honed.targets.repository.oneshot import Order, repair_once
+
+    invocation = context.find_object(Invocation) or Invocation()
+    order = Order(
+        url=repository,
+        failing=failing,
+        tests=tests,
+        commit=commit,
+        python=python,
+        budget=Budget(seconds, processes, seed),
+        branch=branch,
+    )
+    gates = discover("honed.gates", Gate)  # type: ignore[type-abstract]  # the family's base
+    repaired = repair_once(order, gates, invocation.settings())
+    if invocation.as_json:
+        print_json(
+            {
+                "base_commit": repaired.base_commit,
+                "commit": repaired.commit,
+                **repaired.mended.to_json(),
+            }
+        )
+    else:
+        _print(repaired, branch)
+    if not repaired.mended.is_sound:
+        context.exit(1)
+
+
+def _print(repaired: "Repaired", branch: str) -> None:
+    mended = repaired.mended
+    tried = mended.outcome.examined.get("candidates", 0)
+    if mended.change is None:
+        click.echo(f"No change found: {mended.outcome.abstained} ({tried:.0f} changes tried)")
+        return
+    click.echo(
+        f"{len(mended.outcome.patches)} changes of {tried:.0f} pass the tests; the most natural:"
+    )
+    click.echo()
+    click.echo(mended.change.diff)
+    for result in mended.results:
+        click.echo(f"{'passed' if result.passed else 'STOPPED':8} {result.gate}: {result.reason}")
+    question = mended.outcome.question
+    if question is not None:
+        click.echo(f"What is right: {question.function}({', '.join(question.arguments)})?")
+        for answer in question.outputs.values():
+            click.echo(f"  {answer}")
+    if repaired.commit:
+        click.echo(f"Commit {repaired.commit[:12]} is on the branch {branch}")
+    elif mended.is_sound:
+        click.echo("Every gate lets it pass; --branch NAME commits it")

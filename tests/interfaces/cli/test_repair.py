@@ -1,0 +1,102 @@
+"""`honed repair` on a real git repository, in a real sandbox."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from honed.sandbox.probe import probe
+from honed.testing.commandline import CommandLine
+
+CODE = """def cheap(prices, limit):
+    return [price for price in prices if price > limit]
+"""
+REPAIRED = CODE.replace(">", "<")
+TESTS = """from cart import cheap
+
+
+def test_cheap():
+    assert cheap([1, 2, 3], 2) == [1]
+
+
+def test_all():
+    assert cheap([1, 1], 5) == [1, 1]
+
+
+def test_none():
+    assert cheap([], 1) == []
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+    done = subprocess.run(
+        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    found = probe()
+    if not found.is_safe:
+        pytest.skip(f"no sandbox: {'; '.join(found.reasons)}")
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "cart.py").write_text(CODE)
+    (folder / "test_cart.py").write_text(TESTS)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "cart.py", "test_cart.py")
+    git(folder, "commit", "--quiet", "--message=a fault")
+    return folder
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> CommandLine:
+    """Return a command line with a home, and with no store that it could need."""
+    return CommandLine({"HONED_HOME": str(tmp_path / "home"), "HONED_STORE_URL": "none"})
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return every file but those in which git keeps objects and branches."""
+    branches = {"objects", "refs", "logs"}
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    kept = [path for path in paths if path.parts[0] != ".git" or path.parts[1] not in branches]
+    return {str(path): (folder / path).read_bytes() for path in kept}
+
+
+def test_a_repair_is_printed_judged_and_committed_on_its_branch(
+    repository: Path, line: CommandLine, tmp_path: Path
+) -> None:
+    (repository / "cart.py").write_text(CODE + "# not committed\n")
+    before = files_of(repository)
+    words = ("repair", str(repository), "--processes", "1", "--branch", "repair-cheap")
+    said = line.text(*words)
+    assert "+    return [price for price in prices if price < limit]" in said
+    assert "passed   red_green" in said
+    assert "is on the branch repair-cheap" in said
+    assert git(repository, "show", "repair-cheap:cart.py") == REPAIRED.strip()
+    assert git(repository, "log", "--format=%an", "-1", "repair-cheap") == "honed"
+    assert git(repository, "branch", "--show-current") == "main"
+    assert files_of(repository) == before, "the checkout is not touched"
+    assert "there is a branch repair-cheap already" in line.refusal(*words)
+    assert not list((tmp_path / "home" / "worktrees").iterdir()), "nothing is left behind"
+
+
+def test_what_passes_already_is_no_fault(repository: Path, line: CommandLine) -> None:
+    (repository / "cart.py").write_text(REPAIRED)
+    git(repository, "commit", "--quiet", "--all", "--message=repaired")
+    assert "some must fail" in line.refusal("repair", str(repository))
+
+
+def test_what_cannot_be_found_is_said(line: CommandLine, tmp_path: Path) -> None:
+    assert "nowhere" in line.refusal("repair", str(tmp_path / "nowhere"))
+
+
+def test_json_holds_everything(repository: Path, line: CommandLine) -> None:
+    named = [f"--test=test_cart.py::{name}" for name in ("test_cheap", "test_all")]
+    said = line.json("repair", str(repository), *named)
+    assert said["is_sound"] is True
+    assert said["base_commit"] == git(repository, "rev-parse", "HEAD")
+    assert [gate["passed"] for gate in said["gates"]] == [True] * 10
+    assert len(said["judge"]) == 64
