@@ -1,0 +1,1 @@
+"""Where things lie beside what they resemble."""
