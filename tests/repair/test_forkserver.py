@@ -84,13 +84,36 @@ def test_a_hostile_candidate_fails_alone(
     assert sorted(path.name for path in suite.root.iterdir()) == before
 
 
+SPIN = """\
+def spin():
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+"""
+
+
 def test_what_swallows_every_exception_is_ended_all_the_same(started: Any, suite: Suite) -> None:
-    endless = "(lambda f: f(f, n))(lambda f, n: __import__('spin').spin())"
-    spin = "def spin():\n    while True:\n        try:\n            while True:\n                pass\n"
-    (suite.root / "spin.py").write_text(f"{spin}        except BaseException:\n            pass\n")
-    bad, good = tried(started(suite), suite, endless, RIGHT)
+    (suite.root / "spin.py").write_text(SPIN, encoding="utf-8")
+    bad, good = tried(started(suite), suite, "__import__('spin').spin()", RIGHT)
     assert bad["ended"] == "timeout"
     assert good["is_plausible"]
+
+
+def test_what_a_candidate_does_to_parameters_harms_no_other(plant: Any, started: Any) -> None:
+    module = "def total(values):\n    return sum(values) + n\n".replace("+ n", "+ by")
+    tests = (
+        "import pytest\nfrom module import total\n\n\n"
+        "@pytest.mark.parametrize(('values', 'wanted'), [([1, 2], 3), ([4], 4)])\n"
+        "def test_total(values, wanted):\n    assert total(values) == wanted\n"
+    )
+    suite = plant({"module.py": "by = 1\n" + module, "test_module.py": tests})
+    results = tried(
+        started(suite), suite, "values.clear() or 0", "sum(values)", old="sum(values) + by"
+    )
+    assert [each["is_plausible"] for each in results] == [False, True]
 
 
 def test_a_candidate_does_not_pass_by_what_an_earlier_one_left(started: Any, suite: Suite) -> None:

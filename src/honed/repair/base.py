@@ -32,6 +32,8 @@ class Base:
     #: Where each failing test failed and with what.
     errors: dict[str, tuple[str, int]]
     spectrum: Spectrum
+    #: Whether it is endless loops that make tests fail.
+    is_endless: bool = False
 
 
 def look(workers: Workers, suite: Suite) -> Base:
@@ -59,6 +61,7 @@ def look(workers: Workers, suite: Suite) -> Base:
     usual_s = max((each["cpu_s"] for each in passing), default=0.0)
     limits = {each["key"]: _limit_s(each, usual_s, suite) for each in (*failing, *passing)}
     base = Base(_keys(failing), _keys(passing), limits, _errors(failing), Spectrum())
+    base.is_endless = failing[0]["outcome"] == "timeout"
     base.spectrum = _trace(workers, base, failing, suite)
     return base
 

@@ -1,5 +1,7 @@
 """What patches do beyond the tests: clusters of equal behaviour, and what tells them apart."""
 
+import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ _MOST_INPUTS: Final = 200
 _MOST_FUNCTIONS: Final = 2
 _CALL_CPU_S: Final = 0.5
 _WALL_S: Final = 10.0
+#: So many are compared whatever the time: two that disagree are what matters.
+_LEAST_COMPARED: Final = 6
 
 #: An answer: how a call ended, what it returned, and the lines that it ran; None: not known.
 Answer = tuple[str, str, int] | None
@@ -64,28 +68,45 @@ def probes(spectrum: Spectrum, seed: int) -> list[Probe]:
     return found
 
 
-def compare(workers: Workers, candidates: Sequence[Candidate], asked: Sequence[Probe]) -> Compared:
-    """Return what the code as it is and each candidate do on the probes' inputs."""
+def compare(
+    workers: Workers,
+    candidates: Sequence[Candidate],
+    asked: Sequence[Probe],
+    until: float = math.inf,
+) -> Compared:
+    """Return what the code as it is and each candidate do on the probes' inputs.
+
+    After the time ``until``, by ``time.monotonic``, no more candidates are looked at but the first
+    few: answers are then of the first candidates alone.
+    """
     changes: list[dict[str, Any]] = [{}, *(each.asked() for each in candidates)]
-    answers: list[list[Answer]] = [[] for _ in changes]
-    for probe in asked:
-        requests = [
-            {
-                "do": "call",
-                "path": probe.path,
-                "name": probe.name,
-                "inputs": [list(each) for each in probe.inputs],
-                "candidates": [change],
-                "cpu_s": _CALL_CPU_S,
-                "wall_s": _WALL_S,
-            }
-            for change in changes
-        ]
-        for number, answer in enumerate(workers.ask_all(requests)):
-            answers[number] += [tuple(each) if each else None for each in answer["outputs"][0]]
+    answers: list[list[Answer]] = []
+    size = len(workers)
+    for start in range(0, len(changes), size):
+        if start > _LEAST_COMPARED and time.monotonic() > until:
+            break
+        some = changes[start : start + size]
+        found: list[list[Answer]] = [[] for _ in some]
+        for probe in asked:
+            requests = [_request(probe, change) for change in some]
+            for number, answer in enumerate(workers.ask_all(requests)):
+                found[number] += [tuple(each) if each else None for each in answer["outputs"][0]]
+        answers += found
     compared = Compared(list(asked), answers[1:], answers[0])
     compared.clusters = _clusters(compared.answers)
     return compared
+
+
+def _request(probe: Probe, change: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "do": "call",
+        "path": probe.path,
+        "name": probe.name,
+        "inputs": [list(each) for each in probe.inputs],
+        "candidates": [change],
+        "cpu_s": _CALL_CPU_S,
+        "wall_s": _WALL_S,
+    }
 
 
 def _clusters(answers: Sequence[Sequence[Answer]]) -> list[int]:

@@ -18,6 +18,7 @@ from honed.repair.templates import TEMPLATES, Pool, Site
 _UNKNOWN_PRIOR: Final = 0.02
 #: How much more the place counts than the sort of change.
 _OF_PLACE: Final = 2.0
+_OF_LOOP: Final = 1.0
 _LONGEST_EXPRESSION: Final = 60
 
 
@@ -54,20 +55,36 @@ def priors() -> Mapping[str, float]:
 
 
 def drafted(
-    source: Source, spectrum: Spectrum, scores: Mapping[tuple[str, int], float]
+    source: Source,
+    spectrum: Spectrum,
+    scores: Mapping[tuple[str, int], float],
+    *,
+    is_endless: bool = False,
 ) -> list[Candidate]:
-    """Return what the templates make of a file's suspicious statements, unordered."""
+    """Return what the templates make of a file's suspicious statements, unordered.
+
+    Where tests never end (``is_endless``), loops come first.
+    """
     candidates = []
     for score, statement in suspects(source, scores):
         types = types_at(source, spectrum, statement)
         names = tuple(ordered_names(source, statement, types))
         site = Site(source, statement, types, names, pool(source, statement))
         place = _OF_PLACE * math.log(score)
+        if is_endless and _is_of_loop(source, statement):
+            place += _OF_LOOP
         candidates += [
             Candidate(source.path, draft, name, place + math.log(weight))
             for name, draft, weight in _drafts(site)
         ]
     return candidates
+
+
+def _is_of_loop(source: Source, statement: ast.stmt) -> bool:
+    above: ast.AST | None = statement
+    while above is not None and not isinstance(above, (ast.While, ast.FunctionDef)):
+        above = source.parents.get(above)
+    return isinstance(above, ast.While)
 
 
 def _drafts(site: Site) -> Iterator[tuple[str, tuple[Edit, ...], float]]:

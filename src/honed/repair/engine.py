@@ -47,7 +47,9 @@ def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
         sources = _sources(base)
         scores = suspicion(base.spectrum, base.failing)
         candidates = [
-            each for source in sources.values() for each in drafted(source, base.spectrum, scores)
+            each
+            for source in sources.values()
+            for each in drafted(source, base.spectrum, scores, is_endless=base.is_endless)
         ]
 
         def conditions(until: float) -> Iterator[Candidate]:
@@ -76,7 +78,9 @@ def _ranked(
     scored = [(naturalness(sources[each.path], each), each) for each in found.plausible]
     scored = sorted(scored, key=lambda each: (-each[0], each[1].edits))[:MOST_COMPARED]
     natural, plausible = [score for score, _ in scored], [each for _, each in scored]
-    compared = compare(found.workers, plausible, probes(found.base.spectrum, seed))
+    until = found.started + found.budget.seconds
+    compared = compare(found.workers, plausible, probes(found.base.spectrum, seed), until)
+    natural = natural[: len(compared.answers)]
     decision = decide(natural, compared)
 
     def patch(number: int) -> Patch:

@@ -29,8 +29,12 @@ from .tests import Case, Excinfo
 #: Tests that fail on the base and are run whatever the first ones say, to see half a repair.
 MOST_FAILING = 8
 
+#: So many tests tell whether candidates have spoilt the process that they share.
+MOST_CANARIES = 12
+
 #: Most tests have ended after this CPU time; those that have not are given all that they may use.
 SOON_S = 0.5
+MOST_ENDLESS = 2
 
 #: More than the CPU time of a test that a busy machine may need of the wall's.
 WALL_FACTOR = 6
@@ -125,11 +129,12 @@ class Server:
         soon_s = min(limit_s, SOON_S)
         self._cases = {key: case for key, case in self._cases.items() if case.code is None}
         ended = [self._alone(key, soon_s) for key in self._cases]
-        if soon_s < limit_s:
-            ended = [
-                self._alone(each["key"], limit_s) if each["outcome"] == "timeout" else each
-                for each in ended
-            ]
+        endless = 0
+        for number, each in enumerate(ended):
+            # Where several never end, so will the others: the rest is not waited for.
+            if each["outcome"] == "timeout" and soon_s < limit_s and endless < MOST_ENDLESS:
+                ended[number] = self._alone(each["key"], limit_s)
+                endless += ended[number]["outcome"] == "timeout"
         for each in [each for each in ended if each["outcome"] not in ("passed", "skipped")]:
             for case in tests.assertions(self._cases[each["key"]].item):
                 self._cases[case.key] = case
@@ -184,7 +189,8 @@ class Server:
         """Run candidates, failing tests first.
 
         Many share a fork, since forking costs more than most tests. What passes there is run again
-        in a fork of its own, so that no candidate passes by what an earlier one left behind.
+        in a fork of its own, so that no candidate passes by what an earlier one left behind; where
+        one has spoilt what they share, all are run again in forks of their own.
         """
         compiled = [self._compiled(each) for each in request["candidates"]]
         said: dict[int, list[Any]] = {}
@@ -198,8 +204,11 @@ class Server:
                 results.append({"ended": "invalid", "error": each})
                 continue
             result = _judged(said[number], request)
-            if result["is_plausible"]:
-                result = _judged(self._apart(each, request), request)
+            if result["is_plausible"] or result["broken"] is not None:
+                # In a process of its own and in the order of the tests, as pytest would run them.
+                whole = self._judged_in_order(each, request)
+                result["is_plausible"] = whole
+                result["broken"] = None if whole else result["broken"]
             results.append(result)
         return {"results": results}
 
@@ -224,16 +233,28 @@ class Server:
                 say(number)
                 self._judge(request, say)
                 self.functions.restore(replaced)
+            say("well" if self._is_clean(request) else "spoilt")
 
         wall_s = self._wall_s(request) + len(waiting) / 2
         told, _ = in_child(run, wall_s)
-        said: dict[int, list[Any]] = {}
-        for each in told:
-            if isinstance(each, int):
-                said[(number := each)] = []
-            else:
-                said[number].append(each)
-        return said or {waiting[0]: self._apart(compiled[waiting[0]], request)}
+        if told and told[-1] == "spoilt":
+            return {number: self._apart(compiled[number], request) for number in waiting}
+        return _by_number(told) or {waiting[0]: self._apart(compiled[waiting[0]], request)}
+
+    def _is_clean(self, request: dict[str, Any]) -> bool:
+        """Whether tests that pass on the base still do after all that ran in this process."""
+        passing = request["passing"][:MOST_CANARIES]
+        return self._run(passing, request["limits"], lambda _: None, stops=True)
+
+    def _judged_in_order(self, changes: list[Change], request: dict[str, Any]) -> bool:
+        """Whether a candidate passes all tests in the order in which pytest runs them."""
+        wanted = {*request["failing"], *request["passing"]}
+        keys = [key for key in self._cases if key in wanted]
+        run = functools.partial(self._run, keys, request["limits"], stops=True)
+        wall_s = self._wall_s(request)
+        told, _ = in_child(lambda say: self._with(changes, lambda: run(say=say)), wall_s)
+        outcomes = [each["outcome"] for each in told]
+        return outcomes == ["passed"] * len(keys)
 
     def _apart(self, changes: list[Change], request: dict[str, Any]) -> list[Any]:
         wall_s = self._wall_s(request)
@@ -325,6 +346,18 @@ def _served(texts: dict[str, bytes]) -> Iterator[None]:
         yield
     finally:
         loader.get_code = on_disk  # type: ignore[method-assign]
+
+
+def _by_number(told: list[Any]) -> dict[int, list[Any]]:
+    """Return what was said behind each number."""
+    said: dict[int, list[Any]] = {}
+    for each in told:
+        if isinstance(each, int):
+            said[each] = []
+            own = said[each]
+        elif isinstance(each, dict):
+            own.append(each)
+    return said
 
 
 def _judged(said: list[Any], request: dict[str, Any]) -> dict[str, Any]:

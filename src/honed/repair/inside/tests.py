@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import copy
 import os
 import random
 import signal
@@ -73,10 +74,8 @@ def run(
     excinfo.last = None
     random.seed(SEED)
     started = time.process_time()
-    with _code_of(case), alarm(cpu_s):
-        reports = runtestprotocol(
-            case.item, log=False, nextitem=following.item if following else None
-        )
+    with _code_of(case), _own_parameters(case.item), alarm(cpu_s):
+        reports = runtestprotocol(case.item, log=False, nextitem=_next(case, following))
     outcomes = {report.outcome for report in reports}
     outcome = "failed" if "failed" in outcomes else "passed"
     if outcome == "passed" and "skipped" in outcomes:
@@ -88,6 +87,13 @@ def run(
         ended["error"] = f"{excinfo.last.typename}: {excinfo.last.value!s:.200}"
         ended["stack"] = _stack(excinfo.last.tb)
     return ended
+
+
+def _next(case: Case, following: Case | None) -> Any:
+    """Return for whom fixtures are kept: the assertions of one test share those around it alone."""
+    if following is None:
+        return None
+    return case.item.parent if following.item is case.item else following.item
 
 
 def _stack(trace: Any) -> list[list[Any]]:
@@ -110,6 +116,20 @@ def _code_of(case: Case) -> Iterator[None]:
         yield
     finally:
         function.__code__ = whole
+
+
+@contextlib.contextmanager
+def _own_parameters(item: Any) -> Iterator[None]:
+    """Give a test copies of its parameters: what it changes in them is not seen by the next."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    shared = dict(parameters)
+    # What cannot be copied is shared, as it is with pytest.
+    with contextlib.suppress(Exception):
+        parameters.update(copy.deepcopy(shared))
+    try:
+        yield
+    finally:
+        parameters.update(shared)
 
 
 class OutOfTime(BaseException):

@@ -254,9 +254,9 @@ def _clauses(site: Site) -> list[tuple[str, float]]:
     for name in site.names:
         types = site.types.get(name, frozenset())
         if types & {"list", "str", "dict", "set", "tuple", "NoneType", "bool"}:
-            own += [(name, 0.4), (f"not {name}", 0.4)]
+            own += [(name, 0.5), (f"not {name}", 0.4)]
         if "NoneType" in types:
-            own += [(f"{name} is not None", 0.5), (f"{name} is None", 0.4)]
+            own += [(f"{name} is not None", 0.5), (f"{name} is None", 0.5)]
         if types & {"int", "float"}:
             own += [(f"{name} > 0", 0.2), (f"{name} == 0", 0.2), (f"{name} != 0", 0.2)]
     return own

@@ -105,6 +105,9 @@ def constant_flag(site: Site, node: ast.Constant) -> Drafts:
     if isinstance(node.value, bool):
         yield site.replace(node, str(not node.value))
         yield site.replace(node, "None", 0.2)
+        # ``while True`` where something runs out.
+        for name in site.names if isinstance(site.parent(node), (ast.If, ast.While)) else ():
+            yield site.replace(node, name, 0.6)
     elif node.value is None:
         for text in ("[]", "0", "''", "False", "True", "{}", "-1"):
             yield site.replace(node, text, 0.4)
@@ -219,6 +222,17 @@ def return_value(site: Site, node: ast.Return) -> Drafts:
     for name in site.names:
         if name != old:
             yield site.replace(node.value, name, 0.5)
+
+
+@template(ast.Return)
+def return_claim(site: Site, node: ast.Return) -> Drafts:
+    """Return what a local says in place of the same always."""
+    if not isinstance(node.value, ast.Constant) or not isinstance(node.value.value, bool):
+        return
+    for name in site.names:
+        is_number = site.types.get(name, frozenset()) & {"int", "float"}
+        for text in (f"{name} == 0", f"{name} > 0") if is_number else (f"not {name}", name):
+            yield site.replace(node.value, text)
 
 
 @template(ast.Assign)
