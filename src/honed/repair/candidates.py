@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from honed.repair.localise import Spectrum, ordered_names, suspects, types_at
-from honed.repair.source import Source, applied, do_overlap, own_nodes
+from honed.repair.source import Source, applied, do_overlap, own_nodes, parsed
 from honed.repair.suite import Edit
 from honed.repair.templates import TEMPLATES, Pool, Site
 
@@ -127,10 +127,8 @@ def changed_part(source: Source, edits: tuple[Edit, ...]) -> tuple[int, int, byt
 
 def _meaning(text: bytes) -> str:
     """Return what is the same for texts that differ in layout alone; empty if it is no Python."""
-    try:
-        return ast.dump(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
+    tree = parsed(text)
+    return ast.dump(tree) if tree else ""
 
 
 def pool(source: Source, statement: ast.stmt) -> Pool:

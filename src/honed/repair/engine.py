@@ -17,6 +17,7 @@ from honed.repair.source import Source
 from honed.repair.suite import Budget, Outcome, Patch, Suite
 from honed.repair.workers import Workers
 from honed.sandbox.box import Box
+from honed.space.clones.ingredients import ingredients, modules
 
 #: The most natural patches are compared; a reader looks at none of the others.
 MOST_COMPARED = 40
@@ -75,7 +76,8 @@ def _ranked(
     seed: int,
     examined: dict[str, float],
 ) -> Outcome:
-    scored = [(naturalness(sources[each.path], each), each) for each in found.plausible]
+    written = ingredients(modules(suite.root))
+    scored = [(naturalness(sources[each.path], each, written), each) for each in found.plausible]
     scored = sorted(scored, key=lambda each: (-each[0], each[1].edits))[:MOST_COMPARED]
     natural, plausible = [score for score, _ in scored], [each for _, each in scored]
     until = found.started + found.budget.seconds

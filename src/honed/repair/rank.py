@@ -3,12 +3,14 @@
 import ast
 import difflib
 import io
+import math
 import tokenize
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from honed.repair.candidates import Candidate, changed_part
 from honed.repair.source import Source, applied
+from honed.space.clones.ingredients import shapes
 
 #: Each token that is added or taken away costs so much of the logarithm.
 _OF_TOKEN: Final = 0.12
@@ -16,12 +18,18 @@ _OF_SILLINESS: Final = 2.0
 _OF_UNUSED: Final = 1.0
 _OF_LITERAL: Final = 0.5
 _OF_SECOND_EDIT: Final = 2.0
+_OF_FREQUENCY: Final = 0.15
+_MOST_FAMILIAR: Final = 3.0
 _STEPS: Final = (ast.Add, ast.Sub)
 _SCALES: Final = (ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
 
 
-def naturalness(source: Source, candidate: Candidate) -> float:
-    """Return the logarithm of how natural a candidate is; only differences have a meaning."""
+def naturalness(source: Source, candidate: Candidate, written: Mapping[str, int]) -> float:
+    """Return the logarithm of how natural a candidate is; only differences have a meaning.
+
+    ``written`` are shapes of expressions with how often the repository writes them: what others
+    write so, too, is natural (Hindle et al., "On the Naturalness of Software", ICSE 2012).
+    """
     begin, end, after = changed_part(source, candidate.edits)
     before = source.text[begin:end]
     old, new = ast.parse(before), ast.parse(after)
@@ -29,8 +37,16 @@ def naturalness(source: Source, candidate: Candidate) -> float:
     score -= _OF_TOKEN * distance(before, after)
     score -= _OF_SILLINESS * max(0, silliness(new) - silliness(old))
     score -= _OF_UNUSED * (len(unused(new)) - len(unused(old)))
+    score += _OF_FREQUENCY * familiarity(old, new, written)
     score -= _OF_LITERAL * len(_literals(new) - _literals(source.tree))
     return score - _OF_SECOND_EDIT * candidate.template.count("+")
+
+
+def familiarity(old: ast.AST, new: ast.AST, written: Mapping[str, int]) -> float:
+    """Return the mean logarithm of how often what is new is written elsewhere."""
+    added = shapes(new) - shapes(old)
+    known = [math.log1p(written.get(each, 0)) for each in added]
+    return min(_MOST_FAMILIAR, sum(known) / len(known)) if known else 0.0
 
 
 def distance(before: bytes, after: bytes) -> int:

@@ -1,6 +1,7 @@
 """A file of Python as bytes with positions, edited by slices and never unparsed."""
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -143,6 +144,16 @@ def applied(text: bytes, edits: Iterable[Edit]) -> bytes:
     for edit in sorted(edits, reverse=True):
         text = text[: edit.start] + edit.text.encode() + text[edit.end :]
     return text
+
+
+def parsed(text: str | bytes, mode: str = "exec") -> ast.AST | None:
+    """Return the tree of a text; None where it is no Python. What Python warns of is not our text."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text, mode=mode)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 def do_overlap(edits: Sequence[Edit]) -> bool:

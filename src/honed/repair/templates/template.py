@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from honed.repair.source import Source
+from honed.repair.source import Source, parsed
 from honed.repair.suite import Edit
 
 _NUMBERS: Final = frozenset({"int", "float", "bool"})
@@ -159,8 +159,6 @@ class Pool:
     returned: list[str] = field(default_factory=list)
     #: Expressions of the same function, as texts, by how often they stand there.
     expressions: dict[str, int] = field(default_factory=dict)
-    #: Expressions elsewhere in the repository, of names folded away.
-    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 Drafts = Iterator[Draft]
@@ -191,11 +189,8 @@ def template(*types: type[ast.AST]) -> Callable[[Propose], Propose]:
 
 def binding(text: str) -> int:
     """Return how tightly an expression's text binds."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return _ATOM
-    return _binding_of(node)
+    tree = parsed(text, mode="eval")
+    return _binding_of(tree.body) if isinstance(tree, ast.Expression) else _ATOM
 
 
 def _binding_of(node: ast.expr) -> int:
