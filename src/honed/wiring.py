@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
+from typing import TypeAlias
 
 from honed.approval.decisions import approve, reject
 from honed.approval.policy import Policy, begin_policy, current_policy, write_policy
@@ -12,6 +13,7 @@ from honed.config import Settings
 from honed.core.detector import Detector
 from honed.core.kind import Kind
 from honed.core.plugins import discover
+from honed.errors import ConfigurationError
 from honed.improvement.record import Improvement, get, improvements
 from honed.ledger.checkpoint import read_checkpoints, write_checkpoint
 from honed.ledger.log import open_signer
@@ -26,11 +28,20 @@ from honed.loop.undo import on_target
 from honed.signals.partitions import Retention
 from honed.signals.pipeline import Pipeline
 from honed.signals.scrubbing import scrubber_by
-from honed.storage.db import Connection
+from honed.storage.db import Connection, Database
 from honed.storage.roles import Login, read_login
 from honed.storage.store import INTAKE, Store, open_store
 from honed.targets.postgres.target import PostgresTarget
 from honed.targets.registry import TargetRecord, connection_url, get_target, list_targets
+from honed.targets.repository.target import RepositoryTarget
+
+#: A target of whatever sort.
+AnyTarget: TypeAlias = PostgresTarget | RepositoryTarget
+
+_SORTS: Mapping[str, type[AnyTarget]] = {
+    "postgres": PostgresTarget,
+    "repository": RepositoryTarget,
+}
 
 
 class PolicyUse(Enum):
@@ -63,7 +74,7 @@ class App:
         """
         self.settings = settings
         self.store = store
-        self._opened: dict[int, PostgresTarget] = {}
+        self._opened: dict[int, AnyTarget] = {}
         self._opening = threading.Lock()
         with store.database().transaction() as conn:
             signer = open_signer(conn, settings.key_file)
@@ -88,21 +99,22 @@ class App:
                 leaving.callback(target.close)
             self.checkpoint()
 
-    def target(self, name: str | int) -> PostgresTarget:
+    def target(self, name: str | int) -> AnyTarget:
         """Return a target by name or id; the same object each time.
 
         Raises:
             UnknownTarget: there is none.
+            ConfigurationError: nobody here knows its sort.
         """
         record = get_target(self.parts.store, name)
         with self._opening:
             known = self._opened.get(record.target_id)
             if known is None or known.record != record:
-                known = PostgresTarget(record, self.parts.store, self.settings)
+                known = open_target(record, self.parts.store, self.settings)
                 self._opened[record.target_id] = known
             return known
 
-    def targets(self) -> Sequence[PostgresTarget]:
+    def targets(self) -> Sequence[AnyTarget]:
         """Return every target by name."""
         return [self.target(record.target_id) for record in list_targets(self.parts.store)]
 
@@ -234,6 +246,18 @@ class App:
 
 def _ignore(_: Event) -> None:
     """Nobody watches."""
+
+
+def open_target(record: TargetRecord, store: Database, settings: Settings) -> AnyTarget:
+    """Return the target of a row; nothing of it is asked yet.
+
+    Raises:
+        ConfigurationError: nobody here knows its sort.
+    """
+    if record.sort not in _SORTS:
+        msg = f"the target {record.name} is a {record.sort}, which nobody here knows"
+        raise ConfigurationError(msg, hint=f"it is one of {', '.join(_SORTS)}")
+    return _SORTS[record.sort](record, store, settings)
 
 
 def installed_kinds() -> Mapping[str, AnyKind]:

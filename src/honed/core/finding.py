@@ -14,6 +14,7 @@ REGRESSION = FindingType("regression")
 STALE_STATISTICS = FindingType("stale_statistics")
 MISESTIMATE = FindingType("misestimate")
 INVALID_INDEX = FindingType("invalid_index")
+FAILING_TEST = FindingType("failing_test")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class TestRun:
     error: str = ""
     #: By path from the root: lines that ran; only where that was asked for.
     lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    #: What tests that fail said, by the test's id; its end where it was long.
+    messages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def broken(self) -> frozenset[str]:

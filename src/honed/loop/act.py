@@ -50,7 +50,8 @@ from honed.loop.parts import Parts, check_switch
 from honed.loop.prove import fix_steps, run_the_trial
 from honed.loop.work import Work, patiently
 from honed.storage.db import Connection
-from honed.targets.execute import Hand, acting
+from honed.targets.execute import AnyHand, acting_on
+from honed.targets.registry import Place, get_target
 
 #: Trying again would not help, and nothing is on the target yet.
 _HOPELESS = (KindFailed, UnknownPlugin, UnknownTarget, ConfigurationError)
@@ -211,9 +212,10 @@ def _site(work: Work) -> Iterator["_Site"]:
     Raises:
         TargetUnavailable: the target does not answer, or somebody else is changing it.
     """
-    parts = work.parts
-    with acting(
-        parts.acting_url(work.improvement.target_id),
+    parts, target_id = work.parts, work.improvement.target_id
+    with acting_on(
+        Place(get_target(parts.store, target_id), parts.store, work.improvement_id),
+        parts.acting_url(target_id),
         holder=parts.holder,
         settings=parts.settings,
         stop_if_told=work.context.stop_if_told,
@@ -226,7 +228,7 @@ class _Site:
     """A target that is being changed for one improvement."""
 
     work: Work
-    hand: Hand
+    hand: AnyHand
 
     def is_untouched(self) -> bool:
         """Return whether no step was begun yet, not even one whose worker died."""

@@ -20,7 +20,11 @@ from honed.core.canonical import Json
 from honed.core.step import Step, StepState
 from honed.errors import ArchiveDamaged, MissingPrivilege, StepFailed, TargetUnavailable
 from honed.targets.postgres.archives.runner import ARCHIVE, Archivist
+from honed.targets.registry import Place
+from honed.targets.repository.hand import RepositoryHand, at_repository
 
+#: Whatever sort of target it changes.
+AnyHand: TypeAlias = "Hand | RepositoryHand"
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 #: Key of the advisory lock that whoever changes a database through honed holds on it.
@@ -153,6 +157,40 @@ class Hand:
     def _set(self, name: str, value: str) -> None:
         with _words_for(None):
             self._connection.execute(_SET, {"name": name, "value": value})
+
+
+@contextmanager
+def acting_on(
+    place: Place,
+    url: str,
+    *,
+    holder: str,
+    settings: Settings,
+    stop_if_told: Callable[[], None],
+) -> Iterator[AnyHand]:
+    """Hand out the right to change a target of whatever sort, once nobody else is changing it.
+
+    Args:
+        place: which target it is, and for which improvement it is changed.
+
+        url: of the target, with the acting role.
+
+        holder: name of the connection, the same for every worker of one store.
+
+        settings: time limits.
+
+        stop_if_told: called while waiting; what it raises ends the wait.
+
+    Raises:
+        TargetUnavailable: the target does not answer, or somebody else changes it for longer than
+            ``build_timeout_s``.
+    """
+    if place.record.sort == "repository":
+        with at_repository(place, settings, stop_if_told) as hand:
+            yield hand
+        return
+    with acting(url, holder=holder, settings=settings, stop_if_told=stop_if_told) as database:
+        yield database
 
 
 @contextmanager

@@ -38,12 +38,24 @@ class TargetRecord:
     observe_url: str
     #: Where to change it, as the acting role; empty: honed cannot change it.
     act_url: str = ""
-    #: ``postgres`` and so on.
+    #: ``postgres`` or ``repository``.
     sort: str = "postgres"
-    #: ``search_path``: the one that its application uses, where it is not the database's.
+    #: ``search_path``: the one that its application uses, where it is not the database's; of a
+    #: repository ``python``, ``tests``, ``branch``, ``project`` and where it is reviewed.
     options: Mapping[str, Json] = field(default_factory=dict)
     #: The row in the store; 0 before it is stored.
     target_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target that is to be changed."""
+
+    record: TargetRecord
+    #: honed's own database, in the daemon's role.
+    store: Database
+    #: What it is changed for; None: for nothing that is recorded.
+    improvement_id: int | None = None
 
 
 def add_target(store: Database, record: TargetRecord) -> TargetRecord:
@@ -133,7 +145,7 @@ def connection_url(record: TargetRecord, *, acting: bool = False) -> str:
         msg = f"the target {record.name} has no URL for changing it"
         raise ConfigurationError(msg, hint="`honed target add --sql` prints how to make its role")
     password = os.environ.get(password_variable(record.name, acting=acting))
-    if password is None:
+    if password is None or record.sort != "postgres":
         return url
     where = {**conninfo_to_dict(url), "password": password}
     return f"postgresql://?{urlencode(where, quote_via=quote)}"

@@ -31,7 +31,8 @@ from honed.targets.repository.change import (
 _QUERIES = load_queries("honed.targets.repository", "changes.sql")
 #: What honed.open_change raises.
 _WITHHELD: Final = "HN429"
-_WORDS: Final = {
+#: Why a change is withheld, for a person.
+WORDS: Final = {
     "duplicate": "a change for this root cause is open already",
     "closed_by_person": "a person closed a change for this root cause, or with these lines",
     "cooldown": "a person closed a change of this repository a short while ago",
@@ -212,8 +213,8 @@ def _check_open(conn: Connection, change_id: int) -> None:
 
 
 def _withheld(said: str) -> ChangeWithheld:
-    reason = next((each for each in _WORDS if f": {each}" in said), "")
-    return ChangeWithheld(_WORDS.get(reason, said), reason=reason)
+    reason = next((each for each in WORDS if f": {each}" in said), "")
+    return ChangeWithheld(WORDS.get(reason, said), reason=reason)
 
 
 def _find(conn: Connection, **conditions: object) -> list[Change]:

@@ -28,6 +28,7 @@ _WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:honed")
 #: pytest's exit codes that say that tests ran, or that there were none.
 _RAN: Final = frozenset({0, 1, 5})
 _LAST_WORDS: Final = 500
+_MESSAGE: Final = 2_000
 _LARGEST_TEXT_BYTES: Final = 4 << 20
 
 
@@ -165,10 +166,15 @@ class CodeJudge:
     @property
     def digest(self) -> str:
         """A digest of everything of honed's that judges: it is recorded with the verdict."""
-        digest = hashlib.sha256()
-        for place in sorted([Path(__file__), *_INSIDE.glob("*.py")]):
-            digest.update(place.name.encode() + b"\0" + place.read_bytes())
-        return digest.hexdigest()
+        return judge_digest()
+
+
+def judge_digest() -> str:
+    """Return a digest of everything of honed's that judges."""
+    digest = hashlib.sha256()
+    for place in sorted([Path(__file__), *_INSIDE.glob("*.py")]):
+        digest.update(place.name.encode() + b"\0" + place.read_bytes())
+    return digest.hexdigest()
 
 
 def _check_path(path: str) -> None:
@@ -198,11 +204,13 @@ def _report(place: Path, ended: Ended) -> TestRun:
             return TestRun({}, ended.cpu_s, error="its report is no report")
         said: Any = json.loads(place.read_bytes())
         outcomes = {str(test): Outcome(each["outcome"]) for test, each in said["tests"].items()}
+        messages = {str(test): str(each.get("message", "")) for test, each in said["tests"].items()}
         lines = {str(path): frozenset(map(int, each)) for path, each in said["lines"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return TestRun({}, ended.cpu_s, error=_why(ended))
     error = "" if ended.ended_by == "exit" and ended.code in _RAN else _why(ended)
-    return TestRun(outcomes, ended.cpu_s, error, lines)
+    messages = {test: words[-_MESSAGE:] for test, words in messages.items() if words}
+    return TestRun(outcomes, ended.cpu_s, error, lines, messages)
 
 
 def _why(ended: Ended) -> str:

@@ -1,0 +1,136 @@
+"""From the row of a repository to its clone, its branch, how its tests are run and its forge."""
+
+import fcntl
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from honed.config import Settings
+from honed.core.forge import Forge
+from honed.errors import ConfigurationError, GitFailed, TargetUnavailable
+from honed.sandbox.box import Limits
+from honed.storage.db import Database
+from honed.targets.registry import TargetRecord
+from honed.targets.repository.branches import Branches
+from honed.targets.repository.clone import Clone, open_clone
+from honed.targets.repository.credentials import Credentials
+from honed.targets.repository.forges import open_forge
+from honed.targets.repository.judge import Court
+from honed.targets.repository.worktree import Worktree, worktree
+
+#: One run of all tests may take so long, and so much memory.
+SUITE: Final = Limits(cpu_s=600, wall_s=900, memory_bytes=2 << 30, processes=128)
+_LOCK: Final = "honed.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository as its row describes it; nothing is asked of it until it is fetched."""
+
+    record: TargetRecord
+    settings: Settings
+
+    @property
+    def court(self) -> Court:
+        """How its tests are run.
+
+        Raises:
+            ConfigurationError: the row says something that is no list of tests, or no Python.
+        """
+        tests = self.record.options.get("tests", [])
+        if not isinstance(tests, list) or not all(isinstance(each, str) for each in tests):
+            msg = f"the tests of {self.record.name} are no list of names"
+            raise ConfigurationError(msg, hint="name files, folders or ids of tests")
+        return Court(self.python, SUITE, tests=tuple(map(str, tests)))
+
+    @property
+    def python(self) -> Path:
+        """The Python that has what its tests need: the row's, else the checkout's, else our own."""
+        if named := self.record.options.get("python"):
+            return Path(str(named))
+        own = Path(self.record.observe_url, ".venv", "bin", "python")
+        return own if own.is_file() else Path(sys.executable)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What opens it: the token of its forge, from the environment."""
+        named = self.record.options.get("forge_token_variable", self.settings.forge_token_variable)
+        return Credentials(token=os.environ.get(str(named), "") if named else "")
+
+    def clone(self, *, acting: bool = False) -> Clone:
+        """Return honed's own clone, as it was fetched last.
+
+        Args:
+            acting: whether its URL is where branches are pushed to.
+
+        Raises:
+            ConfigurationError: the URL is none, or holds a password.
+        """
+        url = self.record.observe_url
+        name = hashlib.sha256(url.encode()).hexdigest()[:16]
+        folder = self.settings.home / "clones" / name
+        clone = open_clone(url, folder, self.credentials)
+        return Clone(folder, self.record.act_url, self.credentials) if acting else clone
+
+    def fetched(self, *, acting: bool = False) -> Clone:
+        """Return the clone as the repository is now.
+
+        Raises:
+            TargetUnavailable: the repository does not answer.
+            ConfigurationError: as ``clone``.
+        """
+        clone = self.clone(acting=acting)
+        fetch(clone)
+        return clone
+
+    def branch(self, clone: Clone) -> str:
+        """Return the branch that is looked at and changed: the row's, else the default one.
+
+        Raises:
+            TargetUnavailable: the repository does not answer, or names none.
+        """
+        if named := self.record.options.get("branch"):
+            return str(named)
+        try:
+            return clone.default_branch()
+        except GitFailed as error:
+            raise TargetUnavailable(str(error), hint=error.hint) from error
+
+    @contextmanager
+    def files(self, commit: str) -> Iterator[Worktree]:
+        """Hand out the files of a commit in a folder of their own.
+
+        Raises:
+            UnknownCommit: it was not fetched.
+        """
+        with worktree(self.clone(), commit, self.settings.home / "worktrees") as tree:
+            yield tree
+
+    def forge(self, store: Database, clone: Clone) -> Forge:
+        """Return where its changes are reviewed.
+
+        Raises:
+            ConfigurationError: it is named wrongly, or its token is not there.
+        """
+        environment = clone.credentials.environment(clone.url)
+        branches = Branches(clone.folder, clone.url, environment)
+        return open_forge(self.settings, self.record, store, branches)
+
+
+def fetch(clone: Clone) -> None:
+    """Take over the branches as they are now; one process after the other, which git asks for.
+
+    Raises:
+        TargetUnavailable: the repository does not answer.
+    """
+    with (clone.folder / _LOCK).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            clone.fetch()
+        except GitFailed as error:
+            raise TargetUnavailable(str(error), hint=error.hint) from error

@@ -1,0 +1,161 @@
+"""Worlds for the tests of kinds that improve repositories: real ones of git, a real sandbox."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from honed.config import Settings
+from honed.core.finding import Finding
+from honed.core.step import Step, StepState
+from honed.sandbox.probe import probe
+from honed.storage.db import Database
+from honed.storage.server import Server
+from honed.targets.registry import Place, TargetRecord, add_target
+from honed.targets.repository.hand import RepositoryHand, at_repository
+from honed.targets.repository.target import RepositoryTarget
+from honed.testing.postgres import Databases
+from honed.testing.repositories import Checkout
+
+#: A sum that leaves out its first price; three tests see it.
+PRICES = """def total(prices):
+    cents = 0
+    for price in prices[1:]:
+        cents += price
+    return cents
+
+
+def cheapest(prices):
+    return min(prices)
+"""
+_TESTS = """import pytest
+
+from shop.prices import cheapest, total
+
+
+@pytest.mark.parametrize(("prices", "cents"), [([1, 2, 3], 6), ([5], 5), ([], 0), ([4, 4], 8)])
+def test_total(prices, cents):
+    assert total(prices) == cents
+
+
+def test_cheapest():
+    assert cheapest([3, 2]) == 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryPlan:
+    """The files of a repository's only commit."""
+
+    files: Mapping[str, str]
+
+
+#: One edit repairs it.
+WRONG_SLICE = RepositoryPlan(
+    {"shop/__init__.py": "", "shop/prices.py": PRICES, "tests/test_prices.py": _TESTS}
+)
+
+#: A test fails that no edit of the sources repairs.
+NO_REPAIR = RepositoryPlan(
+    {
+        "shop/__init__.py": "",
+        "shop/prices.py": "def total(prices):\n    return sum(prices)\n",
+        "tests/test_prices.py": (
+            "from shop.prices import total\n\n\n"
+            "def test_total():\n    assert total([1, 2]) == 3\n\n\n"
+            "def test_later():\n    raise AssertionError('not written yet')\n"
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryWorld:
+    """A person's repository, and honed's view of it."""
+
+    checkout: Checkout
+    target: RepositoryTarget
+    store: Database
+
+    def findings(self) -> Sequence[Finding]:
+        """Return what honed observes."""
+        return self.target.observe(timedelta(hours=1)).findings
+
+    def carry_out(self, steps: Sequence[Step]) -> None:
+        """Run ``steps`` for real."""
+        for step in steps:
+            with self.hand() as hand:
+                hand.run(step)
+
+    def inspect(self, step: Step) -> StepState:
+        """Return what the repository says of ``step``, which must have an ``inspect``."""
+        with self.hand() as hand:
+            found = hand.inspect(step)
+        assert found is not None
+        return found
+
+    @contextmanager
+    def hand(self) -> Iterator[RepositoryHand]:
+        """Hand out the right to change it."""
+        place = Place(self.target.record, self.store)
+        with at_repository(place, self.target.settings, lambda: None) as hand:
+            yield hand
+
+    def branches(self) -> set[str]:
+        """Return the branches of the person's repository."""
+        listed = self.checkout.git("for-each-ref", "--format=%(refname:short)", "refs/heads")
+        return set(listed.split())
+
+
+MakeRepositoryWorld = Callable[[RepositoryPlan], RepositoryWorld]
+
+
+def require_sandbox() -> None:
+    """Skip the test where no sandbox holds: no code of a repository is run outside of one."""
+    found = probe()
+    if not found.is_safe:
+        pytest.skip(f"no sandbox: {'; '.join(found.reasons)}")
+
+
+@contextmanager
+def making_repository_worlds(
+    server: Server, template: str, folder: Path
+) -> Iterator[MakeRepositoryWorld]:
+    """Hand out a maker of repositories with stores of their own, and clear those away at the end.
+
+    Args:
+        server: of the stores.
+
+        template: the name of a migrated store there.
+
+        folder: for repositories and homes.
+    """
+    kept = Databases(server, [])
+
+    def make(plan: RepositoryPlan) -> RepositoryWorld:
+        store = Database(kept.create(template))
+        place = Path(mkdtemp(prefix="repository-", dir=folder))
+        return make_repository_world(plan, store, place)
+
+    try:
+        yield make
+    finally:
+        kept.drop_all()
+
+
+def make_repository_world(
+    plan: RepositoryPlan, store: Database, folder: Path, **settings: object
+) -> RepositoryWorld:
+    """Return a repository with one commit, and a target that may be changed."""
+    checkout = Checkout(folder / "person")
+    checkout.commit({path: text.encode() for path, text in plan.files.items()})
+    url = str(checkout.folder)
+    options = {"tests": ["tests"]}
+    record = add_target(store, TargetRecord("shop", url, url, "repository", options))
+    daemon = replace(store, role="honed_daemon")
+    of_it = Settings.model_validate({"home": folder / "home", **settings})
+    return RepositoryWorld(checkout, RepositoryTarget(record, daemon, of_it), daemon)
