@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import honed.testing.corpus
@@ -22,7 +22,7 @@ from honed.core.sensitive.personal import (
     LOCAL_PHONES,
 )
 from honed.core.sensitive.rule import Rule, find, masked
-from honed.core.sensitive.screen import needed, rules_for
+from honed.core.sensitive.screen import is_long_id, needed, rules_for
 from honed.testing.corpus import DECOYS, PLANTED
 
 PERSONAL: tuple[Rule, ...] = (
@@ -42,6 +42,20 @@ _PARTS = (
     "+49 ", "0049 ", "::", "2001:", "4111 ", "ey" + "J", "sk" + "-", "gh" + "p_", "DE89", "phone ",
     "1.2.", "(",
 )  # fmt: skip
+
+
+@st.composite
+def ids(draw: st.DrawFn) -> str:
+    """Return what is, or looks like, an id in hexadecimal digits, mostly decimal ones."""
+    groups = draw(
+        st.just([8, 4, 4, 4, 12]) | st.just([32]) | st.lists(st.integers(0, 16), max_size=9)
+    )
+    cards = [re.sub(r"\D", "", each.secret) for each in PLANTED if each.name.startswith("card")]
+    signs = draw(st.sampled_from(["0123456789", "0123456789a", "0123456789abcdef"]))
+    some = st.text(signs, max_size=36)
+    stream = iter(draw(st.builds(str.__add__, some, st.sampled_from(cards) | some)) + 200 * "0")
+    text = "-".join("".join(next(stream) for _ in range(size)) for size in groups)
+    return text.ljust(draw(st.sampled_from([0, 36])), "-")
 
 
 @st.composite
@@ -113,6 +127,19 @@ def test_the_cheap_look_loses_nothing(text: str) -> None:
     mask = masked(text)
     every = needed((*RULES, *PERSONAL), mask.lower())
     assert set(find(rules_for(mask), text)) == set(find(every, text))
+
+
+@given(ids() | TEXTS)
+@example("5555-5555-5555-4444" + 17 * "-")
+@example("31000756-9436-2200-6280-964217400808")
+def test_no_rule_finds_anything_in_what_is_passed_at_a_glance(text: str) -> None:
+    if is_long_id(text) or not rules_for(masked(text)):
+        assert find((*RULES, *PERSONAL), text) == []
+
+
+@given(st.uuids().map(str))
+def test_most_uuids_are_passed_at_a_glance(text: str) -> None:
+    assert is_long_id(text) or re.search("[0-9-]{15}", text)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,12 @@ _OPAQUE_SHAPE = "a" * 16
 #: The key, and the shortest word that announces it.
 _LEAST_AWS = 40 + 3
 _HEX = b"0abcdef-"
-_UUID_LENGTH = 36
+#: In its groups, and without so many digits in a row that they could be those of a card: 14 of
+#: them, with a dash at least, because the longest group has 12.
+_UUID = r"(?=[0-9a-f]{8}-)(?!.*[0-9-]{15})[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_IS_UUID = re.compile(_UUID)
 #: Of a length at which ids are all different.
-_LONG_ID = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{16,}|(?=[0-9a-f]*-)[0-9a-f-]{36}")
+_LONG_ID = re.compile(rf"(?=[0-9]*[a-f])[0-9a-f]{{16,}}|{_UUID}")
 
 
 def needed(rules: Iterable[Rule], lowered: str) -> list[Rule]:
@@ -93,7 +96,7 @@ def _is_id(raw: bytes, mask: str) -> bool:
     """Return whether it is a hash or an id in hexadecimal digits: the most frequent of texts."""
     if raw.translate(None, _HEX):
         return False
-    return len(mask) == _UUID_LENGTH if "-" in mask else bool(mask.strip("0"))
+    return _IS_UUID.fullmatch(mask) is not None if "-" in mask else bool(mask.strip("0"))
 
 
 def _for_numbers(raw: bytes, mask: str, shape: str, lowered: str) -> list[Rule]:
