@@ -39,19 +39,32 @@ def test_the_gates_are_plug_ins_asked_in_the_order_of_their_cost() -> None:
     ("path", "before", "why"),
     [
         ("tests/test_cart.py", "x", "test"),
+        ("tests/data.py", "x", "test"),
         ("shop/cart_test.py", "x", "test"),
         ("tests/conftest.py", None, "judge"),
-        (".github/workflows/ci.yml", None, "automation"),
-        ("Makefile", "x", "automation"),
-        ("uv.lock", "x", "lock file"),
-        ("requirements-dev.txt", "x", "lock file"),
-        ("pyproject.toml", "x", "packaging"),
+        ("honed_report.py", None, "new, and no test"),
+        ("pytest.py", None, "new, and no test"),
+        ("tests/json.py", None, "new, and no test"),
+        (".github/workflows/ci.yml", None, "hidden"),
+        (".gitattributes", "x", "hidden"),
+        (".envrc", "x", "hidden"),
+        (".pytest.ini", None, "hidden"),
+        ("azure-pipelines.yml", "x", "no source"),
+        ("compose.yaml", "x", "no source"),
+        ("GNUmakefile", "x", "no source"),
+        ("uv.lock", "x", "no source"),
+        ("Pipfile", "x", "no source"),
+        ("requirements-dev.txt", "x", "no source"),
+        ("pyproject.toml", "x", "no source"),
+        ("pytest.toml", None, "no source"),
+        ("evil.pth", None, "no source"),
+        ("setup.py", "x", "automation"),
+        ("hatch_build.py", "x", "automation"),
         ("shop/migrations/0002_more.py", None, "migration"),
         ("../elsewhere.py", None, "outside"),
         ("/etc/passwd", None, "outside"),
         ("shop/../../x.py", None, "outside"),
-        (".git/hooks/post-commit", None, "automation"),
-        ("evil.pth", None, "packaging"),
+        (".git/hooks/post-commit", None, "hidden"),
     ],
 )
 def test_what_judges_builds_or_ships_is_changed_by_people(
@@ -66,7 +79,10 @@ def test_what_judges_builds_or_ships_is_changed_by_people(
 def test_sources_and_new_tests_may_be_changed(
     make_change: MakeChange, thresholds: Thresholds
 ) -> None:
-    change = make_change(REPAIRED, FileChange("tests/test_cart_total.py", None, "y"))
+    test = FileChange("tests/unit/test_cart_total.py", None, "y")
+    document = FileChange("docs/prices.md", "old", "new")
+    log = FileChange("CHANGELOG.md", "old", "new")
+    change = make_change(REPAIRED, test, document, log)
     assert AllowedPaths().check(change, NOBODY, thresholds).passed
     assert not AllowedPaths().check(make_change(), NOBODY, thresholds).reason.startswith("only")
 
@@ -74,8 +90,10 @@ def test_sources_and_new_tests_may_be_changed(
 def test_a_large_change_is_refused_and_a_new_test_does_not_count(
     make_change: MakeChange, thresholds: Thresholds
 ) -> None:
-    test = FileChange("tests/test_new.py", None, "x = 1\n" * 500)
+    test = FileChange("tests/test_new.py", None, "x = 1\n" * 400)
     assert Size().check(make_change(REPAIRED, test), NOBODY, thresholds).passed
+    longer = FileChange("tests/test_new.py", None, "x = 1\n" * 401)
+    assert not Size().check(make_change(REPAIRED, longer), NOBODY, thresholds).passed
     long = make_change(CART + "x = 1\n" * 61)
     assert "61 lines" in Size().check(long, NOBODY, thresholds).reason
     gone = make_change("")
@@ -86,9 +104,12 @@ def test_a_large_change_is_refused_and_a_new_test_does_not_count(
     ("after", "why"),
     [
         (CART + "def broken(:\n", "no Python"),
-        (REPAIRED + "\nimport os\n", "F401"),
+        (REPAIRED + "\nimport re\n", "F401"),
         (REPAIRED.replace("min(prices)", "minimum(prices)"), "F821"),
-        ("import sys\n" + REPAIRED + "\nsys.exit(0)\n", "newly imports sys"),
+        ("import sys\n" + REPAIRED + "\nsys.exit(0)\n", "newly uses sys"),
+        ("from os import _exit\n" + REPAIRED + "\n_exit(0)\n", "newly uses os"),
+        (REPAIRED + "\n__import__('atexit')\n", "newly uses __import__"),
+        (REPAIRED + "\nexec('x = 1')\n", "newly uses exec"),
         (REPAIRED + "\x00", "no Python"),
     ],
 )
@@ -98,6 +119,15 @@ def test_new_errors_and_reaching_for_the_judge_are_refused(
     result = Syntax().check(make_change(after), NOBODY, thresholds)
     assert not result.passed
     assert why in result.reason
+
+
+def test_a_new_test_may_use_pytest_and_nothing_more(
+    make_change: MakeChange, thresholds: Thresholds
+) -> None:
+    test = FileChange("tests/test_new.py", None, "import pytest\n\npytest.skip('later')\n")
+    assert Syntax().check(make_change(REPAIRED, test), NOBODY, thresholds).passed
+    reaching = FileChange("tests/test_new.py", None, "import atexit\n\natexit.register(print)\n")
+    assert not Syntax().check(make_change(REPAIRED, reaching), NOBODY, thresholds).passed
 
 
 def test_errors_that_were_there_before_are_not_held_against_a_change(

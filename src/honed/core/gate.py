@@ -1,4 +1,8 @@
-"""A gate: one thing that a change of code has to show before it may go on. A plug-in."""
+"""A gate: one thing that a change of code has to show before it may go on. A plug-in.
+
+Not guaranteed: what runs in the process of its tests can lie about them. Gates that read refuse
+what would reach for that; code that nobody has read and that passes all the same is a person's.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,6 +13,7 @@ from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.core.step import Step
 from honed.core.testrun import BROKEN, Outcome
+from honed.errors import EvaluatorFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,20 @@ class Judge(Protocol):
     @property
     def patched(self) -> Side:
         """The repository with the change."""
+
+
+def whole_run(side: Side, tests: Sequence[str] = (), *, lines: bool = False) -> TestRun:
+    """Return a run of tests that came to its end; tried twice, for a machine may be busy.
+
+    Raises:
+        EvaluatorFailed: neither did, which says nothing about a change.
+    """
+    run = side.run_tests(tests, lines=lines)
+    if run.error:
+        run = side.run_tests(tests, lines=lines)
+    if run.error:
+        raise EvaluatorFailed(run.error)
+    return run
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 ## What it does
 
-It refuses a change of tests that exist, of the configuration of continuous integration, of lock
-files, of migrations, of what runs at installation or start-up by itself, and of anything outside
-the repository. New files of tests are allowed: they come with a repair.
+It allows changes of sources in Python and of documents, and new files of tests, which come with a
+repair. Everything else is refused: tests that exist, other new files, what a test runner, an
+installation, a start-up or automation reads, migrations, and anything outside the repository.
 
 ## Why it helps
 
@@ -26,17 +26,19 @@ from typing import ClassVar, Final
 from honed.core.change import CodeChange, FileChange
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
-#: Patterns of a path in lower case, and what such a file is.
-_DANGEROUS: Final = (
-    (re.compile(r"(^|/)\.(git|github|gitlab|forgejo|gitea|circleci|buildkite)(/|$)"), "automation"),
-    (re.compile(r"(^|/)(\.gitlab-ci\.ya?ml|\.travis\.yml|jenkinsfile|\.ci/.*)$"), "automation"),
-    (re.compile(r"(^|/)(makefile|dockerfile[^/]*|noxfile\.py|tox\.ini)$"), "automation"),
-    (re.compile(r"(^|/)(.*\.lock|.*-lock\.(json|ya?ml)|requirements[^/]*\.txt)$"), "lock file"),
-    (re.compile(r"(^|/)(pyproject\.toml|setup\.(py|cfg)|.*\.pth)$"), "packaging"),
-    (re.compile(r"(^|/)(migrations?|alembic)/"), "migration"),
-    (re.compile(r"(^|/)(conftest\.py|pytest\.ini|sitecustomize\.py|usercustomize\.py)$"), "judge"),
+#: What a change may touch at all, in lower case.
+_SOURCE: Final = re.compile(
+    r"\.py$|(^|/)(docs?/.*|changelog[^/]*|changes|history|readme)\.(md|rst)$"
 )
-_TEST: Final = re.compile(r"(^|/)(tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
+#: Patterns of sources that are more than sources, and what they are.
+_DANGEROUS: Final = (
+    (re.compile(r"(^|/)\.[^/]"), "hidden"),
+    (re.compile(r"(^|/)(migrations?|alembic)/"), "migration"),
+    (re.compile(r"(^|/)(setup|hatch_build|build|noxfile|fabfile|tasks|dodo)\.py$"), "automation"),
+    (re.compile(r"(^|/)(conftest|sitecustomize|usercustomize)\.py$"), "judge"),
+)
+_TEST: Final = re.compile(r"(^|/)(tests?/([^/]+/)*)?(test_[^/]*|[^/]*_test)\.py$")
+_OF_TESTS: Final = re.compile(r"(^|/)tests?/")
 
 
 class AllowedPaths(Gate):
@@ -66,4 +68,9 @@ def _refusal(file: FileChange) -> str:
     for pattern, what in _DANGEROUS:
         if pattern.search(path):
             return what
-    return "test" if _TEST.search(path) and file.before is not None else ""
+    if not _SOURCE.search(path):
+        return "no source"
+    is_test = _TEST.search(path) is not None
+    if file.before is None:
+        return "" if is_test else "new, and no test"
+    return "test" if is_test or _OF_TESTS.search(path) else ""

@@ -22,7 +22,7 @@ it dearer.
 from typing import ClassVar, Final
 
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge, Thresholds
+from honed.core.gate import Gate, GateResult, Judge, Thresholds, whole_run
 
 _TURNS: Final = 3
 #: What the least of three runs differs by where nothing changed, as a share and in seconds.
@@ -38,11 +38,11 @@ class Cost(Gate):
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether the tests take no more time than before."""
         del thresholds
-        steady = sorted(judge.base.run_tests().passed - set(change.repairs))
+        steady = sorted(whole_run(judge.base).passed - set(change.repairs))
         if not steady:
             return self.passes("no test passes without the change, so there is nothing to compare")
         turns = [
-            (judge.base.run_tests(steady).cpu_s, judge.patched.run_tests(steady).cpu_s)
+            (whole_run(judge.base, steady).cpu_s, whole_run(judge.patched, steady).cpu_s)
             for _ in range(_TURNS)
         ]
         before_s, after_s = (min(side) for side in zip(*turns, strict=True))

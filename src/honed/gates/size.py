@@ -2,7 +2,8 @@
 
 ## What it does
 
-It refuses a change of more files or lines than a repair has; new files of tests do not count.
+It refuses a change of more files or lines than a repair has. New files, which are tests, have a
+limit of their own.
 
 ## Why it helps
 
@@ -27,6 +28,8 @@ from honed.core.gate import Gate, GateResult, Judge, Thresholds
 #: some 30 changed lines, and larger ones were merged less often (AIDev data set, 2025).
 _MOST_LINES: Final = 60
 _MOST_FILES: Final = 5
+#: Of all new files together: a generated test is short.
+_MOST_NEW_LINES: Final = 400
 
 
 class Size(Gate):
@@ -38,13 +41,15 @@ class Size(Gate):
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether the change is small."""
         del judge, thresholds
-        # A file that is new is a test: sources that are new would be no repair.
+        new_lines = sum(len(each.touched) for each in change.files if each.before is None)
         edited = [each for each in change.files if each.before is not None]
         lines = sum(max(len(each.touched), each.removed) for each in edited)
-        evidence = {"lines": lines, "files": len(edited)}
+        evidence = {"lines": lines, "files": len(edited), "new_lines": new_lines}
         if lines > _MOST_LINES or len(edited) > _MOST_FILES:
             most = f"{_MOST_LINES} lines of {_MOST_FILES} files"
             return self.fails(
                 f"{lines} lines of {len(edited)} files are more than {most}", **evidence
             )
+        if new_lines > _MOST_NEW_LINES:
+            return self.fails(f"{new_lines} new lines are more than {_MOST_NEW_LINES}", **evidence)
         return self.passes(f"{lines} changed lines", **evidence)

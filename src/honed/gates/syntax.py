@@ -3,7 +3,7 @@
 ## What it does
 
 It compiles each changed file, asks ruff for errors that the file did not have before (undefined and
-unused names, unreachable comparisons), and refuses new imports of what could tamper with the tests
+unused names, unreachable comparisons), and refuses new uses of what could tamper with the tests
 that judge it.
 
 ## Why it helps
@@ -35,10 +35,16 @@ from honed.errors import EvaluatorFailed
 #: pyflakes' errors, and those of pycodestyle that are no matter of style.
 _RULES: Final = "F,E7,E9,PLE"
 _TIMEOUT_S: Final = 30
-#: Code that needs one of these to repair a fault reaches for what judges it.
+#: Code that needs one of these to repair a fault may reach for what judges it.
 _TAMPERING: Final = frozenset(
-    {"_pytest", "ctypes", "gc", "inspect", "pytest", "site", "sys", "unittest"}
+    {
+        *("__import__", "_pytest", "atexit", "builtins", "ctypes", "eval", "exec", "faulthandler"),
+        *("gc", "importlib", "inspect", "marshal", "os", "pickle", "pytest", "runpy", "signal"),
+        *("site", "subprocess", "sys", "threading", "unittest"),
+    }
 )
+#: What a new file of tests needs of these.
+_OF_TESTS: Final = frozenset({"pytest", "unittest"})
 
 
 class Syntax(Gate):
@@ -64,12 +70,13 @@ def _unsound(file: FileChange) -> str:
         compile(tree, file.path, "exec")
     except (SyntaxError, ValueError, RecursionError) as error:
         return f"it is no Python: {error}"
+    before = _parsed(file.before or "")
+    tampering = (_reached(tree) - _reached(before)) & _TAMPERING
     if file.before is None:
-        return ""
-    tampering = (_imported(tree) - _imported(_parsed(file.before))) & _TAMPERING
+        tampering -= _OF_TESTS
     if tampering:
-        return f"it newly imports {', '.join(sorted(tampering))}, which a person has to see"
-    new = _complaints(after, file.path) - _complaints(file.before, file.path)
+        return f"it newly uses {', '.join(sorted(tampering))}, which a person has to see"
+    new = _complaints(after, file.path) - _complaints(file.before or "", file.path)
     return f"ruff newly says {', '.join(sorted(new))}" if new else ""
 
 
@@ -80,14 +87,16 @@ def _parsed(text: str) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
-def _imported(tree: ast.Module) -> frozenset[str]:
-    """Return the top-level packages that a file names in its imports."""
+def _reached(tree: ast.Module) -> frozenset[str]:
+    """Return the packages that a file imports, and the names that it calls."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module or "")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            names.add(node.func.id)
     return frozenset(name.partition(".")[0] for name in names)
 
 

@@ -24,7 +24,7 @@ from typing import ClassVar
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import Gate, GateResult, Judge, Thresholds
+from honed.core.gate import Gate, GateResult, Judge, Thresholds, whole_run
 
 
 class TestCoverage(Gate):
@@ -37,7 +37,7 @@ class TestCoverage(Gate):
 
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether tests reach enough of what is touched."""
-        run = judge.patched.run_tests(lines=True)
+        run = whole_run(judge.patched, lines=True)
         touched = {file.path: runnable(file) for file in change.python_files()}
         missed = {
             path: sorted(lines - run.lines.get(path, frozenset()))

@@ -23,7 +23,7 @@ from typing import ClassVar, Final
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
-from honed.core.gate import Gate, GateResult, Judge, Thresholds
+from honed.core.gate import Gate, GateResult, Judge, Thresholds, whole_run
 
 #: Tests that the reason names.
 _NAMED: Final = 3
@@ -40,7 +40,7 @@ class TestSuite(Gate):
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether everything that passed still does."""
         del thresholds
-        first, second = judge.base.run_tests(), judge.base.run_tests()
+        first, second = whole_run(judge.base), whole_run(judge.base)
         patched = judge.patched.run_tests()
         flaky = (first.broken ^ second.broken) | (first.passed ^ second.passed)
         steady = (first.passed & second.passed) - flaky
@@ -58,7 +58,7 @@ class TestSuite(Gate):
                 "lost": list(lost),
             }
         )
-        if patched.error and not (first.error or second.error):
+        if patched.error:
             return self.fails(f"with the change {patched.error}", **evidence)
         if lost:
             return self.fails(f"it breaks {', '.join(lost[:_NAMED])}", **evidence)

@@ -11,6 +11,8 @@ from honed.errors import (
     KindFailed,
     MissingExtension,
     MissingPrivilege,
+    RepairFailed,
+    SandboxError,
     ServerFailed,
     StatementCut,
 )
@@ -25,6 +27,8 @@ KIND_TROUBLE = (
     ServerFailed,
     DirectoryInUse,
     DiskFull,
+    SandboxError,
+    RepairFailed,
 )
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from honed.sandbox.run import run
 #: Where a copy of the repository appears in the sandbox, and where the run tells how it went.
 _ROOT: Final = "/code"
 _INSIDE: Final = Path(__file__).parent / "inside"
-_PLUGIN: Final = "honed_report"
+_RUNNER: Final = _INSIDE / "run_tests.py"
 #: A cache would outlive the copy; and what a judge sees of tests is no result to report.
 _WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:honed")
 #: pytest's exit codes that say that tests ran, or that there were none.
@@ -93,6 +95,16 @@ class Checkout:
             path for path, text in self.files.items() if text is not None
         }
 
+    def with_files(self, files: Mapping[str, str]) -> "Checkout":
+        """Return the same side with ``files`` over it, text by path.
+
+        Raises:
+            ConfigurationError: a path leads out of the repository.
+        """
+        for path in files:
+            _check_path(path)
+        return replace(self, files={**self.files, **files})
+
     @cached_property
     def _base_paths(self) -> frozenset[str]:
         found = (place for place in self.folder.rglob("*") if place.is_file())
@@ -116,23 +128,25 @@ class Checkout:
 
     def _run(self, folder: Path, tests: Sequence[str], *, lines: bool) -> Ended:
         court = self.court
+        # In a file, because there may be more of them than a command line holds.
+        arguments = [*_WITHOUT, "-q", "--tb=short", "--rootdir", _ROOT, *tests]
+        (folder / "tests.json").write_text(json.dumps(arguments), encoding="utf-8")
         environment = {
             **(court.environment or {}),
-            "PYTHONPATH": f"{_ROOT}:{_ROOT}/src:{_INSIDE}",
             "HONED_REPORT": "/report/report.json",
             "HONED_ROOT": _ROOT,
+            "HONED_TESTS": str(folder / "tests.json"),
             **({"HONED_LINES": "1"} if lines else {}),
         }
         box = Box(
             court.python,
-            reads=(_INSIDE,),
+            reads=(_INSIDE, folder / "tests.json"),
             writes={folder / "work": _ROOT, folder / "report": "/report"},
             sockets=court.sockets,
             environment=environment,
             folder=_ROOT,
         )
-        arguments = [str(court.python), "-m", "pytest", "-p", _PLUGIN, *_WITHOUT]
-        return run(box, [*arguments, "-q", "--tb=short", *tests], limits=court.limits)
+        return run(box, [str(court.python), "-P", str(_RUNNER)], limits=court.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,17 +214,44 @@ def _place(work: Path, path: str, text: str | None) -> None:
 def _report(place: Path, ended: Ended) -> TestRun:
     """Return what a run wrote down; it is hostile, so nothing of it is believed without a look."""
     try:
-        if place.is_symlink() or place.stat().st_size > _LARGEST_TEXT_BYTES:
-            return TestRun({}, ended.cpu_s, error="its report is no report")
-        said: Any = json.loads(place.read_bytes())
-        outcomes = {str(test): Outcome(each["outcome"]) for test, each in said["tests"].items()}
-        messages = {str(test): str(each.get("message", "")) for test, each in said["tests"].items()}
+        said: Any = json.loads(_read(place))
+        tests = {_test(name): each for name, each in said["tests"].items()}
+        outcomes = {test: Outcome(each["outcome"]) for test, each in tests.items()}
+        messages = {test: str(each.get("message", ""))[-_MESSAGE:] for test, each in tests.items()}
         lines = {str(path): frozenset(map(int, each)) for path, each in said["lines"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return TestRun({}, ended.cpu_s, error=_why(ended))
     error = "" if ended.ended_by == "exit" and ended.code in _RAN else _why(ended)
-    messages = {test: words[-_MESSAGE:] for test, words in messages.items() if words}
+    messages = {test: words for test, words in messages.items() if words}
     return TestRun(outcomes, ended.cpu_s, error, lines, messages)
+
+
+def _read(place: Path) -> bytes:
+    """Return the bytes of a file, if it is one: no link, and nothing that one would wait for.
+
+    Raises:
+        OSError: it is not there, or a link.
+        ValueError: it is no file, or too long.
+    """
+    number = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(number, "rb") as file:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_TEXT_BYTES:
+            msg = "the report is no file, or too long"
+            raise ValueError(msg)
+        return file.read(_LARGEST_TEXT_BYTES)
+
+
+def _test(name: str) -> str:
+    """Return the id of a test, if it can be one.
+
+    Raises:
+        ValueError: it would be taken for an option, or holds what no id does.
+    """
+    if name.startswith("-") or not name.isprintable():
+        msg = f"{name!r} is no id of a test"
+        raise ValueError(msg)
+    return name
 
 
 def _why(ended: Ended) -> str:

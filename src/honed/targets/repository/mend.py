@@ -1,5 +1,6 @@
 """Mending: from failing tests to a change that every gate has looked at."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,11 @@ class Mended:
             "judge": self.judge,
             "patches": len(self.outcome.patches),
             "abstained": self.outcome.abstained,
-            "examined": dict(self.outcome.examined),
+            "examined": {
+                name: number
+                for name, number in self.outcome.examined.items()
+                if math.isfinite(number)
+            },
         }
 
 
