@@ -182,6 +182,10 @@ def test_a_model_that_obeys_an_exception_changes_nothing_but_one_checked_file(
         ([status(401)], 0),
         ([status(400, "unknown field")], 0),
         ([status(503, Retry_After="0")] * 9, 0),
+        ([status(529, Retry_After="0")] * 9, 0),
+        ([status(429, Retry_After="0")] * 9, 0),
+        ([status(504, Retry_After="999")], None),
+        ([status(524)], None),
         ([raw(b"{")], None),
     ],
 )
@@ -196,6 +200,37 @@ def test_what_failed_is_counted_as_what_it_can_have_cost(
     (spent,) = rows(store, "SELECT state, drawn_usd FROM honed.llm_spending")
     assert spent["state"] == "settled"
     assert spent["drawn_usd"] == (call["most_usd"] if cost is None else 0)
+
+
+@pytest.mark.parametrize("code", [408, 500, 502, 504])
+def test_tries_before_a_success_are_counted(
+    make_client: MakeClient, provider: FakeProvider, store: Database, code: int
+) -> None:
+    provider.acts = [status(code, Retry_After="0"), status(503, Retry_After="0")]
+    client = make_client()
+    with client.reserve(Work("repair", 0.1)) as budget:
+        cost_usd = client.complete(ASKED, ProposedChange, budget).cost_usd
+    first, last = rows(store, "SELECT * FROM honed.llm_call ORDER BY call_id")
+    assert (first["outcome"], first["cost_usd"]) == ("failed", None)
+    assert (last["outcome"], float(last["cost_usd"])) == ("answered", cost_usd)
+    (spent,) = rows(store, "SELECT drawn_usd FROM honed.llm_spending")
+    assert spent["drawn_usd"] == first["most_usd"] + last["cost_usd"]
+
+
+def test_nothing_is_sent_again_without_money_for_it(
+    make_client: MakeClient, provider: FakeProvider, store: Database
+) -> None:
+    provider.acts = [status(500, "out of order", Retry_After="0")] * 9
+    client = make_client()
+    most_usd = client.most_usd(ASKED, ProposedChange, Budget().most_output_tokens)
+    with (
+        client.reserve(Work("repair", 1.5 * most_usd)) as budget,
+        pytest.raises(ModelUnavailable, match="out of order"),
+    ):
+        client.complete(ASKED, ProposedChange, budget)
+    assert len(provider.asked) == 1
+    (call,) = rows(store, "SELECT outcome, cost_usd FROM honed.llm_call")
+    assert (call["outcome"], call["cost_usd"]) == ("failed", None)
 
 
 def test_words_of_a_server_are_scrubbed(make_client: MakeClient, provider: FakeProvider) -> None:

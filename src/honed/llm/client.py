@@ -14,6 +14,7 @@ from honed.core.privacy import TOKEN, Scrubber
 from honed.core.secrets import find_secrets
 from honed.errors import (
     AnswerRefused,
+    BudgetExceeded,
     ConfigurationError,
     LanguageModelError,
     ModelRefused,
@@ -30,7 +31,7 @@ from honed.llm.recordings import find_recording, record
 from honed.llm.schema import json_schema, parse, read_json
 from honed.llm.spending import Limits, Quote, Work, begin_call, end_call, quote, reserve
 from honed.llm.wire import Wire
-from honed.storage.db import Database
+from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
 
 _QUERIES = load_queries("honed.llm")
@@ -158,10 +159,26 @@ class Client:
     def _asked(self, wire: Wire, request: Request, budget: Budget) -> tuple[Reply, float | None]:
         """Return the reply to a request as it is kept, and what it cost."""
         offer = self._quote(request)
+
+        def begun(conn: Connection) -> int:
+            return begin_call(conn, budget, offer, model=self.model, request_hash=request.hash)
+
         with self.store.transaction() as conn:
-            call_id = begin_call(conn, budget, offer, model=self.model, request_hash=request.hash)
+            call_id = begun(conn)
+
+        def again() -> bool:
+            # Nobody tells what the try before this one cost, so each is a call of its own.
+            nonlocal call_id
+            try:
+                with self.store.transaction() as conn:
+                    end_call(conn, call_id, "failed", None, Usage())
+                    call_id = begun(conn)
+            except BudgetExceeded:
+                return False
+            return True
+
         try:
-            reply = wire.send(request, budget.timeout_s)
+            reply = wire.send(request, budget.timeout_s, again)
         except LanguageModelError as error:
             # A refusal costs nothing; what came too late, or cannot be read, may have.
             is_free = not getattr(error, "may_cost", isinstance(error, AnswerRefused))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,9 +21,13 @@ MOST_BYTES: Final = 4_000_000
 _MOST_TRIES: Final = 4
 #: Waiting makes sense: too many requests, and troubles of the server; 529: it is overloaded.
 _LATER: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
+#: From here on the server is in trouble. It may have worked for the request, as it may after 408,
+#: unless it says that it turns requests away.
+_TROUBLE: Final = 500
+_TURNED_AWAY: Final = frozenset({503, 529})
 #: The request is not understood: it may be if it is put otherwise.
 _UNCLEAR: Final = frozenset({400, 404, 422})
-_OK: Final = 200
+_OK, _TIMEOUT = 200, 408
 _REDIRECTS: Final = range(300, 400)
 _LONGEST_COMPLAINT: Final = 300
 _HINT_REDIRECT: Final = "set llm_base_url to where it leads, if that is whom you mean"
@@ -58,8 +62,17 @@ class Wire:
         """Who answers."""
         return urlsplit(self.base_url).hostname or ""
 
-    def send(self, request: Request, timeout_s: float) -> Reply:
+    def send(
+        self, request: Request, timeout_s: float, again: Callable[[], bool] = lambda: True
+    ) -> Reply:
         """Return what the provider answers, within ``timeout_s`` as a whole.
+
+        Args:
+            request: what is asked.
+
+            timeout_s: of all tries.
+
+            again: asked whether to send it again although the provider may have worked for it.
 
         Raises:
             ModelUnavailable: it does not answer, or is in trouble for too long.
@@ -67,12 +80,12 @@ class Wire:
             AnswerRefused: its answer is too large, or not of its dialect.
         """
         try:
-            return asyncio.run(self._within(request, timeout_s))
+            return asyncio.run(self._within(request, timeout_s, again))
         except TimeoutError as error:
             msg = f"{self.host} did not answer within {timeout_s:g} s"
             raise ModelUnavailable(msg, may_cost=True) from error
 
-    async def _within(self, request: Request, timeout_s: float) -> Reply:
+    async def _within(self, request: Request, timeout_s: float, again: Callable[[], bool]) -> Reply:
         """Send, and put it otherwise as long as the server complains of something new."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         async with (
@@ -81,7 +94,7 @@ class Wire:
         ):
             while True:
                 body = self.dialect.body(request, self._manner)
-                status, content = await self._tried(client, _encoded(body), deadline)
+                status, content = await self._tried(client, _encoded(body), deadline, again)
                 if status == _OK:
                     return self._reply(content)
                 complaint = self._complaint(content)
@@ -92,7 +105,11 @@ class Wire:
                 self._manner = manner
 
     async def _tried(
-        self, client: httpx.AsyncClient, body: bytes, deadline: float
+        self,
+        client: httpx.AsyncClient,
+        body: bytes,
+        deadline: float,
+        again: Callable[[], bool],
     ) -> tuple[int, bytes]:
         """Return status and content of the first answer that no waiting would better.
 
@@ -103,14 +120,16 @@ class Wire:
         pause_s = self.pause_s
         for tries in range(1, _MOST_TRIES + 1):
             answer = await self._posted(client, body)
-            if answer.status not in _LATER:
+            is_for_later = answer.status in _LATER
+            if not is_for_later and answer.status < _TROUBLE:
                 return answer.status, answer.content
             wait_s = pause_s if answer.retry_after_s is None else answer.retry_after_s
             ends = asyncio.get_running_loop().time() + wait_s >= deadline
-            if tries == _MOST_TRIES or ends:
+            ends = ends or not is_for_later or tries == _MOST_TRIES
+            if ends or (answer.may_cost and not again()):
                 said = self._complaint(answer.content)
                 msg = f"{self.host} is in trouble ({answer.status}): {said}"
-                raise ModelUnavailable(msg)
+                raise ModelUnavailable(msg, may_cost=answer.may_cost)
             await asyncio.sleep(wait_s)
             pause_s *= 2
         raise AssertionError
@@ -175,6 +194,12 @@ class _Heard:
     content: bytes
     #: How long it asks to wait; None: it does not say.
     retry_after_s: float | None
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether the server, in trouble, may have worked for the request."""
+        is_trouble = self.status >= _TROUBLE or self.status == _TIMEOUT
+        return is_trouble and self.status not in _TURNED_AWAY
 
 
 def check_address(base_url: str, key: str) -> None:
