@@ -1,5 +1,6 @@
 """From failing tests to ranked patches: look, draft, search, compare, decide."""
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
     started = time.monotonic()
     with Workers(suite, box, budget) as workers:
         base = look(workers, suite)
-        sources = _sources(base)
+        sources = _sources(base, suite.root)
         scores = suspicion(base.spectrum, base.failing)
         candidates = [
             each
@@ -63,10 +64,18 @@ def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
         return _ranked(found, sources, suite, budget.seed, examined)
 
 
-def _sources(base: Base) -> dict[str, Source]:
-    """Return the files that failing tests ran."""
-    paths = {path for key in base.failing for path in base.spectrum.lines.get(key, {})}
-    return {path: Source(path, Path(path).read_bytes()) for path in sorted(paths)}
+def _sources(base: Base, root: Path) -> dict[str, Source]:
+    """Return the files that failing tests ran: those of them that are real files below ``root``.
+
+    Which files they were is told by code that nobody trusts, so that only what a walk of honed's
+    own has met is read.
+    """
+    said = {path for key in base.failing for path in base.spectrum.lines.get(key, {})}
+    found: dict[str, Source] = {}
+    for path in sorted(said & {str(path) for path in modules(root.resolve())}):
+        with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
+            found[path] = Source(path, Path(path).read_bytes())
+    return found
 
 
 def _ranked(

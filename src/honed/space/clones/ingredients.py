@@ -1,6 +1,7 @@
 """What a repository writes: how often it has an expression of a shape."""
 
 import ast
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ _SORTS: Final = (ast.Call, ast.BinOp, ast.Compare, ast.BoolOp, ast.Subscript, as
 _INSTALLED: Final = ("site-packages", "node_modules")
 _MOST_FILES: Final = 300
 _LARGEST_BYTES: Final = 200_000
+#: Nobody writes longer files.
+_LONGEST_BYTES: Final = 4 << 20
 
 
 def shapes(tree: ast.AST) -> Counter[str]:
@@ -48,11 +51,16 @@ def ingredients(paths: Iterable[Path]) -> Mapping[str, int]:
 
 
 def modules(root: Path) -> list[Path]:
-    """Return the modules below a folder, without hidden folders and what is installed there."""
+    """Return the modules below a folder, without hidden folders and what is installed there.
+
+    Links, pipes and files that are too long to be written by people are none.
+    """
     return [
         path
         for path in sorted(root.rglob("*.py"))
         if not any(
             part.startswith(".") or part in _INSTALLED for part in path.relative_to(root).parts
         )
+        and stat.S_ISREG((status := path.lstat()).st_mode)
+        and status.st_size <= _LONGEST_BYTES
     ]
