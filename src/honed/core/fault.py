@@ -1,8 +1,11 @@
 """A fault: an error as every source of exceptions tells it, whatever wire it came on."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
+
+from honed.core.canonical import Json
 
 #: Where installed packages lie.
 _PACKAGES: Final = re.compile(r"[\\/](?:site|dist)-packages[\\/]|[\\/]__pypackages__[\\/]")
@@ -36,6 +39,9 @@ class Frame:
 
         is_in_app: whether it is the application's own code, as its source says or as
             :func:`is_in_app` does.
+
+        variables: what its local variables held, scrubbed, as its source tells values: texts that
+            Python would write, also in lists and objects. Frames that differ only there are equal.
     """
 
     file: str
@@ -44,6 +50,7 @@ class Frame:
     line: int = 0
     code: str = ""
     is_in_app: bool = False
+    variables: Mapping[str, Json] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

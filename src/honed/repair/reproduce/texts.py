@@ -11,11 +11,9 @@ from honed.repair.reproduce.refusal import NotRebuilt
 
 #: Longer texts are not read.
 _LONGEST: Final = 64_000
-_STRING: Final = re.compile(
-    r"(?:\b[bB])?(?:'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")", re.DOTALL
-)
+_STRING: Final = re.compile(r"(?:\b[bB])?(?:'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")", re.DOTALL)
 #: What stands where a collection was cut: its last members are not known.
-_CUT: Final = re.compile(r",?\s*\.\.\.\s*(?=[\])}>]|$)")
+_CUT: Final = re.compile(r",\s*\.\.\.\s*(?=[\])}>]|$)")
 _PLACEHOLDER: Final = "_angle_"
 
 

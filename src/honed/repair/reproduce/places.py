@@ -1,0 +1,136 @@
+"""The function of the repository that a captured frame ran in."""
+
+import ast
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import Final
+
+from honed.core.fault import Frame
+from honed.repair.reproduce.classes import Classes
+from honed.repair.reproduce.refusal import NotRebuilt
+
+MODULE: Final = "<module>"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+#: Frames of what has no name, which belong to the function around; newer Pythons have fewer.
+NAMELESS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A function that can be called from outside, or a module that can be imported."""
+
+    path: str
+    module: str
+    #: None: it is the module itself.
+    function: _Function | None = None
+    #: The class that it is a method of, with the classes around it.
+    owner: str = ""
+
+    @property
+    def name(self) -> str:
+        """How a person calls it."""
+        parts = [self.module, self.owner, self.function.name if self.function else ""]
+        return ".".join(part for part in parts if part)
+
+
+def place_of(frame: Frame, classes: Classes) -> Place:
+    """Return where ``frame`` ran, as the repository is now.
+
+    Raises:
+        NotRebuilt: there is no such function any more, or it cannot be called from outside.
+    """
+    path = path_of(frame, classes)
+    module = classes.module(path, "" if frame.module == "__main__" else frame.module)
+    if not all(part.isidentifier() and not iskeyword(part) for part in module.split(".")):
+        msg = f"{path} cannot be imported by its name"
+        raise NotRebuilt(msg)
+    if frame.function == MODULE:
+        return Place(path, module)
+    name = frame.function.rpartition(".")[2]
+    tree = classes.tree(path)
+    found = [each for each in _functions(tree) if each[1].name == name] if tree else []
+    if not found:
+        msg = f"{path} has no function {name}"
+        raise NotRebuilt(msg)
+    text = classes.text(path)
+    owner, function, is_inner = max(found, key=lambda each: _likeness(frame, each, text))
+    if is_inner:
+        msg = f"{name} is a function within a function"
+        raise NotRebuilt(msg)
+    return Place(path, module, function, owner)
+
+
+def path_of(frame: Frame, classes: Classes) -> str:
+    """Return the path of a frame's file from the repository's root; empty: it is not in it."""
+    told = frame.file.replace("\\", "/").split("/")
+    best = max(
+        (path for path in sorted(classes.paths) if path.endswith(".py")),
+        key=lambda path: (
+            (
+                _alike(told, path.split("/")),
+                bool(frame.code) and frame.code in classes.text(path),
+                -path.count("/"),
+            )
+            if path.endswith(told[-1])
+            else (0, False, 0)
+        ),
+        default="",
+    )
+    return best if best and _is_same(told, best.split("/")) else ""
+
+
+def _alike(told: list[str], path: list[str]) -> int:
+    """Return how many of the last parts of two paths are the same."""
+    pairs = zip(reversed(told), reversed(path), strict=False)
+    count = 0
+    for one, other in pairs:
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _is_same(told: list[str], path: list[str]) -> bool:
+    """Return whether one path ends with the other, where it was told with a folder."""
+    alike = _alike(told, path)
+    return alike > 1 or (alike > 0 and alike in {len(told), len(path)})
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
+    """Yield each function with its class, and whether it lies within another function."""
+    waiting: list[tuple[str, bool, ast.AST]] = [("", False, tree)]
+    while waiting:
+        owner, is_inner, node = waiting.pop()
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, _Function):
+                yield owner, each, is_inner
+                waiting.append((owner, True, each))
+            elif isinstance(each, ast.ClassDef):
+                waiting.append((f"{owner}.{each.name}".lstrip("."), is_inner, each))
+            else:
+                waiting.append((owner, is_inner, each))
+
+
+def _likeness(frame: Frame, found: tuple[str, _Function, bool], text: str) -> tuple[bool, ...]:
+    """Return how well a function of the right name fits; the best is the greatest."""
+    owner, function, is_inner = found
+    taken = function.args
+    names = {each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)}
+    lines = text.splitlines()[function.lineno - 1 : function.end_lineno]
+    qualified = f"{owner}.{function.name}".lstrip(".")
+    return (
+        # Of a name alone one does not know whether it is a method's.
+        "." in frame.function and qualified == frame.function,
+        bool(frame.code) and any(frame.code == line.strip() for line in lines),
+        names <= frame.variables.keys(),
+        function.lineno <= frame.line <= (function.end_lineno or 0),
+        not is_inner,
+    )
+
+
+def named_place(frames: Collection[Frame]) -> Frame | None:
+    """Return the innermost frame in the app that has a name; None: there is none."""
+    own = [frame for frame in frames if frame.is_in_app]
+    named = [frame for frame in own if frame.function.rpartition(".")[2] not in NAMELESS]
+    return named[-1] if named else None

@@ -1,0 +1,202 @@
+"""A captured exception becomes a test that is red on the base, every time and for that reason."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from honed.core.change import FileChange
+from honed.core.fault import Fault, Frame
+from honed.core.fingerprint import fingerprint
+from honed.core.gate import Side, TestRun
+from honed.core.testrun import BROKEN, Outcome
+from honed.repair.reproduce.calls import Call, call_of
+from honed.repair.reproduce.classes import Classes
+from honed.repair.reproduce.places import named_place, path_of
+from honed.repair.reproduce.refusal import NotRebuilt
+from honed.repair.reproduce.writing import (
+    PROBE,
+    function_of,
+    probe_text,
+    test_name,
+    test_text,
+)
+
+#: Calls that are tried, from the innermost outwards; each costs a run of tests.
+_MOST_CALLS: Final = 5
+_MOST_FRAMES: Final = 20
+#: What the probe's outcome says of a call.
+_ENDS: Final = {
+    Outcome.SKIPPED: "it is not red: the call returns",
+    Outcome.XFAILED: "the arguments cannot be made again: making them fails",
+    Outcome.FAILED: "it ends otherwise, with another exception or elsewhere",
+}
+
+
+class Base(Side, Protocol):
+    """The repository as it is; with other files it is another side."""
+
+    def with_files(self, files: Mapping[str, str]) -> Self:
+        """Return the same with ``files`` over it, text by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What came of it."""
+
+    #: The new file; None: there is none, or a test of the repository does it already.
+    test: FileChange | None = None
+    #: What to run; empty: it was not reproduced.
+    test_id: str = ""
+    #: A sentence for each call that was tried in vain; empty where it was reproduced.
+    why_not: str = ""
+    #: What the test came to, run by run.
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def reproduce(
+    fault: Fault, base: Base, runs: int = 3, failing: Mapping[str, Fault] | None = None
+) -> Reproduction:
+    """Return a test that fails on ``base`` as ``fault`` says, in each of so many runs.
+
+    A test of the repository that fails so already is preferred. Else one is written that calls the
+    innermost function of the application whose arguments can be made again; where that does not
+    raise an exception of the same type in the same function, whoever called it is tried. What is
+    no argument, such as the time, the environment and other services, is not made again.
+
+    Args:
+        fault: the exception with the variables of its frames.
+
+        base: where it is to be reproduced; code is run only by its ``run_tests``.
+
+        runs: how often the test has to fail.
+
+        failing: what tests of the repository fail with, by their ids.
+
+    Raises:
+        SandboxMissing: there is no sandbox, so nothing is run.
+        SandboxFailed: it could not be made.
+    """
+    group = fingerprint(fault)
+    for test_id, other in sorted((failing or {}).items()):
+        if fingerprint(other) == group:
+            outcomes = _outcomes(base, test_id, runs)
+            if len(outcomes) == runs and BROKEN.issuperset(outcomes):
+                return Reproduction(test_id=test_id, outcomes=outcomes)
+    reasons: list[str] = []
+    for found in _calls(fault, Classes(base), reasons):
+        tried = _Trial(found, base, group, runs).outcome()
+        if not tried.why_not:
+            return tried
+        reasons.append(f"{found.call.place.name}: {tried.why_not}")
+    return Reproduction(
+        why_not="; ".join(dict.fromkeys(reasons)) or "no frame in the app is of the repository"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A call that may reproduce an error."""
+
+    call: Call
+    error: Fault
+    #: Path and function in which it should arise.
+    at: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One call, tried."""
+
+    found: _Found
+    base: Base
+    group: str
+    runs: int
+
+    def outcome(self) -> Reproduction:
+        """Return what comes of it: the probe looks first, then the test has to be red each time."""
+        call, error = self.found.call, self.found.error
+        path = f"tests/test_honed_{self.group}.py"
+        probe = f"tests/test_honed_{self.group}_probe.py"
+        name = test_name(call, error)
+        text = test_text(call, error)
+        if self.base.read(path) is not None:
+            return Reproduction(why_not=f"{path} is there already")
+        probed = self.base.with_files({probe: probe_text(call, error, self.found.at)})
+        side = self.base.with_files({path: text})
+        outcomes: list[Outcome] = []
+        for number in range(self.runs):
+            refusal = _refusal(probed.run_tests([f"{probe}::{PROBE}"]), is_first=not number)
+            if refusal:
+                return Reproduction(why_not=refusal, outcomes=tuple(outcomes))
+            outcomes += _outcomes(side, f"{path}::{name}", 1)
+        if outcomes != [Outcome.FAILED] * self.runs:
+            return Reproduction(why_not=_flaky(outcomes), outcomes=tuple(outcomes))
+        change = FileChange(path, None, text)
+        return Reproduction(change, f"{path}::{name}", outcomes=tuple(outcomes))
+
+
+def _refusal(run: TestRun, *, is_first: bool) -> str:
+    """Return what stands against a call after one run of its probe; empty: nothing does."""
+    outcome = next(iter(run.outcomes.values()), Outcome.ERROR)
+    if outcome is Outcome.PASSED:
+        return ""
+    if not is_first:
+        return "it is flaky: it does not end in the same way each time"
+    if outcome is Outcome.ERROR:
+        return f"the test does not run{f': {run.error}' if run.error else ''}"
+    return _ENDS[outcome]
+
+
+def _flaky(outcomes: list[Outcome]) -> str:
+    return f"it is flaky: {', '.join(outcomes)}"
+
+
+def _outcomes(side: Side, test_id: str, runs: int) -> tuple[Outcome, ...]:
+    """Return what a test comes to, run by run; a run without a result is an error."""
+    return tuple(
+        side.run_tests([test_id]).outcomes.get(test_id, Outcome.ERROR) for _ in range(runs)
+    )
+
+
+def _calls(fault: Fault, classes: Classes, reasons: list[str]) -> Iterator[_Found]:
+    """Yield the calls to try, the best first; why others are none is added to ``reasons``."""
+    count = 0
+    for error in _errors(fault):
+        innermost = named_place(error.frames)
+        path = path_of(innermost, classes) if innermost else ""
+        if innermost is None or not path:
+            continue
+        at = (path, function_of(innermost))
+        for frame in _outwards(error):
+            if count == _MOST_CALLS:
+                return
+            if not path_of(frame, classes):
+                continue
+            try:
+                found = _Found(call_of(frame, classes), error, at)
+            except NotRebuilt as refusal:
+                reasons.append(f"{frame.function}: {refusal}")
+                continue
+            count += 1
+            yield found
+
+
+def _errors(fault: Fault) -> Iterator[Fault]:
+    """Yield the errors that may be raised again: members of a group, itself, what it comes from.
+
+    A cause comes last: whoever called the function that raised it may well expect it.
+    """
+    yield from (each for member in fault.members for each in _errors(member))
+    yield fault
+    if fault.cause is not None and not any(frame.is_in_app for frame in fault.frames):
+        yield from _errors(fault.cause)
+
+
+def _outwards(error: Fault) -> Iterator[Frame]:
+    """Yield the frames in the app from the innermost outwards, each place once."""
+    seen: set[tuple[str, str, int]] = set()
+    for frame in reversed(error.frames[-256:]):
+        where = (frame.file, frame.function, frame.line)
+        if frame.is_in_app and where not in seen and len(seen) < _MOST_FRAMES:
+            seen.add(where)
+            yield frame

@@ -1,0 +1,151 @@
+"""The text of a reproducing test, and of the probe that tells how the call ends.
+
+What was captured stands in it as constants alone: escaped, in one line each, never in a comment, a
+docstring or a name, so that nothing that somebody made an error say is more than data.
+"""
+
+import re
+from typing import Final
+
+from honed.core.fault import Fault, Frame
+from honed.core.stable_names import type_name
+from honed.repair.reproduce.calls import Call
+from honed.repair.reproduce.places import NAMELESS
+from honed.repair.reproduce.values import MAKE
+
+_MOST_SAID: Final = 300
+_WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
+_MAKE: Final = f'''
+def {MAKE}(kind, /, **attributes):
+    """Return an object as it was; its constructor does not run."""
+    made = object.__new__(kind)
+    for name, value in attributes.items():
+        object.__setattr__(made, name, value)
+    return made
+
+'''
+_PROBE: Final = """
+import os as _os
+
+import pytest as _pytest
+
+_TYPE = {type}
+_PATH, _NAME = {path}, {name}
+_CALLED = {called}
+_NAMELESS = {nameless}
+
+
+def _places(error):
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append((_os.path.abspath(code.co_filename), code.co_name))
+        trace = trace.tb_next
+    root = _os.getcwd() + _os.sep
+    own = [(path[len(root):], name) for path, name in found if path.startswith(root)]
+    return [each for each in own[1:] if each[1] not in _NAMELESS]
+
+
+def _leaves(error):
+    below = getattr(error, "exceptions", None)
+    if not isinstance(error, BaseExceptionGroup) or not below:
+        return [error]
+    return [error, *(leaf for each in below for leaf in _leaves(each))]
+
+
+def _is_it(error):
+    kind = type(error)
+    package = kind.__module__.partition(".")[0].strip("_")
+    if _TYPE not in (kind.__name__, package + "." + kind.__name__):
+        return False
+    places = _places(error)
+    return (_PATH, _NAME) in (places if isinstance(error, RecursionError) else places[-1:])
+
+
+def _begin():
+    {lines}
+
+
+def {probe}():
+    try:
+        _begin()
+    except BaseException as error:
+        if any(_is_it(each) for each in _leaves(error)):
+            return
+        if _CALLED not in _places(error):
+            _pytest.xfail("it did not come to the call")
+        raise AssertionError("it ends otherwise") from error
+    _pytest.skip("it ends well")
+"""
+#: The name of the probe's only test.
+PROBE: Final = "test_probe"
+
+
+def test_name(call: Call, fault: Fault) -> str:
+    """Return what the test is called."""
+    function = call.place.function.name if call.place.function else "import"
+    words = [*_words(function), "raises", "no", *_words(_kind(fault))]
+    return "_".join(["test", *words])
+
+
+def test_text(call: Call, fault: Fault) -> str:
+    """Return a test that fails as long as ``call`` raises anything."""
+    said = ascii(fault.message[:_MOST_SAID])
+    place, kind = ascii(call.place.name), ascii(fault.type)
+    return (
+        '"""A call as it was captured when it failed; it has to return."""\n\n'
+        + _imports(call)
+        + f'#: What was captured.\nCAPTURED = {{\n    "type": {kind},\n'
+        f'    "message": {said},\n    "function": {place},\n}}\n\n'
+        + (_MAKE if call.makes_objects else "")
+        + f"\ndef {test_name(call, fault)}():\n"
+        + "".join(f"    {line}\n" for line in call.lines)
+    )
+
+
+def probe_text(call: Call, fault: Fault, at: tuple[str, str]) -> str:
+    """Return a test that passes where ``call`` ends as it was captured.
+
+    It is skipped where the call returns, expected to fail where it never came to the function, and
+    fails where it ends in another way.
+
+    Args:
+        call: what is called.
+
+        fault: what should be raised.
+
+        at: path and name of the function in which it should arise.
+    """
+    called = (call.place.path, call.place.function.name if call.place.function else "<module>")
+    return (
+        _imports(call)
+        + (_MAKE if call.makes_objects else "")
+        + _PROBE.format(
+            type=ascii(type_name(fault.type)),
+            path=ascii(at[0]),
+            name=ascii(at[1]),
+            called=ascii(called),
+            nameless=ascii(sorted(NAMELESS)),
+            lines="\n    ".join(call.lines),
+            probe=PROBE,
+        )
+    )
+
+
+def function_of(frame: Frame) -> str:
+    """Return the name of a frame's function as its code has it."""
+    return frame.function.rpartition(".")[2]
+
+
+def _imports(call: Call) -> str:
+    lines = call.imports.lines()
+    return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def _kind(fault: Fault) -> str:
+    return fault.type.rpartition(".")[2]
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name, of letters that every reader takes for what they are."""
+    return [word.lower() for word in _WORD.findall(name)] or ["call"]
