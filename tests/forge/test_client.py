@@ -130,6 +130,13 @@ def test_a_forge_that_repeats_the_token_is_not_repeated(fake: FakeForge, forge: 
     assert str(refused.value).isprintable()
 
 
+def test_no_part_of_a_token_is_left_where_words_are_cut(fake: FakeForge, forge: Forge) -> None:
+    fake.troubles.append(Trouble(Said(422, {"message": f"{'x' * 290}{fake.token}"})))
+    with pytest.raises(ForgeRefused) as refused:
+        forge.repository()
+    assert fake.token[:4] not in str(refused.value)
+
+
 def test_a_redirect_at_home_is_followed_with_the_token(fake: FakeForge, forge: Forge) -> None:
     moved = Said(301, {}, {"Location": f"{fake.url}/api/v3/repos/shop/cart"})
     fake.troubles.append(Trouble(moved, where="GET"))
@@ -273,6 +280,7 @@ def test_an_encoded_answer_is_not_inflated(fake: FakeForge, forge: Forge) -> Non
         ({"retry-after": "999999999"}, 86_400.0),
         ({"retry-after": formatdate(1_000_030, usegmt=True)}, 30.0),
         ({"retry-after": formatdate(900_000, usegmt=True)}, 0.0),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, None),
         ({}, None),

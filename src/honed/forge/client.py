@@ -36,6 +36,8 @@ MOST_PATIENCE_S: Final = 60.0
 #: Wait before the second try of a request that found nobody; then twice as long each time.
 _FIRST_PAUSE_S: Final = 1.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+#: Characters of a forge's words that a person is shown.
+_LONGEST_COMPLAINT: Final = 300
 _ABSENT: Final = 404
 _FORBIDDEN, _TOO_MANY = 403, 429
 #: The forge, or what stands before it, is in trouble (RFC 9110, section 15.6).
@@ -179,7 +181,8 @@ class Client:
 
     def refusal(self, reply: Reply) -> ForgeError:
         """Return an error with the forge's own words, without the token."""
-        said = self.secret.hidden_in(reply.complaint)
+        # Hidden before it is cut: a part of a token is no token that could be found.
+        said = self.secret.hidden_in(reply.complaint)[:_LONGEST_COMPLAINT]
         msg = f"{self._host} answers {reply.status}" + (f": {said}" if said else "")
         return ForgeUnavailable(msg) if reply.status >= 500 else ForgeRefused(msg)  # noqa: PLR2004 - the class of statuses
 

@@ -36,9 +36,10 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return min(float(told), LONGEST_S)
     if told:
         try:
-            return max(0.0, parsedate_to_datetime(told).timestamp() - now)
+            until_s = parsedate_to_datetime(told).timestamp()
         except (ValueError, OverflowError):
             return None
+        return min(max(0.0, until_s - now), LONGEST_S)
     for family in _FAMILIES:
         reset = headers.get(f"{family}-reset", "").strip()
         if headers.get(f"{family}-remaining") == "0" and reset.isdecimal():

@@ -21,7 +21,6 @@ MOST_BYTES: Final = 8 * 2**20
 _ANSWER_S: Final = 60.0
 _PART_S: Final = 15.0
 _OK: Final = range(200, 300)
-_LONGEST_COMPLAINT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,13 @@ class Reply:
 
     @property
     def complaint(self) -> str:
-        """What the forge says is wrong, on one line, bounded; for a person."""
+        """What the forge says is wrong, on one line; no secret is hidden in it, nor is it cut."""
         try:
             said = json.loads(self.body)
         except (ValueError, RecursionError):
             return ""
         words = " ".join(_words(said, 3)).split()
-        printable = "".join(each for each in " ".join(words) if each.isprintable())
-        return printable[:_LONGEST_COMPLAINT]
+        return "".join(each for each in " ".join(words) if each.isprintable())
 
 
 @dataclass(frozen=True, slots=True)
