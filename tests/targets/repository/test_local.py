@@ -15,7 +15,7 @@ from honed.core.forge import (
     MergeMethod,
     Proposal,
 )
-from honed.errors import ChangeConflict, ForgeRefused, UnknownChange, WebhookRefused
+from honed.errors import ChangeConflict, ForgeError, ForgeRefused, UnknownChange, WebhookRefused
 from honed.storage.db import Database
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
@@ -73,7 +73,7 @@ def clone(tmp_path: Path, user: Checkout) -> Checkout:
 
 @pytest.fixture
 def forge(daemon: Database, clone: Checkout) -> LocalForge:
-    return LocalForge(daemon, "shop", Branches(clone.folder))
+    return LocalForge(daemon, "shop", Branches(clone.folder / ".git"))
 
 
 @pytest.fixture
@@ -197,13 +197,55 @@ def test_a_merge_is_pushed_as_a_step_forward(
 ) -> None:
     opened = publish()
     user.git("switch", "-qc", "elsewhere")
-    forge = LocalForge(daemon, "shop", Branches(clone.folder, remote="origin"))
+    forge = LocalForge(daemon, "shop", Branches(clone.folder / ".git", remote="origin"))
     merged = reviewing.merge(daemon, forge, opened.change_id)
     assert user.git("rev-parse", "main") == merged.merge_commit
 
 
+@pytest.mark.parametrize("method", [MergeMethod.MERGE, MergeMethod.SQUASH])
+@pytest.mark.parametrize("remote", ["", "origin"])
+def test_a_merge_that_was_not_recorded_is_not_made_again(
+    daemon: Database,
+    user: Checkout,
+    clone: Checkout,
+    publish: Publish,
+    *,
+    method: MergeMethod,
+    remote: str,
+) -> None:
+    opened = publish()
+    user.git("switch", "-qc", "elsewhere")
+    branches = Branches(clone.folder / ".git", remote=remote)
+    before = branches.head("main")
+    made = branches.merge("main", opened.head_commit, "x", method)
+    if remote:
+        # It died after the push.
+        clone.git("update-ref", "refs/heads/main", before)
+    forge = LocalForge(daemon, "shop", branches)
+    merged = reviewing.merge(daemon, forge, opened.change_id, method=method)
+    assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, made)
+    assert (user if remote else clone).git("rev-parse", "main") == made
+
+
+def test_a_base_that_moved_is_merged_into_at_the_next_try(
+    daemon: Database, user: Checkout, clone: Checkout, publish: Publish
+) -> None:
+    opened = publish()
+    theirs = user.commit(other="y = 1\n")
+    user.git("switch", "-qc", "elsewhere")
+    forge = LocalForge(daemon, "shop", Branches(clone.folder / ".git", remote="origin"))
+    reviewing.merge(daemon, forge, opened.change_id)
+    assert user.git("rev-parse", "main^1") == theirs
+
+
+def test_an_error_names_what_git_was_asked(clone: Checkout) -> None:
+    branches = Branches(clone.folder / ".git")
+    with pytest.raises(ForgeError, match="git merge-tree failed"):
+        branches.merge("main", "f" * 40, "x", MergeMethod.MERGE)
+
+
 def test_whoever_was_faster_wins(user: Checkout, clone: Checkout) -> None:
-    branches = Branches(clone.folder, remote="origin")
+    branches = Branches(clone.folder / ".git", remote="origin")
     theirs = user.commit(other="y = 1\n")
     user.git("switch", "-qc", "elsewhere")
     with pytest.raises(ChangeConflict, match="moved meanwhile"):
@@ -212,7 +254,7 @@ def test_whoever_was_faster_wins(user: Checkout, clone: Checkout) -> None:
 
 
 def test_a_branch_that_is_checked_out_is_not_pushed_to(user: Checkout, clone: Checkout) -> None:
-    branches = Branches(clone.folder, remote="origin")
+    branches = Branches(clone.folder / ".git", remote="origin")
     with pytest.raises(ForgeRefused, match="checked out") as refused:
         branches.merge("main", branches.head("improvement/12"), "x", MergeMethod.MERGE)
     assert "git merge" in refused.value.hint
@@ -225,7 +267,7 @@ def test_what_is_in_a_repository_does_not_run(clone: Checkout, tmp_path: Path) -
         hook = clone.folder / ".git" / "hooks" / name
         hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
         hook.chmod(0o755)
-    branches = Branches(clone.folder)
+    branches = Branches(clone.folder / ".git")
     branches.merge("main", branches.head("improvement/12"), "x", MergeMethod.MERGE)
     assert not ran.exists()
 

@@ -5,30 +5,36 @@ by one push that the other side takes only as a step forward. So nobody's checko
 and whoever was faster wins.
 """
 
-import os
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from honed.core.forge import MergeMethod
-from honed.errors import ChangeConflict, ForgeError, ForgeRefused
+from honed.errors import ChangeConflict, ForgeError, ForgeRefused, ForgeUnavailable, GitFailed
+from honed.targets.repository.git import Git, Said
 
-_TIMEOUT_S: Final = 120.0
-#: No hooks, no watchers, no prompts: what is in a repository does not run.
-_SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
-_WHO: Final = {"NAME": "honed", "EMAIL": "honed@localhost"}
+#: How ``git merge-tree`` ends with conflicts, and, saying nothing, without one of the commits.
 _CONFLICT: Final = 1
 _SAID_CHARACTERS: Final = 300
+_NAMED_FILES: Final = 5
+#: Who merges; the commits that are merged keep their own authors.
+_WHO: Final = {
+    "GIT_AUTHOR_NAME": "honed",
+    "GIT_AUTHOR_EMAIL": "honed@localhost",
+    "GIT_COMMITTER_NAME": "honed",
+    "GIT_COMMITTER_EMAIL": "honed@localhost",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Branches:
     """The branches of honed's own clone, and of the repository that it is of.
 
+    Every method may raise ``ForgeUnavailable``: git does not run or takes too long.
+
     Args:
-        folder: honed's clone.
+        folder: honed's clone; its git directory.
 
         remote: where merges are pushed; empty: the clone itself is the repository.
 
@@ -39,24 +45,44 @@ class Branches:
     remote: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def fetch(self, branch: str) -> None:
+        """Take over one branch as the repository has it now.
+
+        Raises:
+            ForgeUnavailable: the repository does not answer, or has no such branch.
+        """
+        if not self.remote:
+            return
+        ref = f"refs/heads/{branch}"
+        fetched = self._run(
+            *("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head"),
+            *("--", self.remote, f"+{ref}:{ref}"),
+        )
+        if fetched.code:
+            msg = f"{branch} cannot be fetched: {_words(fetched)}"
+            raise ForgeUnavailable(msg)
+
     def head(self, branch: str) -> str:
         """Return the newest commit of a branch; empty: there is none of this name."""
         done = self._run("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")
-        return done.stdout.decode().strip() if done.returncode == 0 else ""
+        return done.out.decode().strip() if done.code == 0 else ""
 
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
         head = self.head(branch)
-        return bool(head) and self._run("merge-base", "--is-ancestor", commit, head).returncode == 0
+        return bool(head) and self._run("merge-base", "--is-ancestor", commit, head).code == 0
 
     def file(self, path: str, ref: str) -> bytes | None:
         """Return a file at a commit or branch; None where there is none."""
         commit = self.head(ref) or ref
         done = self._run("cat-file", "blob", f"{commit}:{path}")
-        return done.stdout if done.returncode == 0 else None
+        return done.out if done.code == 0 else None
 
     def merge(self, base: str, head: str, message: str, method: MergeMethod) -> str:
         """Merge a commit into a branch; return the commit that the branch is at then.
+
+        Where it would change nothing no commit is made: it was merged before and that was not
+        recorded, or somebody else has made the same change.
 
         Raises:
             ChangeConflict: they do not merge, or the branch moved meanwhile.
@@ -64,68 +90,53 @@ class Branches:
         """
         before = self.head(base)
         merged = self._run("merge-tree", "--write-tree", "--name-only", before, head)
-        if merged.returncode == _CONFLICT:
-            files = ", ".join(merged.stdout.decode(errors="replace").split("\n\n")[0].split()[1:6])
+        if merged.code == _CONFLICT and merged.out:
+            names = merged.out.decode(errors="replace").split("\n\n")[0].splitlines()[1:]
+            files = ", ".join(names[:_NAMED_FILES])
             msg = f"{base} and the change touch the same lines: {files}"
             raise ChangeConflict(msg)
-        tree = self._said(merged).split()[0]
+        tree = _told("merge-tree", merged).split()[0]
+        if tree == _told("rev-parse", self._run("rev-parse", f"{before}^{{tree}}")):
+            return before
         parents = [before] if method is MergeMethod.SQUASH else [before, head]
         options = [option for parent in parents for option in ("-p", parent)]
-        made = self._said(self._run("commit-tree", tree, *options, content=message.encode()))
+        committed = self._run("commit-tree", tree, *options, content=message.encode())
+        made = _told("commit-tree", committed)
         self._move(base, before, made)
         return made
 
     def _move(self, base: str, before: str, made: str) -> None:
         """Bring the base branch from one commit to a later one, if it is still there."""
+        ref = f"refs/heads/{base}"
         if self.remote:
             pushed = self._run(
-                "push", "--porcelain", "--no-verify", self.remote, f"{made}:refs/heads/{base}"
+                *("push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"),
+                *("--", self.remote, f"{made}:{ref}"),
             )
-            if pushed.returncode:
+            if pushed.code:
                 raise _not_taken(base, pushed)
-        moved = self._run("update-ref", f"refs/heads/{base}", made, before)
-        if moved.returncode and not self.remote:
+        moved = self._run("update-ref", ref, made, before)
+        if moved.code and not self.remote:
             msg = f"{base} moved meanwhile"
             raise ChangeConflict(msg, reason="not_ready")
 
-    def _said(self, done: subprocess.CompletedProcess[bytes]) -> str:
-        if done.returncode:
-            msg = f"git {done.args[-1]} failed: {_words(done)}"
-            raise ForgeError(msg)
-        return done.stdout.decode().strip()
-
-    def _run(self, *words: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        who = {
-            f"GIT_{role}_{key}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for key, value in _WHO.items()
-        }
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_SYSTEM": os.devnull,
-            "LC_ALL": "C",
-            **who,
-            **self.environment,
-        }
-        command: Sequence[str] = ["git", *_SAFE, "-C", str(self.folder), *words]
+    def _run(self, *words: str, content: bytes = b"") -> Said:
+        environment = {**_WHO, **self.environment}
         try:
-            return subprocess.run(
-                command,
-                input=content,
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                env=environment,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            msg = f"git {words[0]} did not run: {type(error).__name__}"
-            raise ForgeError(msg) from error
+            return Git(self.folder).attempt(*words, stdin=content, environment=environment)
+        except GitFailed as error:
+            raise ForgeUnavailable(str(error), hint=error.hint) from error
 
 
-def _not_taken(base: str, pushed: subprocess.CompletedProcess[bytes]) -> ForgeError:
-    said = (pushed.stdout + pushed.stderr).decode(errors="replace")
+def _told(command: str, said: Said) -> str:
+    if said.code:
+        msg = f"git {command} failed: {_words(said)}"
+        raise ForgeError(msg)
+    return said.out.decode().strip()
+
+
+def _not_taken(base: str, pushed: Said) -> ForgeError:
+    said = pushed.out.decode(errors="replace") + pushed.words
     if "non-fast-forward" in said or "fetch first" in said:
         msg = f"{base} moved meanwhile"
         return ChangeConflict(msg, reason="not_ready")
@@ -136,6 +147,6 @@ def _not_taken(base: str, pushed: subprocess.CompletedProcess[bytes]) -> ForgeEr
     return ForgeRefused(msg)
 
 
-def _words(done: subprocess.CompletedProcess[bytes]) -> str:
-    said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-    return "".join(each for each in said if each.isprintable())[:_SAID_CHARACTERS]
+def _words(said: Said) -> str:
+    words = " ".join((said.words or said.out.decode(errors="replace")).split())
+    return "".join(each for each in words if each.isprintable())[:_SAID_CHARACTERS]

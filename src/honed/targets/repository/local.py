@@ -77,6 +77,8 @@ class LocalForge:
         found = self._read(number)
         if found.state is not ChangeState.OPEN:
             return found
+        # A merge that was pushed and not recorded is seen in the repository alone.
+        self.branches.fetch(found.base)
         head = self.branches.head(found.branch) or found.head_commit
         is_in = self.branches.contains(found.base, head)
         state = ChangeState.MERGED if is_in else ChangeState.OPEN
