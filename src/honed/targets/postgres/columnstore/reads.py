@@ -21,10 +21,11 @@ _RUNS = 3
 # Counted, so that each value is taken out of its row, which a mere scan of rows spares itself.
 _COUNT = sql.SQL("SELECT {counts} FROM ONLY {table}")
 _ROW = sql.SQL("SELECT * FROM ONLY {table} WHERE {condition}")
-# A row from the middle: where a scan would begin is no place to look for one.
+# A row from the middle: where a scan would begin is no place to look for one. A key may have nulls
+# if it is not the primary one; ROW, because a value of several parts is one also if a part is null.
 _SOME_KEY = sql.SQL(
-    "SELECT ARRAY[{values}] AS values FROM ONLY {table}"
-    " OFFSET (SELECT count(*) / 2 FROM ONLY {table}) LIMIT 1"
+    "SELECT ARRAY[{values}] AS values FROM ONLY {table} WHERE ROW({columns}) IS NOT NULL"
+    " OFFSET (SELECT count(*) / 2 FROM ONLY {table} WHERE ROW({columns}) IS NOT NULL) LIMIT 1"
 )
 _COUNTED = sql.SQL("count({column})")
 _AS_LITERAL = sql.SQL("quote_literal({column})")
@@ -32,7 +33,7 @@ _EQUALS = sql.SQL("{column} = {value}")
 
 
 def find_reads(clone: Clone, table: str) -> dict[str, str]:
-    """Return statements that read ``table``, by name; of one row only where a key finds it.
+    """Return statements that read ``table``, by name; of one row only where a key finds one.
 
     Args:
         clone: has the table.
@@ -51,12 +52,13 @@ def find_reads(clone: Clone, table: str) -> dict[str, str]:
     for row in clone.query(QUERIES["find_key"], {"table": table}):
         columns = [sql.Identifier(each) for each in row["columns"]]
         values = sql.SQL(", ").join(_AS_LITERAL.format(column=each) for each in columns)
-        (found,) = clone.query(text_of(_SOME_KEY.format(**names, values=values)))
-        condition = sql.SQL(" AND ").join(
-            _EQUALS.format(column=column, value=quoted(value))
-            for column, value in zip(columns, found["values"], strict=True)
-        )
-        reads["one_row"] = text_of(_ROW.format(**names, condition=condition))
+        some_key = _SOME_KEY.format(**names, values=values, columns=sql.SQL(", ").join(columns))
+        for found in clone.query(text_of(some_key)):
+            condition = sql.SQL(" AND ").join(
+                _EQUALS.format(column=column, value=quoted(value))
+                for column, value in zip(columns, found["values"], strict=True)
+            )
+            reads["one_row"] = text_of(_ROW.format(**names, condition=condition))
     return reads
 
 
