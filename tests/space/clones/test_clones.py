@@ -6,7 +6,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from honed.space.clones.atoms import Atom, read_atoms
@@ -66,6 +66,7 @@ def unit(text: str, path: str = "a.py") -> Atom:
     return next(atom for atom in read_atoms(path, text) if atom.kind != "block")
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_comments_blanks_docstrings_and_the_name_leave_both_forms_equal(body: list[str]) -> None:
     one = unit(function(body))
@@ -77,6 +78,7 @@ def test_comments_blanks_docstrings_and_the_name_leave_both_forms_equal(body: li
     assert one.statements == other.statements
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_renaming_changes_the_exact_form_and_not_the_shape(body: list[str]) -> None:
     one, other = unit(function(body)), unit(renamed(function(body)))
@@ -85,6 +87,7 @@ def test_renaming_changes_the_exact_form_and_not_the_shape(body: list[str]) -> N
     assert parameters([one.nodes, other.nodes]) == ()
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_other_constants_leave_the_shape_equal_and_become_parameters(body: list[str]) -> None:
     text = function(body)
@@ -100,6 +103,7 @@ def test_other_constants_leave_the_shape_equal_and_become_parameters(body: list[
         )
 
 
+@settings(deadline=None)
 @given(bodies, st.integers(1, 3), st.randoms(use_true_random=False))
 def test_a_few_statements_more_or_less_make_a_near_copy(
     body: list[str], count: int, chance: random.Random
@@ -114,6 +118,7 @@ def test_a_few_statements_more_or_less_make_a_near_copy(
     assert group.parameters is None
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_one_statement_that_moves_makes_a_near_copy(body: list[str]) -> None:
     moved = [body[1], body[0], *body[2:]]
@@ -121,6 +126,7 @@ def test_one_statement_that_moves_makes_a_near_copy(body: list[str]) -> None:
     assert group.type == 3
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_a_unit_is_a_copy_of_itself_to_any_measure(body: list[str]) -> None:
     one = unit(function(body))
@@ -133,6 +139,7 @@ def test_a_unit_is_a_copy_of_itself_to_any_measure(body: list[str]) -> None:
     assert found is other
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(STATEMENTS), min_size=6, max_size=6))
 def test_different_statements_are_no_copies(half: set[str]) -> None:
     rest = [each for each in STATEMENTS if each not in half]
@@ -224,6 +231,7 @@ def test_blocks_are_units_of_their_own() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text() | st.text("():[]{}'\"\\\n\t\f #:=f1x@", max_size=60))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     assert isinstance(read_atoms("a.py", text), list)
