@@ -127,6 +127,7 @@ def test_seen_is_how_often_users_said_it(store: Database, sender: Sender) -> Non
         (ticket,) = tickets(conn)
     (told_,) = ticket.evidence.values()
     assert isinstance(told_, Mapping)
+    assert isinstance(told_["said"], list)
     assert told_["count"] == len(told_["said"]) == 2
 
 
@@ -144,9 +145,38 @@ def test_what_was_said_before_is_no_news_and_what_comes_late_is(
     long_ago = sender.pipeline.now() - timedelta(days=5)
     sender.feedback({"text": "Search is slow", "at": long_ago.isoformat()})
     with replace(store, role="honed_daemon").transaction() as conn:
-        since = sender.pipeline.now()
+        since = sender.pipeline.now() + timedelta(minutes=10)
         assert list(Feedback().drafts(conn, since, Settings())) == []
         assert list(Feedback().drafts(conn, since - timedelta(minutes=1), Settings()))
+
+
+def test_a_writer_that_was_slower_is_counted_once(store: Database, sender: Sender) -> None:
+    daemon = replace(store, role="honed_daemon")
+
+    def seen(after: timedelta = timedelta()) -> int:
+        clock = replace(daemon, fake_now=sender.pipeline.now() + after)
+        scan(clock, [Feedback()], Settings())
+        with daemon.transaction() as conn:
+            (ticket,) = tickets(conn)
+        return ticket.times_seen
+
+    sender.feedback(*[{"text": "Search is slow"}] * 3)
+    with store.transaction() as conn:
+        # As if its writer had not ended its transaction yet.
+        conn.execute("CREATE TABLE open AS SELECT * FROM honed.signal ORDER BY signal_id LIMIT 1")
+        conn.execute("DELETE FROM honed.signal WHERE signal_id IN (SELECT signal_id FROM open)")
+    assert seen() == 2
+    with store.transaction() as conn:
+        conn.execute("INSERT INTO honed.signal OVERRIDING SYSTEM VALUE SELECT * FROM open")
+    assert seen() == 3
+    assert seen() == 3
+    # Nothing is open any more, and no ids need to be kept.
+    sender.feedback({"text": "Search is slow"})
+    assert seen(timedelta(minutes=19)) == 4
+    assert seen(timedelta(minutes=19)) == 4
+    with daemon.transaction() as conn:
+        (ticket,) = tickets(conn)
+    assert ticket.metadata["unsettled_signal_ids"] == []
 
 
 def test_projects_are_told_apart(store: Database, sender: Sender) -> None:

@@ -14,6 +14,7 @@ from honed.backlog.feedback.topics import Topic, topics
 from honed.backlog.source import Source
 from honed.backlog.ticket import Category, TicketSource
 from honed.config import Settings
+from honed.core.canonical import Json
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -24,6 +25,9 @@ _MOST: Final = 5_000
 #: Texts that the evidence shows, the newest.
 _MOST_SHOWN: Final = 5
 _WEEK: Final = timedelta(days=7)
+#: Writers are parallel, and one that takes longer can bring a lower id later than others: by so
+#: much at most, or what it brings is not counted.
+_LATEST: Final = timedelta(minutes=10)
 _LONGEST_TITLE: Final = 120
 #: A topic without words: a rating alone.
 _NO_WORDS: Final = "a rating without words"
@@ -61,17 +65,20 @@ class Feedback(Source):
         """Yield one draft for each topic of negative feedback of which there is news since."""
         known: defaultdict[str, dict[tuple[str, ...], _Counted]] = defaultdict(dict)
         for row in conn.execute(_QUERIES["list_topics"]).fetchall():
-            counted = _Counted(row["counted"], row["newest_signal_id"])
+            ids = frozenset(row["unsettled_signal_ids"])
+            counted = _Counted(row["counted"], row["settled_signal_id"], ids)
             known[row["project"]][_words(row["subject"])] = counted
         (row,) = conn.execute(_QUERIES["now"])
-        said = conn.execute(_QUERIES["list_feedback"], {"most": _MOST}).fetchall()
+        said: list[Mapping[str, Any]]
+        said = [*conn.execute(_QUERIES["list_feedback"], {"most": _MOST})]
         for project, rows in groupby(said, key=itemgetter("project")):
             negative = [(each["text"], each) for each in rows if _is_negative(each)]
             before = known[project]
             for topic in topics(negative, list(before)):
                 # By the store's clock: what comes late is news, too.
-                if max(each["received_at"] for each in topic.said) >= since:
-                    counted = before.get(topic.words, _Counted()).with_those_of(topic.said)
+                if max(each["received_at"] for each in topic.said) >= since - _LATEST:
+                    counted = before.get(topic.words, _Counted())
+                    counted = counted.with_those_of(topic.said, row["now"] - _LATEST)
                     yield _draft(project, topic, counted, row["now"])
 
 
@@ -80,12 +87,32 @@ class _Counted:
     """How often users said something: those of whom nothing is kept any more, too."""
 
     number: int = 0
-    newest_signal_id: int = 0
+    #: No signal up to this one is still to be counted.
+    settled_signal_id: int = 0
+    #: Those behind it that are counted.
+    unsettled_signal_ids: frozenset[int] = frozenset()
 
-    def with_those_of(self, said: Sequence[Mapping[str, Any]]) -> "_Counted":
-        """Return the count after what was said, of which some may be counted already."""
-        new = [row["signal_id"] for row in said if row["signal_id"] > self.newest_signal_id]
-        return _Counted(self.number + len(new), max(new, default=self.newest_signal_id))
+    def with_those_of(self, said: Sequence[Mapping[str, Any]], settled: datetime) -> "_Counted":
+        """Return the count after what was said, of which some may be counted already.
+
+        Args:
+            said: everything of the topic that is kept.
+
+            settled: what was received before has come.
+        """
+        ids = {row["signal_id"] for row in said if row["signal_id"] > self.settled_signal_id}
+        new = ids - self.unsettled_signal_ids
+        old = [row["signal_id"] for row in said if row["received_at"] < settled]
+        up_to = max([self.settled_signal_id, *old])
+        unsettled = frozenset(each for each in self.unsettled_signal_ids | new if each > up_to)
+        return _Counted(self.number + len(new), up_to, unsettled)
+
+    def plain(self) -> dict[str, Json]:
+        """Return what the ticket keeps of it beside the number."""
+        return {
+            "settled_signal_id": self.settled_signal_id,
+            "unsettled_signal_ids": sorted(self.unsettled_signal_ids),
+        }
 
 
 def _is_negative(row: Mapping[str, Any]) -> bool:
@@ -129,7 +156,7 @@ def _draft(
         first_seen_at=first["at"],
         last_seen_at=last["at"],
         count=counted.number,
-        metadata={"newest_signal_id": counted.newest_signal_id},
+        metadata=counted.plain(),
         facts=Facts(category=category, users=len(users), times_per_day=lately / _WEEK.days),
     )
 

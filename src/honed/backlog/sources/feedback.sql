@@ -20,9 +20,10 @@ SELECT said.project, said.signal_id, said.at, said.received_at, said.text, said.
  ORDER BY said.project, said.at, said.signal_id;
 
 -- list_topics --
--- What the tickets of feedback are about, whatever became of them, how much was counted in each, and which was the newest; oldest first.
+-- What the tickets of feedback are about, whatever became of them, how much was counted in each, and up to where; oldest first.
 SELECT ticket.project, ticket.subject, coalesce(ticket.source_count, 0) AS counted,
-       coalesce((ticket.metadata ->> 'newest_signal_id')::bigint, 0) AS newest_signal_id
+       coalesce((ticket.metadata ->> 'settled_signal_id')::bigint, 0) AS settled_signal_id,
+       coalesce(ticket.metadata -> 'unsettled_signal_ids', '[]') AS unsettled_signal_ids
   FROM honed.ticket
  WHERE ticket.source = 'feedback'
  ORDER BY ticket.ticket_id;
