@@ -64,20 +64,15 @@ def place_of(frame: Frame, classes: Classes) -> Place:
 def path_of(frame: Frame, classes: Classes) -> str:
     """Return the path of a frame's file from the repository's root; empty: it is not in it."""
     told = frame.file.replace("\\", "/").split("/")
-    best = max(
-        (path for path in sorted(classes.paths) if path.endswith(".py")),
-        key=lambda path: (
-            (
-                _alike(told, path.split("/")),
-                bool(frame.code) and frame.code in classes.text(path),
-                -path.count("/"),
-            )
-            if path.endswith(told[-1])
-            else (0, False, 0)
-        ),
-        default="",
-    )
-    return best if best and _is_same(told, best.split("/")) else ""
+    named = [path for path in classes.paths if path.rpartition("/")[2] == told[-1]]
+    alike = {path: _alike(told, path.split("/")) for path in named if path.endswith(".py")}
+    most = max(alike.values(), default=0)
+    best = sorted(path for path, count in alike.items() if count == most)
+    if most == 1 and most not in {len(told), *(path.count("/") + 1 for path in best)}:
+        return ""
+    if len(best) > 1 and frame.code:
+        best = [path for path in best if frame.code in classes.text(path)]
+    return best[0] if len(best) == 1 else ""
 
 
 def _alike(told: list[str], path: list[str]) -> int:
@@ -89,12 +84,6 @@ def _alike(told: list[str], path: list[str]) -> int:
             break
         count += 1
     return count
-
-
-def _is_same(told: list[str], path: list[str]) -> bool:
-    """Return whether one path ends with the other, where it was told with a folder."""
-    alike = _alike(told, path)
-    return alike > 1 or (alike > 0 and alike in {len(told), len(path)})
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
