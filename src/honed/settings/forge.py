@@ -65,6 +65,11 @@ class ForgeSettings(BaseModel):
     forge_merge_method: MergeBy = Field(
         MergeBy.MERGE, description="How changes get into their base branch: merge, squash, rebase."
     )
+    forge_expected_checks: str = Field(
+        "",
+        description="Names of checks that must have passed before a change is merged, as the forge"
+        " shows them, separated by semicolons; empty: whatever checks there are, at least one.",
+    )
     forge_open_limit: int = Field(
         3, ge=0, description="Most open changes of a repository that wait for a person."
     )

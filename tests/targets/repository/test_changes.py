@@ -208,6 +208,34 @@ def test_answers_in_the_wrong_order_or_twice_are_no_news(open_: Open, at: At) ->
     assert told == ["opened", "published", "merged"]
 
 
+def test_a_close_that_has_not_reached_the_forge_stays(open_: Open, at: At) -> None:
+    opened = open_(forge="github")
+    with at(0, "honed_operator").transaction() as conn:
+        changes.close(conn, opened.change_id, "no")
+    with at().transaction() as conn:
+        for hours in (0, 1):
+            later = NOON + timedelta(hours=hours)
+            changes.record(conn, opened.change_id, seen(opened, updated_at=later))
+        found = changes.get(conn, opened.change_id)
+    assert (found.state, found.closed_by_person, found.end_reason) == (
+        ChangeState.CLOSED,
+        True,
+        "no",
+    )
+
+
+def test_what_is_opened_again_there_stays_closed_while_another_is_open(open_: Open, at: At) -> None:
+    opened = open_(forge="github")
+    with at().transaction() as conn:
+        changes.withdraw(conn, opened.change_id, "its base is gone")
+        changes.record(conn, opened.change_id, seen(opened, state=ChangeState.CLOSED))
+    open_(forge="github", head_commit=OTHER)
+    with at().transaction() as conn:
+        later = seen(opened, updated_at=NOON + timedelta(hours=1))
+        assert changes.record(conn, opened.change_id, later)
+        assert changes.get(conn, opened.change_id).state is ChangeState.CLOSED
+
+
 def test_a_person_may_open_a_closed_one_again_on_the_forge(open_: Open, at: At) -> None:
     opened = open_(forge="github")
     with at().transaction() as conn:
@@ -289,7 +317,7 @@ CALLS = {
     "honed.merge_change(%(id)s)": {"honed_approver"},
     "honed.withdraw_change(%(id)s, 'x')": {"honed_daemon"},
     "honed.record_change(%(id)s, '{}')": {"honed_daemon"},
-    "honed.record_checks(%(id)s, 'x', '[]')": {"honed_daemon"},
+    "honed.record_checks(%(id)s, 'x', '[]', 'pending')": {"honed_daemon"},
     "honed.why_withheld(1, 1, 'x', 'x', 'x', 1, '0')": {"honed_daemon"},
 }
 

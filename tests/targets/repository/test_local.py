@@ -21,7 +21,7 @@ from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Change, Limits, NewChange
 from honed.targets.repository.local import LocalForge
-from honed.targets.repository.reviewing import Attention
+from honed.targets.repository.reviewing import Attention, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def test_squashed_it_is_one_commit(
     daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
-    reviewing.merge(daemon, forge, opened.change_id, method=MergeMethod.SQUASH)
+    reviewing.merge(daemon, forge, opened.change_id, Terms(MergeMethod.SQUASH))
     assert clone.git("rev-list", "--count", "main") == "2"
     assert clone.git("show", "main:cart.py") == "total = 1"
 
@@ -222,7 +222,7 @@ def test_a_merge_that_was_not_recorded_is_not_made_again(
         # It died after the push.
         clone.git("update-ref", "refs/heads/main", before)
     forge = LocalForge(daemon, "shop", branches)
-    merged = reviewing.merge(daemon, forge, opened.change_id, method=method)
+    merged = reviewing.merge(daemon, forge, opened.change_id, Terms(method))
     assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, made)
     assert (user if remote else clone).git("rev-parse", "main") == made
 

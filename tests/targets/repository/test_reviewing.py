@@ -9,15 +9,21 @@ import pytest
 
 from honed.config import Settings
 from honed.core.forge import ChangeState, CheckState, Forge, MergeMethod, Proposal
-from honed.errors import ChangeConflict, ChangeWithheld, ConfigurationError, ForgeUnavailable
+from honed.errors import (
+    ChangeConflict,
+    ChangeWithheld,
+    ConfigurationError,
+    ForgeUnavailable,
+    WrongChangeState,
+)
 from honed.forge.connect import Place, connect
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Change, Limits, NewChange
-from honed.targets.repository.forges import limits_of, merge_method, open_forge
-from honed.targets.repository.reviewing import Attention
+from honed.targets.repository.forges import limits_of, open_forge, terms_of
+from honed.targets.repository.reviewing import Attention, Terms
 from honed.testing.forges.gitea import GITEA
 from honed.testing.forges.github import GITHUB
 from honed.testing.forges.gitlab import GITLAB
@@ -170,6 +176,72 @@ def test_a_no_of_a_person_is_carried_out(
     assert fake.repository.changes[1].comments == ["we do it in another way"]
 
 
+def test_a_no_of_a_person_outlasts_every_look_until_it_is_carried_out(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
+    with replace(daemon, role="honed_operator").transaction() as conn:
+        changes.close(conn, opened.change_id, "we do it in another way")
+    # Somebody pushes meanwhile: the forge's own time goes on.
+    fake.repository.commit("improvement/12")
+    for _ in range(2):
+        found = reviewing.refresh(daemon, forge, opened.change_id)
+        assert (found.state, found.closed_by_person) == (ChangeState.CLOSED, True)
+        assert found.end_reason == "we do it in another way"
+    with pytest.raises(WrongChangeState):
+        reviewing.merge(daemon, forge, opened.change_id)
+    (closed,) = reviewing.settle(daemon, forge, "shop")
+    assert closed.state is ChangeState.CLOSED
+    with daemon.transaction() as conn:
+        told = [each.event for each in changes.events(conn, opened.change_id)]
+    assert "reopened" not in told
+
+
+def test_what_a_person_opens_again_there_is_open_here(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    reviewing.withdraw(daemon, forge, opened.change_id, "another settled it")
+    assert not fake.repository.changes[1].is_open
+    fake.repository.changes[1].is_open = True
+    fake.repository.changes[1].version += 1
+    assert reviewing.settle(daemon, forge, "shop") == []
+    with daemon.transaction() as conn:
+        assert changes.get(conn, opened.change_id).state is ChangeState.OPEN
+
+
+def test_what_is_merged_there_although_it_was_closed_here_is_known(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    with daemon.transaction() as conn:
+        changes.withdraw(conn, opened.change_id, "another settled it")
+    fake.repository.merge(fake.repository.changes[1])
+    found = reviewing.refresh(daemon, forge, opened.change_id)
+    assert (found.state, found.closed_by_person) == (ChangeState.MERGED, False)
+
+
+@pytest.mark.parametrize("was", [{"forge": "local"}, {"branch": "improvement/other"}])
+def test_a_number_of_another_forge_closes_nothing(
+    daemon: Database,
+    fake: FakeForge,
+    forge: Forge,
+    new: NewChange,
+    was: dict[str, str],
+) -> None:
+    proposal = replace(new.proposal, branch=was.get("branch", new.proposal.branch))
+    old = replace(new, proposal=proposal, forge=was.get("forge", new.forge))
+    with daemon.transaction() as conn:
+        moved = changes.open_change(conn, old, Limits())
+        there = replace(moved.to_request(), number=1, url="https://forge.example/1")
+        changes.record(conn, moved.change_id, there)
+        changes.withdraw(conn, moved.change_id, "another settled it")
+    theirs = fake.repository.open("Theirs", "", "improvement/12", "main")
+    assert reviewing.settle(daemon, forge, "shop") == []
+    assert theirs.is_open
+
+
 def test_settings_and_a_targets_own_options_name_the_forge(
     daemon: Database, fake: FakeForge
 ) -> None:
@@ -187,4 +259,33 @@ def test_settings_and_a_targets_own_options_name_the_forge(
     assert (local.name, local.repository().full_name) == ("local", "shop")
     limits = limits_of(settings)
     assert (limits.review, limits.automerge, limits.cooldown) == (3, 3, timedelta(hours=24))
-    assert merge_method(settings) is MergeMethod.MERGE
+    assert terms_of(settings, record) == Terms(MergeMethod.MERGE)
+
+
+def test_expected_checks_are_named_in_settings_or_by_the_target(fake: FakeForge) -> None:
+    said = {"forge": fake.dialect.name, "forge_expected_checks": " tests (3.11, linux);"}
+    settings = Settings.model_validate(said)
+    record = TargetRecord("shop", "", sort="repository")
+    assert terms_of(settings, record).expected == {"tests (3.11, linux)"}
+    own = replace(record, options={"forge_expected_checks": "style; tests"})
+    assert terms_of(settings, own).expected == {"style", "tests"}
+    # Nobody runs checks by name in honed itself.
+    assert terms_of(settings, replace(own, options={"forge": "local"})).expected == frozenset()
+    with pytest.raises(ConfigurationError, match="no text"):
+        terms_of(settings, replace(own, options={"forge_expected_checks": ["tests"]}))
+
+
+def test_one_quick_check_is_not_all_that_is_expected(
+    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+) -> None:
+    opened = publish()
+    terms = Terms(expected=frozenset({"style", "tests"}))
+    quick, slow = FakeCheck("style", CheckState.PASSED), FakeCheck("tests", CheckState.PASSED)
+    fake.repository.checks[opened.head_commit] = [quick]
+    with pytest.raises(ChangeConflict, match="pending"):
+        reviewing.merge(daemon, forge, opened.change_id, terms)
+    with daemon.transaction() as conn:
+        assert changes.get(conn, opened.change_id).checks_state is CheckState.PENDING
+    fake.repository.checks[opened.head_commit] = [quick, slow]
+    merged = reviewing.merge(daemon, forge, opened.change_id, terms)
+    assert merged.state is ChangeState.MERGED

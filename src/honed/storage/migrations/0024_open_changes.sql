@@ -34,11 +34,16 @@ create table honed.change_request (
   end_reason text not null default '',
   -- A list of name, state, url, tests, is_required.
   checks jsonb not null default '[]' check (jsonb_typeof(checks) = 'array'),
+  -- What they say together, by the names that the daemon's settings expect.
+  checks_state text not null default 'pending'
+    check (checks_state in ('pending', 'passed', 'failed')),
   forge text not null check (forge in ('local', 'github', 'gitlab', 'gitea')),
   -- By which the forge calls it; null: it is not there yet.
   number bigint check (number > 0),
   -- What the forge shows as its head.
   forge_head text not null default '',
+  -- The state that the forge showed last; null: none yet. It lags behind what is decided here.
+  forge_state text check (forge_state in ('open', 'merged', 'closed')),
   url text not null default '' check (url ~ '^$|^https?://[^/@[:space:]]+(/[^[:space:]]*)?$'),
   -- The entry of the ledger that says why.
   ledger_index bigint,
@@ -262,6 +267,7 @@ begin
          title = v_seen.title,
          body = v_seen.body,
          forge_head = v_seen.forge_head,
+         forge_state = v_seen.state,
          forge_updated_at = v_seen.forge_updated_at,
          updated_at = honed.now()
    where c.change_id = v_change.change_id;
@@ -275,15 +281,21 @@ begin
     values (v_change.change_id, 'moved', jsonb_build_object('forge_head', v_seen.forge_head));
   end if;
   if v_seen.state = 'open' and v_change.state = 'closed' then
-    -- A person has opened it again; honed never does.
-    update honed.change_request as c
-       set state = 'open', closed_by_person = false, end_reason = '', ended_at = null
-     where c.change_id = v_change.change_id;
-    insert into honed.change_event (change_id, event) values (v_change.change_id, 'reopened');
+    -- Closed here and open there is a close that has not reached the forge. Only where the forge
+    -- has shown it closed a person has opened it again; honed never does. It stays closed while
+    -- another is open for the same cause or branch.
+    if v_change.forge_state = 'closed' and not exists (
+      select from honed.change_request as c
+       where c.target_id = v_change.target_id and c.state = 'open'
+         and (md5(c.root_cause) = md5(v_change.root_cause) or c.branch = v_change.branch)
+    ) then
+      update honed.change_request as c
+         set state = 'open', closed_by_person = false, end_reason = '', ended_at = null
+       where c.change_id = v_change.change_id;
+      insert into honed.change_event (change_id, event) values (v_change.change_id, 'reopened');
+    end if;
   elsif v_seen.state = 'merged' and v_change.state = 'closed' then
-    update honed.change_request as c
-       set state = 'open', closed_by_person = false, ended_at = null
-     where c.change_id = v_change.change_id;
+    -- Somebody was faster there than the close.
     v_change.state := 'open';
     perform honed.end_change(v_change, 'merged', true, 'seen on the forge', v_seen.merge_commit);
   elsif v_seen.state <> v_change.state then
@@ -296,8 +308,9 @@ begin
 end;
 $$;
 
-create function honed.record_checks(change_id bigint, head_commit text, checks jsonb)
-returns boolean
+create function honed.record_checks(
+  change_id bigint, head_commit text, checks jsonb, checks_state text
+) returns boolean
 language plpgsql security definer
 set search_path = honed, pg_catalog, pg_temp
 as $$
@@ -314,7 +327,7 @@ begin
     values (v_change.change_id, 'checked', jsonb_build_object('checks', record_checks.checks));
   end if;
   update honed.change_request as c
-     set checks = record_checks.checks, checked_at = honed.now()
+     set checks = record_checks.checks, checks_state = record_checks.checks_state, checked_at = honed.now()
    where c.change_id = v_change.change_id;
   return true;
 end;
@@ -346,7 +359,8 @@ begin
          patch_digest = renew_change.patch_digest,
          body = renew_change.body,
          ledger_index = coalesce(renew_change.ledger_index, c.ledger_index),
-         checks = '[]', checked_at = null, merge_asked_at = null, merge_asked_by = '',
+         checks = '[]', checks_state = 'pending', checked_at = null,
+         merge_asked_at = null, merge_asked_by = '',
          updated_at = honed.now()
    where c.change_id = v_change.change_id;
   insert into honed.change_event (change_id, event, detail)
@@ -424,13 +438,7 @@ select
   c.change_id, t.name as target, c.ticket_id, k.title as ticket, c.improvement_id, c.title,
   c.state, c.lane, c.closed_by_person, c.end_reason, c.branch, c.base_branch, c.base_commit,
   c.head_commit, c.forge_head, c.forge, c.number, c.url, c.body,
-  case
-    when c.checks @> '[{"state": "failed", "is_required": true}]' then 'failed'
-    when c.checks @> '[{"state": "pending", "is_required": true}]'
-      or not c.checks @> '[{"is_required": true}]' then 'pending'
-    else 'passed'
-  end as checks_state,
-  c.checks, c.merge_commit, c.ledger_index, c.merge_asked_at, c.merge_asked_by, c.opened_at,
+  c.checks_state, c.checks, c.merge_commit, c.ledger_index, c.merge_asked_at, c.merge_asked_by, c.opened_at,
   c.updated_at, c.ended_at
 from honed.change_request as c
 join honed.target as t using (target_id)
@@ -454,7 +462,7 @@ grant execute on function honed.merge_change to honed_approver;
 
 comment on view honed.change_requests is
   'Changes of code that were proposed, on whatever forge; checks_state: failed if a required check'
-  ' failed, passed if there are some and all passed, else pending.';
+  ' failed, passed if those that the settings expect are there and all passed, else pending.';
 comment on function honed.merge_change is
   'Asks that a change be merged as it is now; who holds the repository''s token carries it out, and'
   ' refuses where head or base are no longer what was proven; with a head_commit only that is meant.'
@@ -471,10 +479,11 @@ comment on function honed.why_withheld is
   ' would. For the daemon.';
 comment on function honed.record_change is
   'Records what a forge says of a change, and returns false where it said something newer before.'
-  ' What is found closed, a person closed. For the daemon. HN404: no such change.';
+  ' What is found closed, a person closed; what is closed here is opened again only where the forge'
+  ' had shown it closed before. For the daemon. HN404: no such change.';
 comment on function honed.record_checks is
-  'Records what the checks of a change''s head say, and returns false where the head is another by'
-  ' now. For the daemon. HN404: no such change.';
+  'Records what the checks of a change''s head say, each and together, and returns false where the'
+  ' head is another by now. For the daemon. HN404: no such change.';
 comment on function honed.renew_change is
   'Says that a change was proven again, with another head or base; whoever asked for its merge has to'
   ' ask again. For the daemon. HN404: no such change; HN412: it is not open.';

@@ -8,12 +8,13 @@ reviews do not hold up the harmless ones.
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from typing import Any, Final
 
 import psycopg
 
-from honed.core.forge import ChangeRequest, ChangeState, Check
+from honed.core.forge import ChangeRequest, ChangeState, Check, verdict
 from honed.errors import ChangeWithheld, UnknownChange, WrongChangeState
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -128,7 +129,8 @@ def record(conn: Connection, change_id: int, seen: ChangeRequest) -> bool:
     """Record what a forge says of a change; return whether it is news.
 
     An answer that is older than one before is no news, in whatever order they come. What is found
-    closed, and was not withdrawn before, a person closed.
+    closed, and was not withdrawn before, a person closed. What is closed here and open there is
+    still to be closed there; a person has opened it again only if it was seen closed before.
     """
     said = {
         "number": seen.number,
@@ -147,11 +149,35 @@ def record(conn: Connection, change_id: int, seen: ChangeRequest) -> bool:
 
 
 def record_checks(
-    conn: Connection, change_id: int, head_commit: str, checks: Sequence[Check]
+    conn: Connection,
+    change_id: int,
+    head_commit: str,
+    checks: Sequence[Check],
+    *,
+    expected: AbstractSet[str] = frozenset(),
 ) -> bool:
-    """Record what the checks of a head say; return whether that is the head that was proven."""
-    said = json.dumps([check_to_json(each) for each in checks])
-    values = {"change_id": change_id, "head_commit": head_commit, "checks": said}
+    """Record what the checks of a head say, each and together.
+
+    Args:
+        conn: a transaction of the daemon.
+
+        change_id: the change.
+
+        head_commit: whose checks they are.
+
+        checks: the newest word of each.
+
+        expected: names of checks without which nothing has passed.
+
+    Returns:
+        Whether that is the head that was proven; of another nothing is recorded.
+    """
+    values = {
+        "change_id": change_id,
+        "head_commit": head_commit,
+        "checks": json.dumps([check_to_json(each) for each in checks]),
+        "checks_state": verdict(checks, expected=expected).value,
+    }
     (row,) = conn.execute(_QUERIES["record_checks"], values)
     return bool(row["is_news"])
 

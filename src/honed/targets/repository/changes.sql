@@ -62,7 +62,10 @@ SELECT honed.record_change(%(change_id)s::bigint, %(seen)s::jsonb) AS is_news;
 
 -- record_checks --
 -- Records what checks say of a head; false: it is another by now.
-SELECT honed.record_checks(%(change_id)s::bigint, %(head_commit)s::text, %(checks)s::jsonb) AS is_news;
+SELECT honed.record_checks(
+         %(change_id)s::bigint, %(head_commit)s::text, %(checks)s::jsonb
+       , %(checks_state)s::text
+       ) AS is_news;
 
 -- renew --
 -- Says that a change was proven again.

@@ -6,6 +6,7 @@ from typing import Final
 
 from honed.config import ForgeKind, Settings
 from honed.core.forge import Forge, MergeMethod
+from honed.errors import ConfigurationError
 from honed.forge.connect import Place, connect
 from honed.forge.patience import Clock
 from honed.storage.db import Database
@@ -13,6 +14,7 @@ from honed.targets.registry import TargetRecord
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Limits
 from honed.targets.repository.local import LocalForge
+from honed.targets.repository.reviewing import Terms
 
 #: Options of a target that take the place of the setting of that name: each repository may be on a
 #: forge of its own.
@@ -75,6 +77,21 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def merge_method(settings: Settings) -> MergeMethod:
-    """Return how changes get into their base branch."""
-    return MergeMethod(settings.forge_merge_method.value)
+def terms_of(settings: Settings, record: TargetRecord) -> Terms:
+    """Return on what terms changes of a repository are merged.
+
+    In honed itself no check is expected by name: the gates that let a change come so far are its
+    check.
+
+    Raises:
+        ConfigurationError: the target's own names of checks are no text.
+    """
+    method = MergeMethod(settings.forge_merge_method.value)
+    if record.options.get("forge", settings.forge) == ForgeKind.LOCAL:
+        return Terms(method)
+    named = record.options.get("forge_expected_checks", settings.forge_expected_checks)
+    if not isinstance(named, str):
+        msg = f"the expected checks of {record.name} are no text"
+        hint = "set forge_expected_checks to names that the forge shows, separated by semicolons"
+        raise ConfigurationError(msg, hint=hint)
+    return Terms(method, frozenset(filter(None, (each.strip() for each in named.split(";")))))

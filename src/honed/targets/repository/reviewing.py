@@ -6,10 +6,11 @@ was closed by a person. No transaction is open while a forge is asked.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from honed.core.forge import ChangeRequest, ChangeState, CheckState, Forge, Merge, MergeMethod
-from honed.errors import ChangeConflict, ForgeError, RateLimited
+from honed.errors import ChangeConflict, ForgeError, RateLimited, WrongChangeState
 from honed.storage.db import Database
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Limits, NewChange, Wanted
@@ -24,6 +25,24 @@ class Attention:
 
     reviewers: Sequence[str] = ()
     labels: Sequence[str] = ("honed",)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms changes of a repository are merged.
+
+    Args:
+        method: how their commits get into the base branch.
+
+        expected: names of checks that must have passed; empty: whatever checks there are, at least
+            one. A forge that starts some late would have a change merged by its quickest check.
+    """
+
+    method: MergeMethod = MergeMethod.MERGE
+    expected: AbstractSet[str] = frozenset()
+
+
+_USUAL = Terms()
 
 
 def publish(
@@ -57,35 +76,43 @@ def publish(
     return _read(store, opened.change_id)
 
 
-def refresh(store: Database, forge: Forge, change_id: int) -> Change:
+def refresh(store: Database, forge: Forge, change_id: int, terms: Terms = _USUAL) -> Change:
     """Ask a forge how a change and its checks are, record it, and return it as it is then.
 
-    A webhook says only that this is worth doing; twice, late or in another order it is the same.
+    Of one that is closed it is only recorded that it was merged all the same: on the forge it is
+    open until ``settle`` has closed it there. A webhook says only that this is worth doing; twice,
+    late or in another order it is the same.
     """
     known = _read(store, change_id)
-    if known.number is None:
+    if known.number is None or known.state is ChangeState.MERGED:
         return known
     request = forge.get(known.number)
+    if known.state is ChangeState.CLOSED and request.state is not ChangeState.MERGED:
+        return known
     with store.transaction() as conn:
         changes.record(conn, change_id, request)
     if request.state is ChangeState.OPEN:
-        checks = forge.checks(request.head_commit)
+        head = request.head_commit
+        checks = forge.checks(head)
         with store.transaction() as conn:
-            changes.record_checks(conn, change_id, request.head_commit, checks)
+            changes.record_checks(conn, change_id, head, checks, expected=terms.expected)
     return _read(store, change_id)
 
 
-def merge(
-    store: Database, forge: Forge, change_id: int, *, method: MergeMethod = MergeMethod.MERGE
-) -> Change:
+def merge(store: Database, forge: Forge, change_id: int, terms: Terms = _USUAL) -> Change:
     """Merge a change as it was proven, once its checks have passed.
 
     Raises:
         ChangeConflict: head or base are another, it does not merge, or its checks did not pass.
         WrongChangeState: it was closed.
     """
-    known = refresh(store, forge, change_id)
-    if known.state is ChangeState.OPEN and known.checks_state is not CheckState.PASSED:
+    known = refresh(store, forge, change_id, terms)
+    if known.state is ChangeState.MERGED:
+        return known
+    if known.state is ChangeState.CLOSED:
+        msg = f"change {change_id} was closed, and is not merged"
+        raise WrongChangeState(msg)
+    if known.checks_state is not CheckState.PASSED:
         msg = f"the checks of change {change_id} say {known.checks_state}"
         raise ChangeConflict(msg, reason="not_ready")
     how = Merge(
@@ -93,7 +120,7 @@ def merge(
         base_commit=known.base_commit,
         title=known.title,
         message=f"Honed-Ledger: {known.ledger_index}" if known.ledger_index is not None else "",
-        method=method,
+        method=terms.method,
     )
     request = forge.merge(_number(known), how)
     with store.transaction() as conn:
@@ -107,32 +134,41 @@ def withdraw(store: Database, forge: Forge, change_id: int, reason: str) -> Chan
         changes.withdraw(conn, change_id, reason)
     known = _read(store, change_id)
     if known.number is not None:
-        forge.close(known.number, comment=reason)
-    return known
+        _close(store, forge, known)
+    return _read(store, change_id)
 
 
 def settle(store: Database, forge: Forge, target: str) -> list[ChangeRequest]:
     """Close on a forge what is closed in the store, and return what was.
 
-    A person may have closed it here, or honed died between the two.
+    A person may have closed it here, or honed died between the two. What was closed there before
+    and is open, a person has opened again: then it is open here as well.
     """
     with store.transaction() as conn:
-        open_here = {each.number for each in changes.changes(conn, Wanted(target), limit=1000)}
-        closed = Wanted(target, states=(ChangeState.CLOSED,))
-        ended = {
-            each.number: each for each in changes.changes(conn, closed, limit=1000) if each.number
-        }
-    left = [
-        each
-        for each in forge.own_open(BRANCHES)
-        if each.number in ended and each.number not in open_here
-    ]
-    return [forge.close(each.number, comment=ended[each.number].end_reason) for each in left]
+        # A number is that of one forge; on another it is somebody else's.
+        closed, waiting = (
+            {
+                (each.number, each.branch): each
+                for each in reversed(changes.changes(conn, Wanted(target, (state,)), limit=1000))
+                if each.forge == forge.name
+            }
+            for state in (ChangeState.CLOSED, ChangeState.OPEN)
+        )
+    settled = []
+    for request in forge.own_open(BRANCHES):
+        named = (request.number, request.branch)
+        if named not in closed or named in waiting:
+            continue
+        known = closed[named]
+        with store.transaction() as conn:
+            changes.record(conn, known.change_id, request)
+            known = changes.get(conn, known.change_id)
+        if known.state is ChangeState.CLOSED:
+            settled.append(_close(store, forge, known))
+    return settled
 
 
-def carry_out(
-    store: Database, forge: Forge, target: str, *, method: MergeMethod = MergeMethod.MERGE
-) -> dict[int, str]:
+def carry_out(store: Database, forge: Forge, target: str, terms: Terms = _USUAL) -> dict[int, str]:
     """Do what people decided of the changes of a repository, and see what became of the others.
 
     For the daemon's timer, and for whoever hears a webhook. What cannot be done now is tried again
@@ -150,15 +186,23 @@ def carry_out(
             continue
         try:
             if each.merge_asked_at is None:
-                refresh(store, forge, each.change_id)
+                refresh(store, forge, each.change_id, terms)
                 continue
-            merge(store, forge, each.change_id, method=method)
+            merge(store, forge, each.change_id, terms)
             became[each.change_id] = ""
         except RateLimited:
             raise
         except ForgeError as error:
             became[each.change_id] = str(error)
     return became
+
+
+def _close(store: Database, forge: Forge, change: Change) -> ChangeRequest:
+    """Close on a forge what is closed here, and remember that it was seen closed there."""
+    closed = forge.close(_number(change), comment=change.end_reason)
+    with store.transaction() as conn:
+        changes.record(conn, change.change_id, closed)
+    return closed
 
 
 def _number(change: Change) -> int:
