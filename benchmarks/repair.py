@@ -114,7 +114,7 @@ def from_quixbugs(checkout: Path, folder: Path) -> Iterator[Bug]:
     for test in sorted((root / "python_testcases").glob("test_*.py")):
         name = test.stem.removeprefix("test_")
         reference = (root / "correct_python_programs" / f"{name}.py").read_text(encoding="utf-8")
-        suite = Suite(root, PYTHON, (f"python_testcases/{test.name}",), timeout_s=10.0)
+        suite = Suite(root, PYTHON, (f"python_testcases/{test.name}",), timeout_s=5.0)
         yield Bug(name, "quixbugs", f"python_programs/{name}.py", reference, suite)
 
 

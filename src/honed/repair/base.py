@@ -1,5 +1,6 @@
 """How the tests end on the code as it is, and what they run."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ class Base:
     #: Where each failing test failed and with what.
     errors: dict[str, tuple[str, int]]
     spectrum: Spectrum
+    #: When the repair began, by ``time.monotonic``.
+    started: float
     #: Whether it is endless loops that make tests fail.
     is_endless: bool = False
 
@@ -42,6 +45,7 @@ def look(workers: Workers, suite: Suite) -> Base:
     Raises:
         RepairFailed: no test fails, or one that should be repaired does not fail.
     """
+    started = time.monotonic()
     ended = workers.ask({"do": "base", "timeout_s": suite.timeout_s})["tests"]
     whole = {each["key"]: each for each in ended if "of" not in each}
     wanted = [key for key, each in whole.items() if _is_wanted(each, suite)]
@@ -60,7 +64,7 @@ def look(workers: Workers, suite: Suite) -> Base:
     )
     usual_s = max((each["cpu_s"] for each in passing), default=0.0)
     limits = {each["key"]: _limit_s(each, usual_s, suite) for each in (*failing, *passing)}
-    base = Base(_keys(failing), _keys(passing), limits, _errors(failing), Spectrum())
+    base = Base(_keys(failing), _keys(passing), limits, _errors(failing), Spectrum(), started)
     base.is_endless = failing[0]["outcome"] == "timeout"
     base.spectrum = _trace(workers, base, failing, suite)
     return base

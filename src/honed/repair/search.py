@@ -113,7 +113,7 @@ class Search:
                 yield pair
 
 
-#: Until which share of the budget each part may go on.
+#: Until which share of the time that is left each part may go on.
 _ONE_EDIT: Final = 0.5
 _CONDITIONS: Final = 0.6
 _LATE: Final = 0.68
@@ -141,12 +141,13 @@ def search(
 
         budget: what it may cost.
     """
-    started = time.monotonic()
-    found = Search(workers, base, budget, started)
+    begun = time.monotonic()
+    left_s = base.started + budget.seconds - begun
+    found = Search(workers, base, budget, base.started)
     kept: list[Candidate] = []
 
     def until(share: float) -> float:
-        return started + budget.seconds * share
+        return begun + left_s * share
 
     found.run(_kept(candidates, kept), until(_ONE_EDIT), _FIRST_SCALE)
     found.run(conditions(until(_CONDITIONS)), until(_CONDITIONS + 0.02))

@@ -147,7 +147,7 @@ def applied(text: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def parsed(text: str | bytes, mode: str = "exec") -> ast.AST | None:
-    """Return the tree of a text; None where it is no Python. What Python warns of is not our text."""
+    """Return the tree of a text without warnings; None where it is no Python."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -34,7 +34,7 @@ MOST_CANARIES = 12
 
 #: Most tests have ended after this CPU time; those that have not are given all that they may use.
 SOON_S = 0.5
-MOST_ENDLESS = 2
+MOST_ENDLESS = 1
 
 #: More than the CPU time of a test that a busy machine may need of the wall's.
 WALL_FACTOR = 6
@@ -124,14 +124,14 @@ class Server:
             _say(self._answers, self._does[request["do"]](request))
 
     def _base(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run every test once, each in a process of its own; the slow ones twice."""
+        """Run every test once, each in a process of its own; slow ones twice."""
         limit_s = request["timeout_s"]
         soon_s = min(limit_s, SOON_S)
         self._cases = {key: case for key, case in self._cases.items() if case.code is None}
         ended = [self._alone(key, soon_s) for key in self._cases]
         endless = 0
         for number, each in enumerate(ended):
-            # Where several never end, so will the others: the rest is not waited for.
+            # Where one never ends, so will the others: they are not waited for.
             if each["outcome"] == "timeout" and soon_s < limit_s and endless < MOST_ENDLESS:
                 ended[number] = self._alone(each["key"], limit_s)
                 endless += ended[number]["outcome"] == "timeout"
