@@ -11,15 +11,17 @@ from honed.backlog.scan import chosen, installed_sources, is_due, scan
 from honed.config import LlmProvider
 from honed.core.privacy import Scrubber
 from honed.core.target import Target
-from honed.errors import HonedError
+from honed.errors import HonedError, Stopped
 from honed.ledger.checkpoint import write_checkpoint
 from honed.llm.client import open_model
 from honed.llm.requests import answer_requests
 from honed.loop.cycle import Options, schedule
-from honed.loop.parts import Parts
+from honed.loop.parts import Parts, check_switch
 from honed.loop.two_servers.member import Member
 from honed.signals.partitions import RETENTION_S, Retention
 from honed.storage.queries import load_queries
+from honed.targets.registry import list_targets
+from honed.targets.repository.attend import attend
 
 _QUERIES = load_queries("honed.loop")
 _LOG = logging.getLogger(__name__)
@@ -29,6 +31,9 @@ TICK_S = 5.0
 
 #: Pause between two checkpoints: what was recorded since the last one could be cut off unseen.
 CHECKPOINT_S = 300.0
+
+#: Pause between two looks at the changes of code that are open, and at what people decided of them.
+REVIEWS_S = 60.0
 
 #: So often a role is renewed before it would be lost.
 ROUNDS_IN_A_LEASE = 3.0
@@ -76,6 +81,7 @@ class Keeper:
         if self._begins_cycles:
             duties.append((self.begin_due, TICK_S))
             duties.append((self.scan_if_due, TICK_S))
+            duties.append((self.follow_changes, REVIEWS_S))
             duties.append((self.drop_old_signals, RETENTION_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
             if self._parts.settings.llm_provider is not LlmProvider.NONE:
@@ -149,6 +155,26 @@ class Keeper:
         for report in scan(self._parts.store, sources, settings) if sources else ():
             if report.error:
                 _LOG.warning("the source %s was not read: %s", report.source, report.error)
+
+    def follow_changes(self) -> None:
+        """Merge and close the changes of code of which people said so, and see what others did."""
+        parts = self._parts
+        try:
+            with parts.store.transaction() as conn:
+                check_switch(conn)
+        except Stopped as error:
+            _LOG.debug("no change of code is merged or closed: %s", error)
+            return
+        for record in list_targets(parts.store):
+            if record.sort != "repository":
+                continue
+            try:
+                for change_id, why in attend(record, parts.store, parts.settings).items():
+                    _LOG.info(
+                        "change %d: %s", change_id, f"is not merged: {why}" if why else "merged"
+                    )
+            except HonedError as error:
+                _LOG.warning("changes of %s were not followed: %s", record.name, error)
 
     def answer_texts(self) -> None:
         """Let the language model answer what was asked by ``honed.generate_text()``."""
