@@ -3,8 +3,9 @@
 --
 -- Why: whoever takes signals in could say how long they are kept, and so drop them all: by the
 -- argument of the function that kept the partitions, or by the setting honed.fake_now. Now its role
--- adds days and takes none away. A ticket that was found again was told as counted again although
--- nothing was new, its metadata stayed as it was first, and each such sighting used up an id.
+-- adds days by the server's clock, whatever that setting is, and takes none away. A ticket that was
+-- found again was told as counted again although nothing was new, its metadata stayed as it was
+-- first, and each such sighting used up an id.
 -- Locks: none but on the functions that are replaced.
 -- Rows rewritten: none.
 
@@ -17,7 +18,12 @@ set search_path = honed, pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  v_today date := (honed.now() at time zone 'UTC')::date;
+  -- Days without end would come of honed.fake_now, so it holds only for whoever may drop them, too.
+  v_now timestamptz := case
+    when pg_has_role(session_user, 'honed_daemon', 'member') then honed.now()
+    else clock_timestamp()
+  end;
+  v_today date := (v_now at time zone 'UTC')::date;
   v_day date;
   v_name text;
   v_made integer := 0;
