@@ -9,7 +9,6 @@ from typing import Self
 from honed.approval.decisions import expire_overdue
 from honed.backlog.scan import chosen, installed_sources, is_due, scan
 from honed.config import LlmProvider
-from honed.core.privacy import Scrubber
 from honed.core.target import Target
 from honed.errors import HonedError, Stopped
 from honed.ledger.checkpoint import write_checkpoint
@@ -19,6 +18,7 @@ from honed.loop.cycle import Options, schedule
 from honed.loop.parts import Parts, check_switch
 from honed.loop.two_servers.member import Member
 from honed.signals.partitions import RETENTION_S, Retention
+from honed.signals.scrubbing import scrubber_by
 from honed.storage.queries import load_queries
 from honed.targets.registry import list_targets
 from honed.targets.repository.attend import attend
@@ -180,8 +180,7 @@ class Keeper:
         """Let the language model answer what was asked by ``honed.generate_text()``."""
         parts = self._parts
         try:
-            scrubber = Scrubber(parts.signer.derive("honed scrubber"))
-            model = open_model(parts.settings, parts.store, scrubber)
+            model = open_model(parts.settings, parts.store, scrubber_by(parts.signer))
             if model is not None:
                 answer_requests(parts.store, model, is_ending=self._ending.is_set)
         except HonedError as error:
