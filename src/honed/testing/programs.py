@@ -1,6 +1,7 @@
 """Programs of PostgreSQL with an extension that the embedded ones lack, where somebody has some."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,10 +24,11 @@ def programs_with(extension: str, variable: str) -> Path | None:
 
 
 def _has(folder: Path, extension: str) -> bool:
-    version = _asked(folder, "--version").removeprefix("PostgreSQL ")
+    # Before a release it is one word with the number: 19devel, 19beta1.
+    version = re.search(r"\d+", _asked(folder, "--version"))
     shared = Path(_asked(folder, "--sharedir"))
     control = shared / "extension" / f"{extension}.control"
-    return control.is_file() and int(version.partition(".")[0]) >= _LEAST_VERSION
+    return control.is_file() and version is not None and int(version[0]) >= _LEAST_VERSION
 
 
 def _asked(folder: Path, option: str) -> str:

@@ -1,6 +1,5 @@
 """Production whose statements had a better plan, on a server that keeps words to the planner."""
 
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -64,21 +63,6 @@ VALUES (%(target_id)s, 'regression', %(statement_id)s, 'slower')
 ON CONFLICT DO NOTHING
 RETURNING finding_id
 """
-
-
-def find_programs(variable: str, extension: str, versions: str) -> Path | None:
-    """Return programs that have ``extension``: those that ``variable`` names, or the system's."""
-    given = [Path(os.environ[variable])] if variable in os.environ else []
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"{versions}/bin"))
-    usable = (each for each in (*given, *installed) if (each / "pg_config").is_file())
-    return next((each for each in usable if _has(each, extension)), None)
-
-
-def _has(folder: Path, extension: str) -> bool:
-    asked = subprocess.run(
-        [folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False
-    )
-    return Path(asked.stdout.strip(), "extension", f"{extension}.control").is_file()
 
 
 @contextmanager

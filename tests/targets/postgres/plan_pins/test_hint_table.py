@@ -19,7 +19,6 @@ from tests.targets.postgres.plan_pins.guided import (
     SCAN,
     TABLES,
     execute,
-    find_programs,
     node_types,
     regressed_world,
     schema,
@@ -39,11 +38,11 @@ from honed.targets.postgres.plan_pins.unpinning import _standing, due_pins
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import cost
 from honed.testing.postgres import TEST_OPTIONS
+from honed.testing.programs import programs_with
 from honed.testing.worlds import PostgresWorld, WorldPlan
 
 VARIABLE = "TEST_HINT_PROGRAMS"
-#: The statistics ask for 18.
-PROGRAMS = find_programs(VARIABLE, "pg_hint_plan", "1[89]")
+PROGRAMS = programs_with("pg_hint_plan", VARIABLE)
 pytestmark = pytest.mark.skipif(
     PROGRAMS is None, reason=f"no PostgreSQL 18 with pg_hint_plan ({VARIABLE})"
 )

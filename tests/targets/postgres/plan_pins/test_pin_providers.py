@@ -9,6 +9,7 @@ import pytest
 
 from honed.core.step import StepState
 from honed.errors import EvaluatorFailed
+from honed.targets.postgres.lab import lacking
 from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case, read_cases
 from honed.targets.postgres.plan_pins.guided_trial import obey
@@ -222,9 +223,13 @@ STASH = Stash(
     [
         (StashAdvice(), Server(190000, {}), "does not have"),
         (StashAdvice(), Server(190000, {"pg_stash_advice": False}), "not installed"),
-        (StashAdvice(), Server(190000, STASHED, keepers={"stash_advice": STASH}), "no trial"),
+        (
+            StashAdvice(),
+            Server(190000, STASHED, keepers={"stash_advice": STASH}),
+            lacking(StashAdvice.extension),
+        ),
         (HintTable(), Server(180000, {"pg_hint_plan": False}), "not installed"),
-        (HintTable(), Server(180000, INSTALLED, keepers=HINTS), "no trial"),
+        (HintTable(), Server(180000, INSTALLED, keepers=HINTS), lacking(HintTable.extension)),
         (HintTable(), Server(180000, INSTALLED, IN_LAB, DEAF), "= on"),
         (SavedStatistics(), Server(170000, {}), "PostgreSQL 18"),
     ],

@@ -22,7 +22,6 @@ from tests.targets.postgres.plan_pins.guided import (
     SCAN,
     TABLES,
     execute,
-    find_programs,
     node_types,
     regressed_world,
     schema,
@@ -35,6 +34,7 @@ from honed.errors import ConfigurationError
 from honed.kinds.query_regression import PLAN_PIN_HINDERED, QueryRegression
 from honed.storage.db import Database
 from honed.storage.server import Server
+from honed.targets.postgres.lab import lacking
 from honed.targets.postgres.plan_pins.advice import advice_of, parsed
 from honed.targets.postgres.plan_pins.case import read_cases
 from honed.targets.postgres.plan_pins.history import read_plans
@@ -47,10 +47,11 @@ from honed.targets.postgres.plans import ADVICE
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import cost
 from honed.testing.postgres import TEST_OPTIONS, Databases
+from honed.testing.programs import programs_with
 from honed.testing.worlds import PostgresWorld, WorldPlan
 
 VARIABLE = "TEST_ADVICE_PROGRAMS"
-PROGRAMS = find_programs(VARIABLE, "pg_stash_advice", "19")
+PROGRAMS = programs_with("pg_stash_advice", VARIABLE)
 pytestmark = pytest.mark.skipif(
     PROGRAMS is None, reason=f"no PostgreSQL 19 with pg_stash_advice ({VARIABLE})"
 )
@@ -392,7 +393,7 @@ class TestObstacles:
         regressed = [each for each in world.findings() if each.type == "regression"]
         assert read_cases(target, regressed, target.catalog())
         try:
-            assert "the lab's server does not have it" in self.why_not(target)
+            assert self.why_not(target) == lacking("pg_stash_advice")
             with pytest.raises(ConfigurationError, match="newer than pg_dump here") as error:
                 find_pins(target, regressed)
             assert "postgres_bin" in error.value.hint

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from honed.errors import EvaluatorFailed
+from honed.targets.postgres.lab import lacking
 from honed.targets.postgres.plan_pins.bench import Bench
 from honed.targets.postgres.plan_pins.case import Case
 from honed.targets.postgres.plan_pins.guidance import Guidance, choices
@@ -36,10 +37,7 @@ class Guided(ABC):
         if keeper is None:
             return f"{self.extension} is not installed in the database"
         if self.extension not in server.in_lab:
-            return (
-                f"{self.extension} is installed, but the lab's server does not have it: no trial"
-                " (postgres_bin may name programs that have it)"
-            )
+            return lacking(self.extension)
         return keeper.obstacle
 
     def remedies(self, case: Case, bench: Bench) -> Iterator[Remedy]:
