@@ -13,6 +13,10 @@ class Slowdown:
 
     With it a budget of time buys as much on a busy machine as on an idle one, and ends by the clock
     after three times as long at the latest.
+
+    It is elapsed time over CPU time, so whatever else a run waits for looks like neighbours, above
+    all its disk: runs that always read pages from there make a budget up to three times as long on
+    an idle machine, too. Runs that only bring pages into memory should not be told to it.
     """
 
     _cpu_s: float = _SEEN_FIRST_S

@@ -87,7 +87,8 @@ class Arms:
     #: may come at the end: ``planning_s``, by unit what planning takes in both worlds.
     facts: Mapping[str, Json] = field(default_factory=dict)
     #: Says how many times as long as on an idle machine measuring takes now: the time budget grows
-    #: with it. Where costs are elapsed time nothing can be said, and it is 1.
+    #: with it. Waiting for the disk looks the same, see ``Slowdown``. Where costs are elapsed time
+    #: nothing can be said, and it is 1.
     slowdown: Callable[[], float] = lambda: 1.0
 
 

@@ -9,6 +9,7 @@ from statistics import median
 
 import pytest
 
+from honed.core.slowdown import Slowdown
 from honed.core.step import Step
 from honed.core.trial import TrialDesign, Unit
 from honed.errors import EvaluatorFailed
@@ -192,6 +193,16 @@ def test_a_unit_costs_the_mean_of_its_examples(make_arm: Callable[..., ReplayArm
     arm = make_arm(ReplayStatement("mixed", (cheap, dear)), ReplayStatement("dear", (dear,)))
     mixed, alone = (median(arm.run(unit) for _ in range(7)) for unit in ("mixed", "dear"))
     assert mixed == pytest.approx(alone / 2, rel=0.35)
+
+
+def test_waiting_for_pages_and_for_rows_is_no_sign_of_neighbours(
+    make_arm: Callable[..., ReplayArm],
+) -> None:
+    arm = make_arm(ReplayStatement("q", ("SELECT count(*) FROM generate_series(1, 9)",)))
+    arm.warm("q")
+    assert arm.neighbours == Slowdown()
+    arm.run("q")
+    assert arm.neighbours != Slowdown()
 
 
 def test_an_arm_that_returns_other_rows_has_failed(
