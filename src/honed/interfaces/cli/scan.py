@@ -20,8 +20,9 @@ from honed.interfaces.cli.root import Invocation
 def scan(invocation: Invocation, *, names: tuple[str, ...]) -> None:
     """Look for troubles now, and keep the most valuable as tickets.
 
-    Known troubles of which there is news are counted again; one that was applied and is seen since is open again. What is
-    left out because there are enough new tickets is found again by the next scan.
+    Known troubles of which there is news are counted again; one that was applied and is seen since
+    is open again. What is left out because there are enough new tickets is found again by the next
+    scan.
     """
     from honed.backlog.scan import chosen, installed_sources
     from honed.backlog.scan import scan as look
