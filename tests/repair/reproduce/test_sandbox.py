@@ -29,9 +29,7 @@ UNTOLD = {
     ("client", "name", "test"),
     [
         ("sentry", "record of records", "test_dearest_raises_no_type_error"),
-        ("sentry", "object with attributes", "test_share_of_raises_no_zero_division_error"),
         ("honed", "object with attributes", "test_share_raises_no_zero_division_error"),
-        ("honed", "raised from another", "test_load_raises_no_order_error"),
     ],
 )
 def test_a_fault_becomes_a_test_that_is_red_each_time(
@@ -71,7 +69,7 @@ def test_another_exception_and_another_place_do_not_count(
 
 def test_code_that_runs_on_import_can_do_no_harm(make_base: MakeBase, faults: Faults) -> None:
     base = make_base().with_files(
-        {"src/shop/rates.py": "import os\nos.kill(1, 9)\nwhile True: os.fork()\n\n\n"
+        {"src/shop/rates.py": "import os\nos.system('rm -rf /code')\nos._exit(0)\n\n\n"
          "def rate(table, currency): ...\n"}
     )  # fmt: skip
     found = reproduce(faults["sentry"]["missing key"], base, runs=1)
@@ -94,6 +92,6 @@ def test_each_planted_fault_is_reproduced_where_enough_is_told(
 def test_a_function_that_only_fails_by_chance_is_refused(make_base: MakeBase) -> None:
     text = "import os\n\n\ndef f(a):\n    if os.urandom(1)[0] % 2:\n        raise KeyError(a)\n"
     fault = Fault("KeyError", "1", (Frame("luck.py", "luck", "f", 6, "", True, {"a": "1"}),))  # noqa: FBT003 - it is in the app
-    found = reproduce(fault, make_base({"luck.py": text}), runs=12)
+    found = reproduce(fault, make_base({"luck.py": text}), runs=8)
     assert found.test is None
     assert "flaky" in found.why_not or "not red" in found.why_not

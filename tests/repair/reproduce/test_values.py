@@ -26,9 +26,9 @@ from sentry_sdk.serializer import serialize
 from honed.client.variables import Telling
 from honed.core.canonical import Json
 from honed.repair.reproduce.classes import Classes
-from honed.repair.reproduce.imports import Imports
+from honed.repair.reproduce.imports import MAKE, Imports
 from honed.repair.reproduce.refusal import NotRebuilt
-from honed.repair.reproduce.values import MAKE, Values
+from honed.repair.reproduce.values import Values
 from honed.testing.faulty import FILES
 from honed.testing.faulty.written import Written
 

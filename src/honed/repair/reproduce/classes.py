@@ -96,6 +96,7 @@ class Classes:
         self._side = side
         self.paths = frozenset(side.paths())
         self._trees: dict[str, ast.Module | None] = {}
+        self._texts: dict[str, str] = {}
 
     def tree(self, path: str) -> ast.Module | None:
         """Return a file as syntax; None: it cannot be read as such."""
@@ -108,7 +109,9 @@ class Classes:
 
     def text(self, path: str) -> str:
         """Return a file's text; empty: it has none."""
-        return self._side.read(path) or ""
+        if path not in self._texts:
+            self._texts[path] = self._side.read(path) or ""
+        return self._texts[path]
 
     def module(self, path: str, told: str = "") -> str:
         """Return what the module of a file is imported as.

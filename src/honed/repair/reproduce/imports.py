@@ -5,8 +5,10 @@ import keyword
 from collections import defaultdict
 from typing import Final
 
+#: What makes an object without its constructor; it is part of each test that needs it.
+MAKE: Final = "_made"
 #: What a test calls its own.
-_TAKEN: Final = frozenset({"CAPTURED", "pytest", *dir(builtins), *keyword.kwlist})
+_TAKEN: Final = frozenset({"CAPTURED", MAKE, *dir(builtins), *keyword.kwlist})
 
 
 class Imports:

@@ -129,8 +129,9 @@ class _Trial:
             if refusal:
                 return Reproduction(why_not=refusal, outcomes=tuple(outcomes))
             outcomes += _outcomes(side, f"{path}::{name}", 1)
-        if outcomes != [Outcome.FAILED] * self.runs:
-            return Reproduction(why_not=_flaky(outcomes), outcomes=tuple(outcomes))
+            if outcomes[-1] is not Outcome.FAILED:
+                why_not = f"it is flaky: {', '.join(outcomes)}"
+                return Reproduction(why_not=why_not, outcomes=tuple(outcomes))
         change = FileChange(path, None, text)
         return Reproduction(change, f"{path}::{name}", outcomes=tuple(outcomes))
 
@@ -145,10 +146,6 @@ def _refusal(run: TestRun, *, is_first: bool) -> str:
     if outcome is Outcome.ERROR:
         return f"the test does not run{f': {run.error}' if run.error else ''}"
     return _ENDS[outcome]
-
-
-def _flaky(outcomes: list[Outcome]) -> str:
-    return f"it is flaky: {', '.join(outcomes)}"
 
 
 def _outcomes(side: Side, test_id: str, runs: int) -> tuple[Outcome, ...]:

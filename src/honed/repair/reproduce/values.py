@@ -15,13 +15,12 @@ from honed.core.canonical import Json
 from honed.core.privacy import TOKEN
 from honed.repair.reproduce import library, shapes
 from honed.repair.reproduce.classes import Classes, Known
-from honed.repair.reproduce.imports import Imports
+from honed.repair.reproduce.imports import MAKE, Imports
 from honed.repair.reproduce.placeholders import FILTERED, harmless
+from honed.repair.reproduce.records import sets_itself, stored
 from honed.repair.reproduce.refusal import NotRebuilt
 from honed.repair.reproduce.texts import Said, read
 
-#: What makes an object without its constructor; it is part of each test that needs it.
-MAKE: Final = "_made"
 _DEEPEST: Final = 30
 _NUMBERS: Final = (int, float, complex)
 _TYPE: Final = re.compile(r"<class '([\w.]+)'>")
@@ -221,7 +220,7 @@ class Values:
         }
         if known.is_record:
             return self._record(known, [inner(each) for each in arguments], fields)
-        return self._made(known, {**_stored(known, [inner(each) for each in arguments]), **fields})
+        return self._made(known, {**stored(known, [inner(each) for each in arguments]), **fields})
 
     def _of_library(self, name: str) -> str:
         if name in library.ERRORS:
@@ -233,7 +232,7 @@ class Values:
 
     def _record(self, known: Known, arguments: Sequence[str], fields: Mapping[str, str]) -> str:
         """Return a call of a constructor; of one that does not take all fields, what it held."""
-        if not arguments and _sets_itself(known, fields):
+        if not arguments and sets_itself(known, fields):
             return self._made(known, fields)
         texts = [*arguments, *(f"{name}={text}" for name, text in fields.items())]
         return f"{self._imports.name(known.module, known.qualified)}({', '.join(texts)})"
@@ -296,39 +295,3 @@ def _is_complex(node: ast.BinOp) -> bool:
 def _hidden(text: str, shape: _Shape) -> str:
     """Return a harmless value for a whole one that was hidden."""
     return "0" if shapes.sort(shape) in {"int", "float"} else ascii(harmless(text))
-
-
-def _sets_itself(known: Known, fields: Mapping[str, str]) -> bool:
-    """Return whether a record holds what its constructor does not take."""
-    if known.definition is None or not known.fields:
-        return False
-    return (
-        any(
-            isinstance(each, ast.Call)
-            and any(
-                word.arg == "init" and isinstance(word.value, ast.Constant) and not word.value.value
-                for word in each.keywords
-            )
-            for each in ast.walk(known.definition)
-        )
-        or not fields.keys() <= known.fields.keys()
-    )
-
-
-def _stored(known: Known, arguments: Sequence[str]) -> dict[str, str]:
-    """Return under which names a constructor keeps what it is given, by position."""
-    if not arguments:
-        return {}
-    constructor = known.constructor
-    taken = [each.arg for each in constructor.args.args[1:]] if constructor else []
-    stored = {
-        each.value.id: target.attr
-        for each in ast.walk(constructor or ast.Module([], []))
-        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)
-        for target in each.targets
-        if isinstance(target, ast.Attribute)
-    }
-    if len(arguments) > len(taken) or not set(taken[: len(arguments)]) <= stored.keys():
-        msg = f"what a {known.qualified} held is not told by names"
-        raise NotRebuilt(msg)
-    return {stored[name]: text for name, text in zip(taken, arguments, strict=False)}

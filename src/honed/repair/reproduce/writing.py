@@ -10,8 +10,8 @@ from typing import Final
 from honed.core.fault import Fault, Frame
 from honed.core.stable_names import type_name
 from honed.repair.reproduce.calls import Call
+from honed.repair.reproduce.imports import MAKE
 from honed.repair.reproduce.places import NAMELESS
-from honed.repair.reproduce.values import MAKE
 
 _MOST_SAID: Final = 300
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
@@ -25,57 +25,59 @@ def {MAKE}(kind, /, **attributes):
 
 '''
 _PROBE: Final = """
-import os as _os
+import os as _honed_os
 
-import pytest as _pytest
+import pytest as _honed_pytest
 
-_TYPE = {type}
-_PATH, _NAME = {path}, {name}
-_CALLED = {called}
-_NAMELESS = {nameless}
+_honed_TYPE = {type}
+_honed_PATH, _honed_NAME = {path}, {name}
+_honed_CALLED = {called}
+_honed_NAMELESS = {nameless}
 
 
-def _places(error):
+def _honed_places(error):
     found, trace = [], error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        found.append((_os.path.abspath(code.co_filename), code.co_name))
+        found.append((_honed_os.path.abspath(code.co_filename), code.co_name))
         trace = trace.tb_next
-    root = _os.getcwd() + _os.sep
+    root = _honed_os.getcwd() + _honed_os.sep
     own = [(path[len(root):], name) for path, name in found if path.startswith(root)]
-    return [each for each in own[1:] if each[1] not in _NAMELESS]
+    return [each for each in own[1:] if each[1] not in _honed_NAMELESS]
 
 
-def _leaves(error):
+def _honed_leaves(error):
     below = getattr(error, "exceptions", None)
     if not isinstance(error, BaseExceptionGroup) or not below:
         return [error]
-    return [error, *(leaf for each in below for leaf in _leaves(each))]
+    return [error, *(leaf for each in below for leaf in _honed_leaves(each))]
 
 
-def _is_it(error):
+def _honed_is_it(error):
     kind = type(error)
     package = kind.__module__.partition(".")[0].strip("_")
-    if _TYPE not in (kind.__name__, package + "." + kind.__name__):
+    if _honed_TYPE not in (kind.__name__, package + "." + kind.__name__):
         return False
-    places = _places(error)
-    return (_PATH, _NAME) in (places if isinstance(error, RecursionError) else places[-1:])
+    places = _honed_places(error)
+    if not isinstance(error, RecursionError):
+        places = places[-1:]
+    return (_honed_PATH, _honed_NAME) in places
 
 
-def _begin():
+def _honed_begin():
     {lines}
 
 
 def {probe}():
     try:
-        _begin()
+        _honed_begin()
     except BaseException as error:
-        if any(_is_it(each) for each in _leaves(error)):
+        if any(_honed_is_it(each) for each in _honed_leaves(error)):
             return
-        if _CALLED not in _places(error):
-            _pytest.xfail("it did not come to the call")
+        if _honed_CALLED not in _honed_places(error):
+            _honed_pytest.xfail("it did not come to the call")
         raise AssertionError("it ends otherwise") from error
-    _pytest.skip("it ends well")
+    _honed_pytest.skip("it ends well")
 """
 #: The name of the probe's only test.
 PROBE: Final = "test_probe"
