@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from honed.errors import SandboxEnded, SandboxFailed
+from honed.sandbox import running as starting
 from honed.sandbox.box import Box, Limits
+from honed.sandbox.probe import _is_left
 from honed.sandbox.run import run, start
 
 PYTHON = str(Path(sys.executable))
@@ -81,3 +84,30 @@ def test_a_box_that_cannot_be_made_is_no_program_that_failed(box: Box) -> None:
 def test_a_program_that_is_not_there_fails_as_a_shell_says_it(box: Box) -> None:
     ended = run(box, ["there-is-none"])
     assert (ended.code, ended.ended_by) == (127, "exit")
+
+
+@pytest.mark.parametrize(
+    ("argument", "why"),
+    [("x" * (4 << 20), "too long"), ("a\0b", "null byte"), ("\ud800", "encode")],
+)
+def test_arguments_that_no_program_can_have_are_named(box: Box, argument: str, why: str) -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(SandboxFailed, match=why) as caught:
+        run(box, [*program("pass"), argument])
+    assert "stdin" in caught.value.hint
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_guard_that_cannot_start_leaves_nothing(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise BlockingIOError
+
+    mark = uuid4().hex
+    monkeypatch.setattr(starting, "Guard", fail)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(BlockingIOError):
+        start(box, [*program("import time; time.sleep(60)"), mark])
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+    assert not _is_left(mark)

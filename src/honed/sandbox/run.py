@@ -17,7 +17,7 @@ def run(
 
     Raises:
         SandboxMissing: there is no sandbox that holds; nothing was run.
-        SandboxFailed: this box could not be made.
+        SandboxFailed: this box could not be made, or the arguments are too long or not text.
         ConfigurationError: the box would see too much, or what it names is not there.
     """
     require()
@@ -30,6 +30,7 @@ def start(box: Box, argv: Sequence[str], *, limits: Limits = DEFAULT_LIMITS) -> 
 
     Raises:
         SandboxMissing: there is no sandbox that holds; nothing was run.
+        SandboxFailed: the arguments are too long or not text.
         ConfigurationError: the box would see too much, or what it names is not there.
     """
     require()

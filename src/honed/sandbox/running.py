@@ -43,13 +43,14 @@ class Running:
 
         Raises:
             SandboxMissing: the programs that make a box are not installed.
+            SandboxFailed: they cannot be started, as with arguments that are too long.
             ConfigurationError: the box would see too much, or what it names is not there.
         """
         self._limits = limits
         self._started = time.monotonic()
         self._next_look = self._started + _LOOK_S
         self._process, self._streams, self._status = _spawn(box, argv, limits)
-        self._guard = Guard()
+        self._guard: Guard | None = None
         #: The box's first process, once it is there: who kills that kills all.
         self._first_fd: int | None = None
         self._killed: tuple[EndedBy, float] | None = None
@@ -58,6 +59,7 @@ class Running:
         self._seen_cpu_s = 0.0
         self._ended: Ended | None = None
         try:
+            self._guard = Guard()
             self._begin()
         except BaseException:
             self.kill()
@@ -174,7 +176,8 @@ class Running:
             first = int(json.loads(line)["child-pid"])
             with contextlib.suppress(ProcessLookupError):
                 self._first_fd = os.pidfd_open(first)
-                self._guard.watch(first)
+                if self._guard:
+                    self._guard.watch(first)
             if self._killed:
                 self._kill(self._killed[0])
 
@@ -193,7 +196,8 @@ class Running:
     def _reap(self) -> Ended:
         said = self._streams.said
         self._streams.close()
-        self._guard.release()
+        if self._guard:
+            self._guard.release()
         _pid, status, use = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if self._first_fd is not None:
@@ -254,6 +258,11 @@ def _spawn(
         except FileNotFoundError as error:
             msg = f"there is no {error.filename}, which makes a sandbox"
             raise SandboxMissing(msg) from error
+        except (OSError, ValueError) as error:
+            # Too long for the kernel, or with a character that no argument may hold.
+            msg = f"what makes the sandbox could not be started: {error}"
+            hint = "give long or binary input by stdin or by a file, not as an argument"
+            raise SandboxFailed(msg, hint=hint) from error
         ours.pop_all()
         return process, Streams(stdin, {"out": out, "err": err}, process.pid), status
 
