@@ -105,6 +105,54 @@ def test_a_socket_that_makes_its_user_root_is_refused(tmp_path: Path) -> None:
             command(Box(PYTHON, sockets=(path,)), ["true"], Limits(), status_fd=2)
 
 
+@pytest.mark.parametrize("target", [Path("/"), Path("/etc"), Path.home()])
+def test_a_link_to_what_is_too_much_is_refused(tmp_path: Path, target: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    for box in (Box(PYTHON, reads=(link,)), Box(PYTHON, writes={link: "/box"})):
+        with pytest.raises(ConfigurationError, match=f"link, which is {target}"):
+            command(box, ["true"], Limits(), status_fd=2)
+
+
+def test_a_socket_that_makes_its_user_root_is_refused_by_another_name(tmp_path: Path) -> None:
+    path, link = tmp_path / "docker.sock", tmp_path / "harmless"
+    link.symlink_to(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        with pytest.raises(ConfigurationError, match="is root"):
+            command(Box(PYTHON, sockets=(link,)), ["true"], Limits(), status_fd=2)
+
+
+def test_an_environment_that_names_a_folder_without_python_is_refused(tmp_path: Path) -> None:
+    venv.create(tmp_path / "environment", symlinks=True)
+    secret = tmp_path / "secret"
+    (secret / "bin").mkdir(parents=True)
+    (secret / "bin" / "python3").write_text("not a program")
+    config = tmp_path / "environment" / "pyvenv.cfg"
+    for home in (secret / "bin", "bin", "", "/"):
+        config.write_text(f"home = {home}\n")
+        with pytest.raises(ConfigurationError, match="where there is no Python"):
+            prefixes(tmp_path / "environment" / "bin" / "python")
+
+
+def test_an_environment_whose_installation_is_a_link_to_everything_is_refused(
+    tmp_path: Path,
+) -> None:
+    venv.create(tmp_path / "environment", symlinks=True)
+    (tmp_path / "all").symlink_to("/")
+    (tmp_path / "environment" / "pyvenv.cfg").write_text(f"home = {tmp_path / 'all' / 'bin'}\n")
+    box = Box(tmp_path / "environment" / "bin" / "python")
+    with pytest.raises(ConfigurationError, match="all, which is /"):
+        command(box, ["true"], Limits(), status_fd=2)
+
+
+def test_an_interpreter_of_links_that_lead_to_each_other_is_none(tmp_path: Path) -> None:
+    (tmp_path / "python").symlink_to(tmp_path / "python3")
+    (tmp_path / "python3").symlink_to(tmp_path / "python")
+    with pytest.raises(ConfigurationError, match="no Python interpreter"):
+        prefixes(tmp_path / "python")
+
+
 @pytest.mark.parametrize("place", ["/usr", "/", "work", str(PYTHON.parent.parent)])
 def test_a_folder_that_would_hide_what_the_box_needs_is_refused(tmp_path: Path, place: str) -> None:
     with pytest.raises(ConfigurationError, match="may not appear"):

@@ -104,9 +104,10 @@ def prefixes(python: Path) -> tuple[Path, ...]:
     """
     found: dict[Path, None] = {}
     links = [_absolute(python)]
-    while links[-1].is_symlink():
+    while links[-1].is_symlink() and links[-1] not in links[:-1]:
         links.append(_absolute(links[-1].parent / links[-1].readlink()))
-    links.append(links[0].resolve())
+    # Of links that lead to each other this makes a path that is no file.
+    links.append(Path(os.path.realpath(links[0])))
     for link in links:
         prefix = link.parent.parent
         found[prefix] = None
@@ -120,13 +121,26 @@ def prefixes(python: Path) -> tuple[Path, ...]:
 
 
 def _homes(config: Path) -> Iterator[Path]:
-    """Yield where an environment's interpreter is installed, as its configuration says."""
+    """Yield where an environment's interpreter is installed, as its configuration says.
+
+    Raises:
+        ConfigurationError: there is none: who can write the file could name any folder.
+    """
     if not config.is_file():
         return
     for line in config.read_text(errors="replace").splitlines():
         key, _, value = line.partition("=")
-        if key.strip() == "home":
-            yield Path(value.strip()).parent
+        if key.strip() != "home":
+            continue
+        home = Path(value.strip())
+        if not home.is_absolute() or not any(map(_is_program, home.glob("python*"))):
+            msg = f"{config} names {home}, where there is no Python"
+            raise ConfigurationError(msg, hint="make the environment again")
+        yield _absolute(home).parent
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
 
 
 def _outside(box: Box) -> list[Path]:
@@ -141,16 +155,22 @@ def _outside(box: Box) -> list[Path]:
 
 
 def _refuse_wide(path: Path) -> None:
-    home = Path.home()
-    if path in _TOO_WIDE or home.is_relative_to(path):
-        msg = f"a sandbox may not see all of {path}"
-        raise ConfigurationError(msg, hint="name the folder within it that is needed")
-    if path.name in _POWERFUL_SOCKETS:
-        msg = f"a sandbox may not see {path}: who speaks to it is root"
-        raise ConfigurationError(msg, hint="take it out of the box's sockets")
     if not path.exists():
         msg = f"there is no {path}, which a sandbox shall see"
         raise ConfigurationError(msg, hint="correct the path")
+    # What a link leads to is what the box would see.
+    target = path.resolve()
+    named = f"{path}" if target == path else f"{path}, which is {target}"
+    homes = (Path.home(), Path.home().resolve())
+    if any(
+        each in _TOO_WIDE or any(home.is_relative_to(each) for home in homes)
+        for each in (path, target)
+    ):
+        msg = f"a sandbox may not see all of {named}"
+        raise ConfigurationError(msg, hint="name the folder within it that is needed")
+    if _POWERFUL_SOCKETS & {path.name, target.name}:
+        msg = f"a sandbox may not see {named}: who speaks to it is root"
+        raise ConfigurationError(msg, hint="take it out of the box's sockets")
 
 
 def _refuse_hiding(inside: Iterable[Path], shown: Sequence[Path]) -> None:
