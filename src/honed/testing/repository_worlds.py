@@ -154,7 +154,7 @@ def make_repository_world(
     checkout = Checkout(folder / "person")
     checkout.commit({path: text.encode() for path, text in plan.files.items()})
     url = str(checkout.folder)
-    options = {"tests": ["tests"]}
+    options = {"tests": ["tests"], "branch": "main"}
     record = add_target(store, TargetRecord("shop", url, url, "repository", options))
     daemon = replace(store, role="honed_daemon")
     of_it = Settings.model_validate({"home": folder / "home", **settings})

@@ -1,0 +1,178 @@
+"""The hand of repositories: a change is proposed once, gone on with after a crash, taken back."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from honed.core.change import CodeChange, FileChange
+from honed.core.forge import ChangeState
+from honed.core.step import Step, StepState
+from honed.errors import StepFailed, TargetUnavailable
+from honed.storage.db import Database
+from honed.targets.repository import changes, reviewing
+from honed.targets.repository.acts import Publication, change_of, publish_step
+from honed.targets.repository.change import Change, Wanted
+from honed.testing.repository_worlds import (
+    PRICES,
+    WRONG_SLICE,
+    RepositoryWorld,
+    make_repository_world,
+)
+
+REPAIRED = PRICES.replace("prices[1:]", "prices")
+
+
+@pytest.fixture
+def world(store: Database, tmp_path: Path) -> RepositoryWorld:
+    return make_repository_world(WRONG_SLICE, store, tmp_path)
+
+
+@pytest.fixture
+def change(world: RepositoryWorld) -> CodeChange:
+    """Return a change of the branch as it is."""
+    base = world.target.shape().commit
+    files = (FileChange("shop/prices.py", PRICES, REPAIRED), FileChange("new.py", None, "X = 1\n"))
+    return CodeChange(base, files, ("tests/test_prices.py",), "Count the first price, too")
+
+
+@pytest.fixture
+def step(world: RepositoryWorld, change: CodeChange) -> Step:
+    """Return the step that proposes it."""
+    publication = Publication(change, "main", "failing test: total", "Count it, too", "Why.")
+    return publish_step(world.target.clone(), publication)
+
+
+def proposed(world: RepositoryWorld) -> list[Change]:
+    with world.store.transaction() as conn:
+        return changes.changes(conn, Wanted("shop", tuple(ChangeState)))
+
+
+def test_a_step_holds_the_change_to_the_byte(
+    world: RepositoryWorld, change: CodeChange, step: Step
+) -> None:
+    stored = Step.from_json(json.loads(json.dumps(step.to_json())))
+    assert stored == step
+    assert change_of(stored, world.target.clone()) == change
+    assert "cheapest" not in step.do[0], "what does not change is not in it"
+
+
+def test_it_is_proposed_once_and_taken_back_once(world: RepositoryWorld, step: Step) -> None:
+    before = world.target.shape()
+    assert world.inspect(step) is StepState.ABSENT
+    for _ in range(2):
+        world.carry_out([step])
+        assert world.inspect(step) is StepState.DONE
+        assert len(proposed(world)) == 1, "again is the same"
+    (found,) = proposed(world)
+    assert world.checkout.git("show", f"{found.branch}:shop/prices.py") == REPAIRED.strip()
+    assert world.checkout.git("rev-parse", f"{found.branch}^") == before.commit
+    assert world.target.shape() == before, "a proposal moves nothing"
+    assert world.target.withheld("failing test: total", "0" * 64) == "duplicate"
+    for _ in range(2):
+        world.carry_out([step.inverse()])
+        assert world.inspect(step) is StepState.ABSENT
+    assert world.branches() == {"main"}
+    assert [each.state for each in proposed(world)] == [ChangeState.CLOSED]
+    assert world.target.withheld("failing test: total", "0" * 64) == ""
+
+
+def test_half_of_it_is_seen_and_gone_on_with(world: RepositoryWorld, step: Step) -> None:
+    world.carry_out([step])
+    (found,) = proposed(world)
+    world.checkout.git("branch", "--quiet", "-D", found.branch)
+    assert world.inspect(step) is StepState.PARTIAL
+    world.carry_out([step])
+    assert world.inspect(step) is StepState.DONE
+    with world.hand() as hand:
+        reviewing.withdraw(world.store, hand.forge, found.change_id, "killed half-way")
+    assert world.inspect(step) is StepState.PARTIAL
+    world.carry_out([step.inverse(), step])
+    assert world.inspect(step) is StepState.DONE
+
+
+def test_another_commit_than_the_approved_one_is_not_pushed(
+    world: RepositoryWorld, step: Step
+) -> None:
+    act = json.loads(step.do[0])
+    act["change"]["message"] = "Something else"
+    with pytest.raises(StepFailed, match="was approved"):
+        world.carry_out([replace(step, do=(json.dumps(act),))])
+    assert world.branches() == {"main"}
+
+
+def test_a_branch_that_somebody_moved_stays(world: RepositoryWorld, step: Step) -> None:
+    world.carry_out([step])
+    (found,) = proposed(world)
+    world.checkout.git("checkout", "--quiet", found.branch)
+    mine = world.checkout.commit({"notes.txt": b"mine"})
+    world.carry_out([step.inverse()])
+    assert world.inspect(step) is StepState.ABSENT
+    assert world.checkout.git("rev-parse", found.branch) == mine
+    with pytest.raises(StepFailed, match="not where it was"):
+        world.carry_out([step])
+
+
+def merged(world: RepositoryWorld, step: Step) -> Change:
+    """Return the change of a step after a person let it in."""
+    world.carry_out([step])
+    (found,) = proposed(world)
+    world.checkout.git("checkout", "--quiet", "--detach")
+    with world.hand() as hand:
+        return reviewing.merge(world.store, hand.forge, found.change_id)
+
+
+def test_what_is_merged_is_taken_back_by_a_change_that_reverts_it(
+    world: RepositoryWorld, step: Step
+) -> None:
+    before = world.target.shape()
+    merged(world, step)
+    after = world.target.shape()
+    assert after != before
+    assert after.is_due_to(step, before), "a merge of its commit is its own doing"
+    assert world.inspect(step) is StepState.DONE
+    world.carry_out([step.inverse()])
+    assert world.inspect(step) is StepState.ABSENT
+    revert, first = proposed(world)
+    assert (first.state, revert.state) == (ChangeState.MERGED, ChangeState.OPEN)
+    assert world.checkout.git("diff", before.commit, revert.branch) == ""
+
+
+def test_what_was_changed_after_the_merge_is_not_reverted(
+    world: RepositoryWorld, step: Step
+) -> None:
+    before = world.target.shape()
+    merged(world, step)
+    world.checkout.git("checkout", "--quiet", "main")
+    world.checkout.commit({"shop/prices.py": b"PRICES = {}\n"})
+    assert not world.target.shape().is_due_to(step, before)
+    with pytest.raises(StepFailed, match="by hand"):
+        world.carry_out([step.inverse()])
+    assert len(proposed(world)) == 1
+
+
+def test_a_repository_that_is_away_is_waited_for(world: RepositoryWorld, step: Step) -> None:
+    world.checkout.folder.rename(world.checkout.folder.with_name("elsewhere"))
+    with pytest.raises(TargetUnavailable):
+        world.carry_out([step])
+    with pytest.raises(TargetUnavailable):
+        world.target.shape()
+
+
+def test_time_passes_in_stretches(world: RepositoryWorld) -> None:
+    for _ in range(3):
+        world.target.sample()
+    first, second = world.target.intervals()
+    assert first.end == second.start
+    assert world.target.intervals(since=second.start) == [second]
+    assert world.target.during(first).usage() == {}
+
+
+def test_people_are_not_flooded(world: RepositoryWorld, step: Step) -> None:
+    assert world.target.obstacles(0) == []
+    strict = world.target.within({"forge_open_limit": 1})
+    world.carry_out([step])
+    assert world.target.obstacles(0) == []
+    (why,) = strict.obstacles(0)
+    assert "as many changes" in why
