@@ -23,6 +23,13 @@ PYTHON = Path(sys.executable)
 MIB = 1 << 20
 InBox = Callable[..., Ended]
 Said = Callable[[str], str]
+#: Those of the attempts that only a filter stops that every machine lets through without one.
+_UNFILTERED = (
+    "hides memory in memfds",
+    "hides memory in shared mappings",
+    "hides memory in mappings of /dev/zero",
+    "makes a system call that shall be refused",
+)
 
 
 def test_a_hostile_program_gets_through_with_nothing(sandbox: str) -> None:
@@ -39,6 +46,7 @@ def test_a_hostile_program_gets_through_with_nothing(sandbox: str) -> None:
         "reads a file of the host",
         "sees processes of the host",
         "sees honed's environment",
+        *_UNFILTERED,
     ],
 )
 def test_the_same_program_gets_through_without_a_box(attempt: str) -> None:

@@ -18,7 +18,8 @@ class Limits:
     cpu_s: float = 60.0
     #: From the start until everything is killed.
     wall_s: float = 60.0
-    #: Address space of each process, and resident memory of all together; not ``/tmp``.
+    #: Address space of each process, and resident memory of all together; not ``/tmp``. Memory that
+    #: is in no process is refused where calls can be filtered (``seccomp``).
     memory_bytes: int = 1 << 30
     #: Processes and threads at one moment.
     processes: int = 64

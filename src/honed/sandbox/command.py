@@ -1,11 +1,12 @@
 """The command line of one box: bubblewrap's arguments, and around them who runs it.
 
 From the outside inwards: a mount namespace in which root shows the box's user what lies in closed
-folders (``unshare``), that user (``setpriv``), the box (``bwrap``), its limits (``prlimit``), the
-program.
+folders (``unshare``), that user (``setpriv``), the box (``bwrap``) with its filter of system calls,
+its limits (``prlimit``), the program.
 """
 
 import os
+import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final
 from honed.errors import ConfigurationError
 from honed.sandbox.account import box_account
 from honed.sandbox.box import Box, Limits
+from honed.sandbox.seccomp import program
 from honed.storage.programs import Account, closed_folder
 
 #: Shows closed folders: binds each argument before ``--`` to $1/0, $1/1 and so on.
@@ -80,18 +82,20 @@ def command(box: Box, argv: Sequence[str], limits: Limits, *, status_fd: int) ->
     account = box_account()
     closed = [path for path in _outside(box) if _is_closed(path, account)]
     shown = {path: _SHOWN_AT / str(number) for number, path in enumerate(closed)}
-    files = tuple(_file(text) for text in _texts(account).values())
+    files = tuple(_file(text.encode()) for text in _texts(account).values())
+    filters = tuple(_file(each) for each in (program(platform.machine()),) if each)
     arguments = (
         *_as_account(account, closed),
         *("bwrap", *_WALLS, "--json-status-fd", str(status_fd)),
         *_system(files, account),
         *_private(limits),
+        *(word for number in filters for word in ("--seccomp", str(number))),
         *_mounts(box, shown),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", box.folder),
         *_variables(box),
         *("--", "sh", "-c", _FIRST, "sh", *_within(limits), *argv),
     )
-    return Command(arguments, files)
+    return Command(arguments, (*files, *filters))
 
 
 def prefixes(python: Path) -> tuple[Path, ...]:
@@ -217,7 +221,8 @@ def _system(files: Sequence[int], account: Account | None) -> Iterator[str]:
 
 
 def _private(limits: Limits) -> Iterator[str]:
-    yield from ("--proc", "/proc", "--dev", "/dev")
+    # It reads as zeros do, and cannot be mapped: such a mapping would be memory that no limit sees.
+    yield from ("--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero")
     for place in ("/dev/shm", "/tmp"):  # noqa: S108 - private ones
         yield from ("--perms", "1777", "--size", str(limits.tmp_bytes), "--tmpfs", place)
 
@@ -258,8 +263,8 @@ def _texts(account: Account | None) -> Mapping[str, str]:
     }
 
 
-def _file(text: str) -> int:
+def _file(content: bytes) -> int:
     number = os.memfd_create("honed")
-    os.write(number, text.encode())
+    os.write(number, content)
     os.lseek(number, 0, os.SEEK_SET)
     return number

@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from honed.errors import HonedError, SandboxMissing
 from honed.sandbox.box import Box, Limits
 from honed.sandbox.command import VARIABLES
 from honed.sandbox.running import Running
+from honed.sandbox.seccomp import denied_calls, program
 
 #: Small, so that trying to pass them is quick.
 _LIMITS: Final = Limits(
@@ -40,6 +43,8 @@ _ADVICE: Final = {
     "setting up uid map": "allow bwrap user namespaces by an AppArmor profile of its own",
     "No permissions to creat": "this container or kernel forbids user namespaces: run it with"
     " them allowed, or run honed outside of it",
+    "PR_SET_SECCOMP": "this container or kernel forbids filters of system calls (seccomp): run it"
+    " with them allowed, or run honed outside of it",
     "Operation not permitted": "this container forbids what a sandbox is made of: run it with"
     " user namespaces and mounts allowed, or run honed outside of it",
 }
@@ -51,7 +56,8 @@ class Probe:
 
     #: Whether generated code may run.
     is_safe: bool
-    #: What keeps it in: ``bubblewrap 0.8.0``, or ``none``.
+    #: What keeps it in: ``bubblewrap 0.8.0``, or ``none``; and that calls are not filtered, where
+    #: no filter is made for this machine: memory in memfds has no limit there then.
     level: str
     #: Why it is not safe; empty: it is.
     reasons: tuple[str, ...] = ()
@@ -60,8 +66,9 @@ class Probe:
 def probe(folder: Path | None = None) -> Probe:
     """Return whether there is a sandbox that holds on this machine, by trying to break out of it.
 
-    A good verdict holds until the machine starts again or bubblewrap is another one; it is kept in
-    this process, and in ``folder`` for other ones. It takes about half a second otherwise.
+    A good verdict holds until the machine starts again, bubblewrap is another one, or something
+    else is tried; it is kept in this process, and in ``folder`` for other ones. It takes about half
+    a second otherwise.
 
     Not guaranteed: that nothing breaks out. It is the attempts in ``inside/hostile.py`` that fail.
     """
@@ -114,16 +121,16 @@ def _state() -> str | None:
         return None
     status = Path(path).stat()
     boot_id = _BOOT_ID.read_text().strip()
-    return f"{boot_id} {os.geteuid()} {path} {status.st_mtime_ns} {status.st_size}"
+    tried = hashlib.sha256(_script() + (program(platform.machine()) or b"")).hexdigest()[:16]
+    return f"{boot_id} {os.geteuid()} {path} {status.st_mtime_ns} {status.st_size} {tried}"
 
 
 def _tried() -> Probe:
     with _host() as told:
         argv = [sys.executable, "-I", "-", json.dumps(told)]
-        script = resources.files("honed.sandbox.inside").joinpath("hostile.py").read_bytes()
         try:
             with Running(Box(Path(sys.executable)), argv, _LIMITS) as running:
-                ended = running.finish(script)
+                ended = running.finish(_script())
         except HonedError as error:
             return _unsafe(_advised(str(error)))
         if not ended.is_success:
@@ -133,7 +140,11 @@ def _tried() -> Probe:
         reasons = [f"a program in the sandbox {what}" for what in through]
         if _is_left(told["mark"]):
             reasons.append("a program in the sandbox leaves processes behind")
-    return _unsafe(*reasons) if reasons else Probe(is_safe=True, level=_version())
+    return _unsafe(*reasons) if reasons else Probe(is_safe=True, level=_level())
+
+
+def _script() -> bytes:
+    return resources.files("honed.sandbox.inside").joinpath("hostile.py").read_bytes()
 
 
 def _unsafe(*reasons: str) -> Probe:
@@ -169,6 +180,7 @@ def _host() -> Iterator[dict[str, Any]]:
             "secret": str(secret),
             "pid": os.getpid(),
             "variables": sorted(VARIABLES),
+            "calls": dict(denied_calls(platform.machine())),
             "mark": mark,
             "limits": asdict(_LIMITS),
         }
@@ -190,9 +202,13 @@ def _advised(words: str) -> str:
     return words
 
 
-def _version() -> str:
+def _level() -> str:
     done = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=False)  # noqa: S607
-    return done.stdout.strip() or "bubblewrap"
+    version = done.stdout.strip() or "bubblewrap"
+    machine = platform.machine()
+    if program(machine) is None:
+        return f"{version} without a filter of system calls, which is not made for {machine}"
+    return version
 
 
 def _kept(folder: Path, state: str) -> Probe | None:

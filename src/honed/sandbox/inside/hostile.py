@@ -2,12 +2,16 @@
 
 Arguments: one JSON object with ``tcp`` (port on the host's loopback), ``socket`` and ``abstract``
 (Unix sockets of the host), ``secret`` (a file), ``pid`` (the host's), ``variables`` (that it may
-have), ``mark`` (stays in the command line of what is left behind), the ``limits`` that shall stop
-it, and ``attempts``: the only ones that are made, where it is there.
+have), ``calls`` (numbers of system calls by name that shall be refused; none: calls are not
+filtered, and what only a filter stops is not tried), ``mark`` (stays in the command line of what is
+left behind), the ``limits`` that shall stop it, and ``attempts``: the only ones that are made,
+where it is there.
 """
 
 import ctypes
+import errno
 import json
+import mmap
 import os
 import socket
 import subprocess
@@ -17,6 +21,7 @@ from typing import Any
 _Told = dict[str, Any]
 
 _CLONE_NEWUSER = 0x10000000
+_AF_VSOCK = 40
 _MIB = 1 << 20
 #: Nobody ever writes to it.
 _NEVER, _HELD = os.pipe()
@@ -110,6 +115,45 @@ def _writes_large_file(told: _Told) -> None:
         file.truncate(told["limits"]["file_bytes"] + 1)
 
 
+def _hides_memory_in_memfds(told: _Told) -> None:
+    os.close(os.memfd_create("hidden"))
+
+
+def _hides_memory_in_segments(told: _Told) -> None:
+    libc = ctypes.CDLL(None)
+    segment = libc.shmget(0, _MIB, 0o600)
+    if segment < 0:
+        raise PermissionError
+    libc.shmctl(segment, 0, None)
+
+
+def _hides_memory_in_mappings(told: _Told) -> None:
+    mmap.mmap(-1, _MIB).close()
+
+
+def _hides_memory_behind_zeros(told: _Told) -> None:
+    zeros = os.open("/dev/zero", os.O_RDWR)
+    try:
+        mmap.mmap(zeros, _MIB).close()
+    finally:
+        os.close(zeros)
+
+
+def _calls_machine_beneath(told: _Told) -> None:
+    socket.socket(_AF_VSOCK, socket.SOCK_STREAM).close()
+
+
+def _makes_refused_calls(told: _Told) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    for number in told["calls"].values():
+        ctypes.set_errno(0)
+        # Without arguments that make sense: who is not refused is told something else.
+        libc.syscall(ctypes.c_long(number), *[ctypes.c_long(0)] * 6)
+        if ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+            return
+    raise PermissionError
+
+
 def _forks_without_end(told: _Told) -> None:
     children = []
     try:
@@ -152,16 +196,26 @@ _ATTEMPTS = {
     "writes a larger file than its limit": _writes_large_file,
     "forks beyond its limit": _forks_without_end,
 }
+#: What only a filter of system calls stops.
+_FILTERED = {
+    "hides memory in memfds": _hides_memory_in_memfds,
+    "hides memory in SysV shared memory": _hides_memory_in_segments,
+    "hides memory in shared mappings": _hides_memory_in_mappings,
+    "hides memory in mappings of /dev/zero": _hides_memory_behind_zeros,
+    "opens a socket to the machine beneath": _calls_machine_beneath,
+    "makes a system call that shall be refused": _makes_refused_calls,
+}
 
 
 def main() -> None:
     """Try everything, and say what worked."""
     told = json.loads(sys.argv[1])
-    names = told.get("attempts", list(_ATTEMPTS))
+    known = {**_ATTEMPTS, **(_FILTERED if told["calls"] else {})}
+    names = told.get("attempts", list(known))
     through = []
     for name in names:
         try:
-            _ATTEMPTS[name](told)
+            known[name](told)
         except (OSError, MemoryError):
             continue
         through.append(name)
