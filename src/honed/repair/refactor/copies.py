@@ -151,22 +151,23 @@ def _is_importable(package: Package, kept: Module, other: Module) -> bool:
     if not f"{there}.".startswith(f"{here.rpartition('.')[0]}."):
         # The packages around it would run, too.
         return False
-    known = _roots(other) | sys.stdlib_module_names
-    return _roots(kept) <= known and not _everything_imported(package, kept) and _is_harmless(kept)
+    known = roots(other) | sys.stdlib_module_names
+    return roots(kept) <= known and not everything_imported(package, kept) and is_harmless(kept)
 
 
 def _reached(package: Package, module: Module) -> set[str]:
     seen: set[str] = set()
     waiting = [module]
     while waiting:
-        for path in _everything_imported(package, waiting.pop()) - seen:
+        for path in everything_imported(package, waiting.pop()) - seen:
             seen.add(path)
             if path in package.modules:
                 waiting.append(package.modules[path])
     return seen
 
 
-def _everything_imported(package: Package, module: Module) -> set[str]:
+def everything_imported(package: Package, module: Module) -> set[str]:
+    """Return the paths of the modules that one imports, wherever it does, packages too."""
     return _imported(package, module, ast.walk(module.tree))
 
 
@@ -193,7 +194,7 @@ def _names(package: Package, module: Module, nodes: Iterable[ast.AST]) -> Iterat
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _roots(module: Module) -> set[str]:
+def roots(module: Module) -> set[str]:
     """Return the packages that a module imports."""
     found: set[str] = set()
     for node in ast.walk(module.tree):
@@ -204,7 +205,7 @@ def _roots(module: Module) -> set[str]:
     return found
 
 
-def _is_harmless(module: Module) -> bool:
+def is_harmless(module: Module) -> bool:
     """Whether importing a module does nothing but define."""
     for node in module.tree.body:
         match node:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from honed.repair.refactor.copies import Copy, copies, import_place, may_stand_for
 from honed.repair.refactor.package import Package
-from honed.repair.refactor.refactor import Proof, Refactor, refactored
+from honed.repair.refactor.refactor import Proof, Refactor, refactored, removed
 from honed.repair.suite import Edit
 
 
@@ -56,18 +56,6 @@ def _merge(package: Package, kept: Copy, other: Copy) -> Refactor | None:
             return None
         written = new if name == new else f"{new} as {name}"
         line = f"from {package.name(kept.module.path)} import {written}{source.ends()}"
-        edits = [Edit(place, place, line), _removed(other)]
+        edits = [Edit(place, place, line), removed(other.module, node)]
     reason = f"{name} in {other.module.path} is a copy of {new} in {kept.module.path}"
     return refactored("merge_copies", reason, Proof.SAME_CODE, [(other.module, edits)])
-
-
-def _removed(copy: Copy) -> Edit:
-    """Return the edit that takes out a function with the comment and the blank lines above it."""
-    source = copy.module.source
-    start, end = source.lines_of(copy.node)
-    lines = source.text[:start].splitlines(keepends=True)
-    while lines and lines[-1].startswith(b"#") and not lines[-1].startswith(b"#!"):
-        start -= len(lines.pop())
-    while lines and not lines[-1].strip():
-        start -= len(lines.pop())
-    return Edit(start, end, "")

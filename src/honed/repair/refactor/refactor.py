@@ -64,3 +64,15 @@ def parses(text: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def removed(module: Module, node: ast.stmt) -> Edit:
+    """Return the edit that takes out a statement with the comment and the blank lines above it."""
+    source = module.source
+    start, end = source.lines_of(node)
+    lines = source.text[:start].splitlines(keepends=True)
+    while lines and lines[-1].startswith(b"#") and not lines[-1].startswith(b"#!"):
+        start -= len(lines.pop())
+    while lines and not lines[-1].strip():
+        start -= len(lines.pop())
+    return Edit(start, end, "")

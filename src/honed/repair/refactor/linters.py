@@ -1,0 +1,82 @@
+"""ruff and vulture, asked about texts; neither runs nor writes anything of them."""
+
+import importlib
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from honed.errors import MissingExtra, RepairFailed
+
+_HINT: Final = "install it: pip install 'honed[code]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Something that vulture holds to be unused."""
+
+    path: str
+    #: ``function``, ``unreachable_code`` ...
+    sort: str
+    name: str
+    line: int
+    confidence_percent: int
+
+
+def fixed(path: str, text: str, rules: Sequence[str], timeout_s: float = 20.0) -> str:
+    """Return a text after ruff's safe fixes of some rules, without any configuration.
+
+    Raises:
+        MissingExtra: ruff is not installed.
+        RepairFailed: it failed, or took too long.
+    """
+    arguments = [
+        _ruff(), "check", "--isolated", "--no-cache", "--fix-only", "--no-unsafe-fixes", "--quiet",
+        "--target-version=py311", f"--select={','.join(rules)}", f"--stdin-filename={path}", "-",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            arguments, input=text.encode(), capture_output=True, check=False, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired as error:
+        msg = f"ruff took longer than {timeout_s:g} s for {path}"
+        raise RepairFailed(msg) from error
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no words"]
+        msg = f"ruff failed on {path}: {words[-1]}"
+        raise RepairFailed(msg)
+    return done.stdout.decode()
+
+
+def unused(texts: Iterable[tuple[str, str]]) -> list[Unused]:
+    """Return what vulture holds to be unused in files that are Python; decorated things are not.
+
+    Raises:
+        MissingExtra: vulture is not installed.
+    """
+    try:
+        vulture = importlib.import_module("vulture").Vulture(ignore_decorators=["@*"])
+    except ImportError as error:
+        msg = "vulture is not installed, with which dead code is found"
+        raise MissingExtra(msg, hint=_HINT) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path, text in texts:
+            vulture.scan(text, filename=Path(path))
+    return [
+        Unused(item.filename.as_posix(), item.typ, item.name, item.first_lineno, item.confidence)
+        for item in vulture.get_unused_code(min_confidence=60)
+    ]
+
+
+def _ruff() -> str:
+    beside = Path(sys.executable).with_name("ruff")
+    found = str(beside) if beside.exists() else shutil.which("ruff")
+    if found is None:
+        msg = "ruff is not installed, with which code is analysed"
+        raise MissingExtra(msg, hint=_HINT)
+    return found
