@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
+from honed.testing.repositories import Checkout
 
 
 @pytest.fixture
@@ -127,3 +129,64 @@ def test_a_password_is_never_repeated(cli: CommandLine, store: Database) -> None
     assert "secretword" not in done.output
     with store.transaction() as conn:
         assert conn.execute("SELECT FROM honed.target").fetchall() == []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path / "cart")
+    made.commit({"tests/test_cart.py": b"def test_it():\n    assert True\n"})
+    return made
+
+
+def test_a_repository_is_added_with_the_branch_that_it_has(
+    cli: CommandLine, checkout: Checkout
+) -> None:
+    url = str(checkout.folder)
+    added = cli.json(
+        *("target", "add", "cart", "--sort", "repository", "--url", url, "--act-url", url),
+        *("--test", "tests", "--project", "shop"),
+    )
+    record = added["target"]
+    assert (record["sort"], record["observe_url"], record["act_url"]) == ("repository", url, url)
+    assert record["options"] == {"tests": ["tests"], "branch": "main", "project": "shop"}
+    assert cli.json("target", "show", "cart") == record
+    seen = cli.json("target", "check", "cart")
+    assert (seen["branch"], seen["forge"], seen["why_not"]) == ("main", "local", "")
+    assert seen["commit"] == checkout.git("rev-parse", "main")
+    (said,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
+    assert said["status"] == "ok"
+    assert "-m pytest tests" in cli.text("target", "check", "cart")
+
+
+def test_a_repository_without_a_way_to_change_it_is_said_so(
+    cli: CommandLine, checkout: Checkout
+) -> None:
+    said = cli.text("target", "add", "cart", "--sort", "repository", "--url", str(checkout.folder))
+    assert "nothing is proposed" in said
+    assert cli.json("target", "check", "cart")["forge"] == ""
+    (seen,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
+    assert (seen["status"], seen["fix"]) == ("warn", "add it again with --act-url")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--url", "https://ada:secret@example.org/cart"], "holds a password"),
+        (["--url", "/nowhere/at/all"], "cannot be read"),
+        ([], "Missing option '--url'"),
+    ],
+)
+def test_a_repository_that_cannot_be_read_is_not_added(
+    cli: CommandLine, options: list[str], words: str
+) -> None:
+    done = cli("target", "add", "cart", "--sort", "repository", *options)
+    assert done.exit_code != 0
+    assert words in done.stderr
+    assert "secret" not in done.stderr
+    assert cli.json("target", "list") == []
+
+
+def test_what_is_of_repositories_is_refused_for_databases(cli: CommandLine) -> None:
+    done = cli("target", "add", "shop", "--url", "postgresql://a@b/c", "--branch", "main")
+    assert done.exit_code == 2
+    assert "are of repositories" in done.stderr

@@ -309,6 +309,8 @@ def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
     from honed.targets.postgres.check import check_target
 
     name = f"target {record.name}"
+    if record.sort == "repository":
+        return _repository(name, record, store, settings)
     access = check_target(record, store.owner, settings)
     seen = f"PostgreSQL {access.server_version}, read"
     if not access.may_change:
@@ -321,11 +323,23 @@ def _target(record: TargetRecord, store: Store, settings: Settings) -> Check:
     return Check(name, Status.OK, f"{seen} and changed")
 
 
+def _repository(name: str, record: TargetRecord, store: Store, settings: Settings) -> Check:
+    from honed.targets.repository.check import check_repository
+
+    seen = check_repository(record, store.owner, settings)
+    read = f"branch {seen.branch}, read; tests: {seen.tests}"
+    if not seen.forge:
+        return Check(name, Status.WARN, f"{read}; nothing is proposed: {seen.why_not}", seen.fix)
+    return Check(name, Status.OK, f"{read}; changes are reviewed on {seen.forge}")
+
+
 def _promises(record: TargetRecord, store: Store, settings: Settings) -> Iterator[Check]:
     """Yield what a conversion that is not complete makes a target refuse one day."""
     from honed.targets.postgres.partitioning.promises import find_promises
     from honed.targets.postgres.target import PostgresTarget
 
+    if record.sort != "postgres":
+        return
     # That a target does not answer was said already.
     with suppress(HonedError):
         for each in find_promises(PostgresTarget(record, store.owner, settings)):

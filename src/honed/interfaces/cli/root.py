@@ -68,7 +68,7 @@ COMMANDS = {
     "status": Place("status:status", "Show what honed does, and what waits for a person."),
     "stop": Place("switch:stop", "Change nothing more, from the next step on."),
     "store": Place("store:store", "Look after honed's own database."),
-    "target": Place("target:target", "Say which databases honed looks at."),
+    "target": Place("target:target", "Say which databases and repositories honed looks at."),
     "ticket": Place(
         "ticket:ticket", "Show what waits in the backlog and why, and decide about it."
     ),

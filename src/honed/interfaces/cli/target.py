@@ -1,7 +1,8 @@
-"""`honed target`: which databases honed looks at, and as whom."""
+"""`honed target`: which databases and repositories honed looks at, and as whom."""
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from honed.errors import ConfigurationError, StepFailed, Stopped
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
+from honed.storage.store import Store
 from honed.targets.registry import (
     TargetRecord,
     add_target,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def target() -> None:
-    """Say which databases honed looks at."""
+    """Say which databases and repositories honed looks at."""
 
 
 @target.command()
@@ -44,6 +46,22 @@ def target() -> None:
     default=None,
     help="Which of two servers it is on; the secondary's is added by the store's owner.",
 )
+@click.option(
+    "--sort",
+    type=click.Choice(["postgres", "repository"]),
+    default="postgres",
+    show_default=True,
+    help="What it is: a database, or a git repository of Python.",
+)
+@click.option("--python", default="", help="Repository: the Python that has what its tests need.")
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    help="Repository: a file, folder or id of tests; again for more.",
+)
+@click.option("--branch", default="", help="Repository: by default the one that its HEAD names.")
+@click.option("--project", default="", help="Repository: the project whose exceptions are its own.")
 @click.option("--sql", "only_sql", is_flag=True, help="Only print the SQL that makes both roles.")
 @click.pass_obj
 def add(  # noqa: PLR0913 - one argument an option
@@ -55,9 +73,17 @@ def add(  # noqa: PLR0913 - one argument an option
     search_path: str,
     twin: str | None,
     role: str | None,
+    sort: str,
+    python: str,
+    tests: tuple[str, ...],
+    branch: str,
+    project: str,
     only_sql: bool,
 ) -> None:
     """Let honed look at a database, and print the SQL that makes its two roles.
+
+    Of a repository it is told where it is (--url), where branches are pushed to (--act-url; without
+    it nothing is proposed), and how its tests are run.
 
     The SQL goes to standard output, everything else to standard error; it can be run again. It is
     for the roles that the URLs log in as, else for honed_observe_NAME and honed_act_NAME, and
@@ -66,6 +92,14 @@ def add(  # noqa: PLR0913 - one argument an option
     from honed.targets.postgres.roles import roles_sql
 
     check_name(name)
+    of_repository = {"python": python, "tests": list(tests), "branch": branch, "project": project}
+    if sort == "repository":
+        said = {name: value for name, value in of_repository.items() if value}
+        _add_repository(invocation, TargetRecord(name, url, act_url, sort, said))
+        return
+    if any(of_repository.values()):
+        msg = "--python, --test, --branch and --project are of repositories"
+        raise click.UsageError(msg)
     sql = roles_sql(
         name,
         database_name(url) if url else name,
@@ -88,6 +122,30 @@ def add(  # noqa: PLR0913 - one argument an option
         f" then `honed target check {name}`",
         err=True,
     )
+
+
+def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
+    """Store a repository with the branch that it has now, once it was read."""
+    from honed.targets.repository.clone import check_url
+    from honed.targets.repository.source import Source
+
+    if not record.observe_url:
+        raise click.MissingParameter(param_type="option", param_hint="'--url'")
+    for url in filter(None, (record.observe_url, record.act_url)):
+        check_url(url)
+    source = Source(record, invocation.settings())
+    clone = source.fetched()
+    branch = source.branch(clone)
+    clone.commit(branch)
+    options = {**record.options, "branch": branch}
+    with opened_store(invocation) as store:
+        added = add_target(store.owner, replace(record, options=options))
+    if invocation.as_json:
+        print_json({"target": added})
+        return
+    click.echo(f"added the repository {record.name}, branch {branch}")
+    if not record.act_url:
+        click.echo("nothing is proposed to it: --act-url says where branches are pushed to")
 
 
 @target.command("list")
@@ -155,6 +213,9 @@ def check(context: click.Context, name: str) -> None:
     invocation = context.find_object(Invocation) or Invocation()
     with opened_store(invocation) as store:
         record = get_target(store.owner, name)
+        if record.sort == "repository":
+            _check_repository(invocation, record, store)
+            return
         seen = check_target(record, store.owner, invocation.settings())
     if invocation.as_json:
         print_json(seen)
@@ -162,6 +223,23 @@ def check(context: click.Context, name: str) -> None:
         _print_access(name, seen)
     if record.act_url and not seen.may_change:
         context.exit(1)
+
+
+def _check_repository(invocation: Invocation, record: TargetRecord, store: Store) -> None:
+    from honed.targets.repository.check import check_repository
+
+    seen = check_repository(record, store.owner, invocation.settings())
+    if invocation.as_json:
+        print_json(seen)
+        return
+    print_fields(
+        {
+            "target": record.name,
+            "branch": f"{seen.branch} at {seen.commit}",
+            "tests": seen.tests,
+            "changes": f"on {seen.forge}" if seen.forge else f"none: {seen.why_not}",
+        }
+    )
 
 
 @target.command("undo-all")
