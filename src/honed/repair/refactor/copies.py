@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from honed.repair.refactor.package import Module, Package
-from honed.space.clones.atoms import read_atoms
 from honed.space.clones.forms import own_names
 from honed.space.clones.groups import clones
 
@@ -44,14 +43,7 @@ class Copy:
 
 def copies(package: Package, type_: int) -> Iterator[list[Copy]]:
     """Yield the groups of copies of a type whose units may be touched, at least two in each."""
-    atoms = [
-        atom
-        for module in package.modules.values()
-        if not module.is_dynamic
-        for atom in read_atoms(module.path, module.text)
-        if atom.kind == "function"
-    ]
-    for group in clones(atoms, least_same=2):
+    for group in clones(package.functions, least_same=2):
         if group.type != type_:
             continue
         found = [_copy(package, atom.path, atom.line, atom.name) for atom in group.atoms]

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from honed.repair.source import Source
+from honed.space.clones.atoms import Atom, read_atoms
 
 #: What reaches names that are not written where they are used.
 _DYNAMIC: Final = frozenset(
@@ -93,6 +94,17 @@ class Package:
         self.mentioned = mentioned
         read = (read_module(path, text) for path, text in sorted(files.items()))
         self.modules = {module.path: module for module in read if module is not None}
+
+    @cached_property
+    def functions(self) -> list[Atom]:
+        """The functions with at least 5 statements, outside of classes and dynamic modules."""
+        return [
+            atom
+            for module in self.modules.values()
+            if not module.is_dynamic
+            for atom in read_atoms(module.path, module.text)
+            if atom.kind == "function"
+        ]
 
     @cached_property
     def words(self) -> Mapping[str, int]:

@@ -42,7 +42,7 @@ def clones(
     A unit is in at most one group of each type; a group whose units are all parts of the units of
     another group of the same or a closer type is left out. Units that overlap are no copies of
     each other. Near copies are found through each other: the first and the last of a group may
-    differ by more than two neighbours do.
+    differ by more than two neighbours do. With a ``least_same`` above 1 none are looked for.
     """
     equal = _equal(atoms, "exact", 1)
     alike = [
@@ -50,7 +50,7 @@ def clones(
         for group in _equal(atoms, "shape", 2)
         if len({atom.exact for atom in group.atoms}) > 1
     ]
-    near = list(_near(_first_of_each(atoms), least_cosine, least_same))
+    near = _near(_first_of_each(atoms), least_cosine, least_same) if least_same <= 1 else ()
     return _outermost([*equal, *alike, *near])
 
 
