@@ -1,6 +1,7 @@
 """The hand of repositories: a change is proposed once, gone on with after a crash, taken back."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from honed.storage.db import Database
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.acts import Publication, change_of, publish_step
 from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.suites import QUERIES
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,
@@ -176,3 +178,11 @@ def test_people_are_not_flooded(world: RepositoryWorld, step: Step) -> None:
     assert world.target.obstacles(0) == []
     (why,) = strict.obstacles(0)
     assert "as many changes" in why
+
+
+def test_every_query_can_be_prepared_by_the_daemon(daemon: Database) -> None:
+    for name, query in QUERIES.items():
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query)))
+        numbered = re.sub(r"%\((\w+)\)s", lambda found, n=names: f"${n.index(found[1]) + 1}", query)  # type: ignore[misc]  # the names of this query
+        with daemon.transaction() as conn:
+            conn.execute(f"PREPARE p_{name} AS {numbered}".encode())
