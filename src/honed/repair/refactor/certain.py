@@ -47,12 +47,12 @@ class Certain:
         self._nodes = [each for statement in function.body for each in ast.walk(statement)]
         self._hidden = module.bound_anywhere
         self.names: Mapping[str, str] = {}
-        if not is_dynamic(function) and not _has_star(module):
+        if not is_dynamic(function) and not module.has_star:
             self.names = self._typed(_own(function, self._nodes))
 
     def builtin(self, name: str) -> bool:
         """Whether a name is Python's own here."""
-        return name in _NAMES and name not in self._hidden and not _has_star(self._module)
+        return name in _NAMES and name not in self._hidden and not self._module.has_star
 
     def uses(self, name: str) -> list[ast.Name]:
         """Return where the function names something."""
@@ -192,10 +192,3 @@ def _mentioned(node: ast.AST) -> Iterator[str]:
 
 def _arguments(function: Function) -> set[str]:
     return {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
-
-
-def _has_star(module: Module) -> bool:
-    return any(
-        isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-        for node in ast.walk(module.tree)
-    )

@@ -32,7 +32,7 @@ def faster_loops(module: Module) -> list[Refactor]:
     """
     found: list[Refactor | None] = []
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _loops(node):
             certain = Certain(module, node)
             found += hoisted(module, certain)
             found += in_sets(module, certain)

@@ -67,6 +67,14 @@ class Module:
         return frozenset(found)
 
     @cached_property
+    def has_star(self) -> bool:
+        """Whether it imports names that are not written in it."""
+        return any(
+            isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+            for node in ast.walk(self.tree)
+        )
+
+    @cached_property
     def is_dynamic(self) -> bool:
         """Whether names may be read or bound by what only running it tells."""
         return is_dynamic(self.tree)
