@@ -122,7 +122,7 @@ def test_a_dry_run_proves_the_repair_and_leaves_the_repository_alone(make_shop: 
     found = shop.improvement()
     assert found.state is State.DRY_RUN, found.error or found.evidence
     assert found.area == "quality"
-    assert "for price in prices:" in found.steps[0].do[0]
+    assert "for price in prices" in found.steps[0].do[0]
     gates = found.evidence["gates"]
     assert isinstance(gates, list)
     assert len(gates) >= 5
