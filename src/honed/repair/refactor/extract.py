@@ -62,7 +62,7 @@ def _shared(package: Package, group: Sequence[Copy]) -> Refactor | None:
             changes[copy.module] = [Edit(where, where, line)]
         changes[copy.module].append(_call(extraction, number))
     functions = " and ".join(each.node.name for each in extraction.copies)
-    reason = f"{functions} differ in {len(extraction.told)} constants"
+    reason = f"{functions} differ in constants alone, {len(extraction.told)} of them"
     return refactored("share_code", reason, Proof.SAME_CODE, changes.items())
 
 
