@@ -68,7 +68,7 @@ _WHO_MAY = {
     "function (approve|merge_change)$": "honed_approver",
     "function (approve_by_policy|defer_message|number_trial|take_in_ticket)$": "honed_daemon",
     "function (move_ticket|begin_attempt|end_attempt)$": "honed_daemon",
-    "function (open|record|withdraw)_change$": "honed_daemon",
+    "function (open|record|renew|withdraw)_change$": "honed_daemon",
     "function (why_withheld|record_checks)$": "honed_daemon",
     "function (expire_llm_spending|reserve_llm_spending|begin_llm_call)$": "honed_daemon",
     "function (end_llm_call|settle_llm_spending)$": "honed_daemon",
