@@ -156,6 +156,7 @@ def test_where_all_patches_behave_the_same_the_first_may_be_published(largest: O
     assert largest.examined["first_patch_s"] > 0
 
 
+@pytest.mark.slow
 def test_a_repair_can_be_repeated(plant: Any, box: Box) -> None:
     suite = of_function(plant, LARGEST, "largest([1, 5, 2]) == 5", "largest([4, -2, 9]) == 9")
     one, other = (repair(suite, box, BUDGET) for _ in range(2))
@@ -202,6 +203,7 @@ def kind(name, known):
     assert any("not in known" in patch.after for patch in outcome.patches)
 
 
+@pytest.mark.slow
 def test_two_faults_are_repaired_by_two_edits(plant: Any, box: Box) -> None:
     program = "def end(text, *, last):\n    if last:\n        return text[-2]\n    return text[1]\n"
     suite = of_function(
@@ -219,6 +221,7 @@ def test_two_faults_are_repaired_by_two_edits(plant: Any, box: Box) -> None:
     assert "text[-1]" in outcome.patches[0].after
 
 
+@pytest.mark.slow
 def test_what_cannot_be_repaired_is_not(plant: Any, box: Box) -> None:
     program = "def answer(question):\n    return len(question)\n"
     suite = of_function(plant, program, "answer('why') == 'because of the 17 moons'")

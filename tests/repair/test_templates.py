@@ -98,12 +98,14 @@ def test_most_templates_have_something_to_say_of_ordinary_code() -> None:
     assert silent <= {
         "case_pair",
         "leave_block",
+        "fill_list",
         "method_to_function",
         "drop_return",
         "return_claim",
     }
 
 
+@pytest.mark.slow
 def test_what_is_tried_parses_differs_and_is_new() -> None:
     source, found = candidates()
     tried = list(ordered(found, {source.path: source}))
@@ -126,6 +128,7 @@ def test_edits_leave_every_other_byte_alone() -> None:
         assert source.text[:begin] + part + source.text[end:] == after
 
 
+@pytest.mark.slow
 def test_the_same_candidates_come_in_the_same_order() -> None:
     (source, found), (_, again) = candidates(), candidates()
     assert found == again
@@ -159,6 +162,8 @@ def test_what_no_failing_test_ran_is_left_alone() -> None:
         ("return 'yes' if a else 'no'", "return 'Yes' if a else 'No'", "case_pair"),
         ("return b.sort()", "return sorted(b)", "method_to_function"),
         ("return not a", "return a", "drop_sign"),
+        ("return []", "return [b]", "fill_list"),
+        ("a[b] = c[b]", "c[b] = c[b]", "assigned_element"),
         ("return (yield a)", "return (yield b)", "variable"),
     ],
 )

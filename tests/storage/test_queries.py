@@ -17,11 +17,11 @@ from honed.targets.postgres.shadow import _CREATE_MARKER
 SOURCE = Path(honed.__file__).parent
 NAME = re.compile(r"^-- [a-z0-9_]+ --$", re.MULTILINE)
 NAMED = [path for path in sorted(SOURCE.rglob("*.sql")) if NAME.search(path.read_text())]
-#: Those that run on the store; the others of the folder of targets run on a target.
+#: Those that run on the store; the others of the folder of databases run on a target.
 OF_STORE = [
     path
     for path in NAMED
-    if path.name == "queries.sql" or "targets" not in path.relative_to(SOURCE).parts
+    if path.name == "queries.sql" or "postgres" not in path.relative_to(SOURCE).parts
 ]
 #: A target has no clock of honed's, and the queue compares with times that procrastinate wrote by
 #: the real one.
@@ -48,6 +48,15 @@ TARGET = (
     *(load_queries("honed.targets.postgres", "phantom.sql")[name] for name in _CASTS),
     "CREATE SCHEMA hint_plan",
     "CREATE TABLE hint_plan.hints (id integer, query_id bigint, application_name text, hints text)",
+    (
+        "CREATE FUNCTION pg_get_advice_stashes(OUT stash_name text) RETURNS SETOF text"
+        " RETURN NULL::text"
+    ),
+    (
+        "CREATE FUNCTION pg_get_advice_stash_contents(wanted text, OUT stash_name text,"
+        " OUT query_id bigint, OUT advice_string text) RETURNS SETOF record"
+        " LANGUAGE sql AS 'SELECT NULL::text, NULL::bigint, NULL::text'"
+    ),
     register_sql(Writer("any", "pg_class", 1, 1, 1), actor="nobody"),
 )
 

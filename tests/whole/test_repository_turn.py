@@ -131,6 +131,7 @@ def test_a_dry_run_proves_the_repair_and_leaves_the_repository_alone(make_shop: 
     assert shop.world.branches() == before == {"main"}
 
 
+@pytest.mark.slow
 def test_an_approved_repair_is_proposed_and_taken_back(make_shop: MakeShop) -> None:
     shop = make_shop(WRONG_SLICE)
     base = shop.world.checkout.git("rev-parse", "main")
@@ -153,6 +154,7 @@ def test_an_approved_repair_is_proposed_and_taken_back(make_shop: MakeShop) -> N
     assert (change.state, change.closed_by_person) == (ChangeState.CLOSED, False)
 
 
+@pytest.mark.slow
 def test_what_no_edit_repairs_is_found_once_and_not_claimed(make_shop: MakeShop) -> None:
     shop = make_shop(NO_REPAIR)
     (finding,) = shop.world.findings()

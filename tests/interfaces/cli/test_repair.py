@@ -93,6 +93,7 @@ def test_what_cannot_be_found_is_said(line: CommandLine, tmp_path: Path) -> None
     assert "nowhere" in line.refusal("repair", str(tmp_path / "nowhere"))
 
 
+@pytest.mark.slow
 def test_json_holds_everything(repository: Path, line: CommandLine) -> None:
     named = [f"--test=test_cart.py::{name}" for name in ("test_cheap", "test_all")]
     said = line.json("repair", str(repository), *named)

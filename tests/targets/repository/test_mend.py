@@ -77,6 +77,7 @@ def test_a_fault_is_mended_and_every_gate_has_looked(folder: Path, court: Court)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_what_no_edit_mends_stays_as_it_is(folder: Path, court: Court) -> None:
     (folder / "tests/test_prices.py").write_text(
         "from shop.prices import total\n\n\ndef test_it():\n    assert total([1]) == object()\n"
