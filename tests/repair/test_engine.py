@@ -1,5 +1,6 @@
 """From failing tests to a patch that may be published, or to a question."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,6 +163,13 @@ def test_a_repair_can_be_repeated(plant: Any, box: Box) -> None:
     one, other = (repair(suite, box, BUDGET) for _ in range(2))
     assert one.patches == other.patches
     assert (one.abstained, one.question) == (other.abstained, other.question)
+
+
+def test_every_process_knows_every_assertion(plant: Any, box: Box) -> None:
+    suite = of_function(plant, LARGEST, "largest([1, 5, 2]) == 5", "largest([4, -2, 9]) == 9")
+    one = repair(suite, box, BUDGET)
+    two = repair(suite, box, replace(BUDGET, processes=2))
+    assert {patch.after for patch in one.patches} == {patch.after for patch in two.patches}
 
 
 def test_where_tests_do_not_tell_patches_apart_a_person_is_asked(plant: Any, box: Box) -> None:

@@ -80,7 +80,7 @@ def test_a_hostile_candidate_fails_alone(
     assert bad["ended"] == ended
     assert not bad.get("is_plausible")
     assert first["is_plausible"]
-    assert last["is_plausible"]
+    assert last["is_plausible"], last
     assert sorted(path.name for path in suite.root.iterdir()) == before
 
 

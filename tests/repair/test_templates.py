@@ -98,7 +98,7 @@ def test_most_templates_have_something_to_say_of_ordinary_code() -> None:
     assert silent <= {
         "case_pair",
         "leave_block",
-        "fill_list",
+        "assigned_element",
         "method_to_function",
         "drop_return",
         "return_claim",

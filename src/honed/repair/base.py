@@ -15,6 +15,8 @@ _LEAST_S: Final = 0.1
 #: Passing tests beyond these are not traced: the cheapest ones tell most of a second.
 _MOST_TRACED: Final = 60
 _MOST_FAILING_TRACED: Final = 12
+#: Tracing makes a test many times slower, and what it runs is seen early.
+_TRACED_S: Final = 1.0
 #: A test that never ends is traced for so long, and so few of them.
 _ENDLESS_S: Final = 0.5
 _MOST_ENDLESS_TRACED: Final = 3
@@ -54,6 +56,9 @@ def look(workers: Workers, suite: Suite) -> Base:
         said = f"these do not fail: {', '.join(sorted(missing))}" if missing else "no test fails"
         raise RepairFailed(said)
     parts = [each for each in ended if each.get("of") in wanted]
+    owners = sorted({each["of"] for each in ended if "of" in each})
+    for number in range(1, len(workers)):
+        workers.submit(number, {"do": "split", "tests": owners}).result()
     failing = sorted(
         [each for each in parts if _fails(each)] + [whole[key] for key in wanted],
         key=lambda each: (each["outcome"] == "timeout", "of" not in each, each["cpu_s"]),
@@ -106,7 +111,7 @@ def _trace(workers: Workers, base: Base, failing: list[dict[str, Any]], suite: S
             "do": "trace",
             "tests": keys[start : start + size],
             "failing": wanted,
-            "timeout_s": suite.timeout_s if ending else _ENDLESS_S,
+            "timeout_s": min(suite.timeout_s, _TRACED_S) if ending else _ENDLESS_S,
         }
         for start in range(0, len(keys), size)
     ]

@@ -88,6 +88,8 @@ def _is_idle_assignment(node: ast.Assign) -> bool:
 
 
 def _is_idle(node: ast.BinOp) -> bool:
+    if any(isinstance(each, ast.List) and not each.elts for each in (node.left, node.right)):
+        return True
     value = node.right.value if isinstance(node.right, ast.Constant) else None
     first = node.left.value if isinstance(node.left, ast.Constant) else None
     is_same = ast.dump(node.left) == ast.dump(node.right)

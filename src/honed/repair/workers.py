@@ -94,11 +94,11 @@ class Workers:
     def _open(self) -> tuple[Running, dict[str, Any]]:
         running = start(self._box, [str(self._suite.python), str(INSIDE)], limits=self._limits)
         opened = running.ask({"root": str(self._suite.root), "tests": list(self._suite.tests)})
-        answer = _answer(opened)
-        if "error" in answer:
+        try:
+            return running, _answer(opened)
+        except RepairFailed:
             running.kill()
-            raise RepairFailed(str(answer["error"]))
-        return running, answer
+            raise
 
     def _ask(self, number: int, request: dict[str, Any]) -> dict[str, Any]:
         return _answer(self._running[number].ask(request))
@@ -108,4 +108,6 @@ def _answer(answer: object) -> dict[str, Any]:
     if not isinstance(answer, dict):
         msg = "what ran in the sandbox answered something else than was asked"
         raise RepairFailed(msg)
+    if "error" in answer:
+        raise RepairFailed(str(answer["error"]))
     return answer

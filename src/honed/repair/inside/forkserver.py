@@ -3,6 +3,7 @@
 Requests and answers are objects of JSON, one a line; ``do`` names the request:
 
 - ``base``: run every test alone; those that fail also assertion by assertion.
+- ``split``: makes tests of the assertions of tests, as ``base`` does.
 - ``trace``: which lines tests run, with the types of locals and calls (see ``spectrum``).
 - ``try``: whether candidates pass, failing tests first.
 - ``call``: what a function returns on inputs, as it is and with candidates (see ``behaviour``).
@@ -103,6 +104,7 @@ class Server:
         self._cases: dict[str, Case] = {}
         self._does: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "base": self._base,
+            "split": self._split,
             "trace": self._trace,
             "try": self._try,
             "call": self._call,
@@ -121,7 +123,9 @@ class Server:
         _say(self._answers, {"tests": list(self._cases)})
         for line in self._requests:
             request = json.loads(line)
-            _say(self._answers, self._does[request["do"]](request))
+            unknown = {*request.get("failing", ()), *request.get("passing", ())} - set(self._cases)
+            answer = {"error": f"no such tests: {sorted(unknown)}"} if unknown else None
+            _say(self._answers, answer or self._does[request["do"]](request))
 
     def _base(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run every test once, each in a process of its own; slow ones twice."""
@@ -136,10 +140,17 @@ class Server:
                 ended[number] = self._alone(each["key"], limit_s)
                 endless += ended[number]["outcome"] == "timeout"
         for each in [each for each in ended if each["outcome"] not in ("passed", "skipped")]:
-            for case in tests.assertions(self._cases[each["key"]].item):
-                self._cases[case.key] = case
-                ended.append({**self._alone(case.key, soon_s), "of": each["key"]})
+            parts = self._split({"tests": [each["key"]]})["tests"]
+            ended += [{**self._alone(key, soon_s), "of": each["key"]} for key in parts]
         return {"tests": ended}
+
+    def _split(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Make a test of each assertion of tests, which has to be done in every server."""
+        found = [
+            case for key in request["tests"] for case in tests.assertions(self._cases[key].item)
+        ]
+        self._cases |= {case.key: case for case in found}
+        return {"tests": [case.key for case in found]}
 
     def _alone(self, key: str, limit_s: float) -> dict[str, Any]:
         def work(say: Say) -> None:
@@ -195,6 +206,9 @@ class Server:
         compiled = [self._compiled(each) for each in request["candidates"]]
         said: dict[int, list[Any]] = {}
         waiting = [n for n, each in enumerate(compiled) if isinstance(each, list)]
+        if request.get("apart"):
+            said = {n: self._apart(compiled[n], request) for n in waiting}  # type: ignore[arg-type]
+            waiting = []
         while waiting:
             said |= self._together(compiled, waiting, request)
             waiting = [number for number in waiting if number not in said]

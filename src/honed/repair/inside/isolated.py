@@ -21,6 +21,9 @@ PROCESSES = 64
 #: What a child may say; one that says more has run wild.
 MOST_BYTES = 32 << 20
 
+#: How long children that make children are killed.
+LAST_S = 10.0
+
 _SET_CHILD_SUBREAPER = 36
 
 
@@ -117,7 +120,8 @@ def _end(child: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, 0)
     # A fork bomb may be quicker than one look; each round kills a generation.
-    for _ in range(100):
+    until = time.monotonic() + LAST_S
+    while time.monotonic() < until:
         orphans = _children()
         if not orphans:
             return

@@ -137,6 +137,14 @@ def enlist(site: Site, node: ast.expr) -> Drafts:
         yield site.replace(node, f"[{site.of(node)}]", 0.4)
 
 
+@template(ast.List)
+def fill_list(site: Site, node: ast.List) -> Drafts:
+    """Put a local into a list that is empty."""
+    if is_read(node) and not node.elts:
+        for name in site.names:
+            yield site.replace(node, f"[{name}]")
+
+
 @template(ast.ListComp, ast.GeneratorExp, ast.SetComp)
 def comprehension_filter(site: Site, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Drafts:
     """Drop the filter of a comprehension, or filter by what it takes."""

@@ -152,6 +152,19 @@ def insert_step(site: Site, node: ast.stmt) -> Drafts:
 
 
 @template(ast.stmt)
+def insert_assignment(site: Site, node: ast.stmt) -> Drafts:
+    """Keep one local in another of its sort, before or behind a statement."""
+    if not site.source.has_own_lines(node) or is_documentation(node) or _is_elif(site, node):
+        return
+    for target in site.names:
+        for value in site.alike(site.types.get(target, frozenset())):
+            if target != value and site.types.get(target):
+                yield before(site, node, f"{target} = {value}", 0.4)
+                if not isinstance(node, (ast.Return, ast.Break, ast.Continue)):
+                    yield after(site, node, f"{target} = {value}", 0.4)
+
+
+@template(ast.stmt)
 def insert_call(site: Site, node: ast.stmt) -> Drafts:
     """Put a local into a container, behind or before a statement."""
     if not site.source.has_own_lines(node) or is_documentation(node):

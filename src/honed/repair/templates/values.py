@@ -160,6 +160,17 @@ def assigned_variable(site: Site, node: ast.Name) -> Drafts:
                 yield site.replace(node, name)
 
 
+@template(ast.Assign, ast.AugAssign)
+def assigned_element(site: Site, node: ast.Assign | ast.AugAssign) -> Drafts:
+    """Assign to another element, one that the function reads."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    if not isinstance(target, ast.Subscript):
+        return
+    for text in site.pool.expressions:
+        if text.endswith("]") and "(" not in text and text != site.of(target):
+            yield site.replace(target, text)
+
+
 @template(ast.Attribute)
 def attribute(site: Site, node: ast.Attribute) -> Drafts:
     """Read another attribute that the file reads, too."""
