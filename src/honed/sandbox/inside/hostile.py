@@ -223,4 +223,5 @@ def main() -> None:
     print(json.dumps({"tried": len(names), "through": through, "left": left}))
 
 
-main()
+if __name__ == "__main__":
+    main()
