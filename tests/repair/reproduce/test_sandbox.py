@@ -25,6 +25,7 @@ UNTOLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("client", "name", "test"),
     [
@@ -41,6 +42,7 @@ def test_a_fault_becomes_a_test_that_is_red_each_time(
     assert found.outcomes == RED
 
 
+@pytest.mark.slow
 def test_the_test_turns_green_when_the_fault_is_repaired(
     faults: Faults, make_base: MakeBase
 ) -> None:
@@ -53,6 +55,7 @@ def test_the_test_turns_green_when_the_fault_is_repaired(
     assert side.run_tests([found.test_id]).outcomes == {found.test_id: Outcome.PASSED}
 
 
+@pytest.mark.slow
 def test_another_exception_and_another_place_do_not_count(
     faults: Faults, make_base: MakeBase
 ) -> None:
@@ -67,6 +70,7 @@ def test_another_exception_and_another_place_do_not_count(
         assert "with another exception or elsewhere" in found.why_not
 
 
+@pytest.mark.slow
 def test_code_that_runs_on_import_can_do_no_harm(make_base: MakeBase, faults: Faults) -> None:
     base = make_base().with_files(
         {"src/shop/rates.py": "import os\nos.system('rm -rf /code')\nos._exit(0)\n\n\n"
