@@ -18,6 +18,7 @@ from honed.gates.test_coverage import TestCoverage
 from honed.gates.test_suite import TestSuite
 
 
+@pytest.mark.slow
 def test_a_right_change_passes_every_gate(
     make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds, folder: Path
 ) -> None:
@@ -45,6 +46,7 @@ def test_what_repairs_nothing_is_refused(
     assert not RedGreen().check(make_change(repairs=()), make_judge(same), thresholds).passed
 
 
+@pytest.mark.slow
 def test_a_test_that_breaks_is_named(
     make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_flaky_test_is_listed_and_blames_nobody(
     assert BROKEN_TEST not in str(result.evidence["lost"])
 
 
+@pytest.mark.slow
 def test_a_change_that_leaves_the_process_has_passed_nothing(
     make_change: MakeChange, make_judge: MakeJudge, thresholds: Thresholds
 ) -> None:

@@ -25,6 +25,7 @@ def make_world(
         yield make
 
 
+@pytest.mark.slow
 class TestFixFailingTest(KindContract):
     kind = FixFailingTest()
     ill = WRONG_SLICE

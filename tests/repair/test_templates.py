@@ -115,6 +115,7 @@ def test_what_is_tried_parses_differs_and_is_new() -> None:
     assert ast.dump(source.tree) not in meanings
 
 
+@pytest.mark.slow
 def test_edits_leave_every_other_byte_alone() -> None:
     source, found = candidates()
     for each in list(ordered(found, {source.path: source}))[::7]:

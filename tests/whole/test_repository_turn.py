@@ -115,6 +115,7 @@ def _parts(world: RepositoryWorld, settings: Settings) -> Parts:
     )
 
 
+@pytest.mark.slow
 def test_a_dry_run_proves_the_repair_and_leaves_the_repository_alone(make_shop: MakeShop) -> None:
     shop = make_shop(WRONG_SLICE)
     before = shop.world.branches()

@@ -63,6 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_fault_is_mended_and_every_gate_has_looked(folder: Path, court: Court) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     mended = mend(Fault(folder, "0" * 40), court, BUDGET, GATES, Settings())
