@@ -24,6 +24,9 @@ UNTOLD = {
     "honed": {"tuples as keys", "named tuple", "record of records"},
 }
 
+#: Every fifth, and those that no call can show; benchmarks/reproduce.py takes all of them.
+SOME = sorted({*list(FAULTS)[::5], *OUT_OF_REACH})
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -83,8 +86,8 @@ def test_code_that_runs_on_import_can_do_no_harm(make_base: MakeBase, faults: Fa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("name", FAULTS)
-def test_each_planted_fault_is_reproduced_where_enough_is_told(
+@pytest.mark.parametrize("name", SOME)
+def test_a_planted_fault_is_reproduced_where_enough_is_told(
     client: str, name: str, faults: Faults, make_base: MakeBase
 ) -> None:
     found: Reproduction = reproduce(faults[client][name], make_base())
