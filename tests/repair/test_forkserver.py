@@ -64,6 +64,8 @@ def tried(workers: Workers, suite: Suite, *texts: str, old: str = "n + by") -> l
         ("__import__('os')._exit(0)", "died"),
         ("__import__('os').kill(__import__('os').getpid(), 9)", "died"),
         ("[__import__('os').fork() for _ in range(12)]", "ran"),
+        ("__import__('os').fork() or __import__('time').sleep(600)", "ran"),
+        (f"({RIGHT}) if __import__('os').fork() == 0 else 0", "ran"),
         ("print('{\"results\": []}', flush=True)", "ran"),
         ("__import__('os').write(1, b'[]')", "ran"),
         ("__import__('shutil').rmtree('.', ignore_errors=True)", "ran"),

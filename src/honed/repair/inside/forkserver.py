@@ -23,9 +23,10 @@ from typing import Any, TextIO
 import pytest
 
 from . import angel, behaviour, spectrum, tests
-from .isolated import Say, adopt_orphans, in_child
+from .isolated import Say, adopt_orphans, has_children, in_child
 from .swap import Change, Files, Functions
 from .tests import Case, Excinfo
+from .verdicts import by_number, judged
 
 #: Tests that fail on the base and are run whatever the first ones say, to see half a repair.
 MOST_FAILING = 8
@@ -217,7 +218,7 @@ class Server:
             if isinstance(each, str):
                 results.append({"ended": "invalid", "error": each})
                 continue
-            result = _judged(said[number], request)
+            result = judged(said[number], request)
             if result["is_plausible"] or result["broken"] is not None:
                 # In a process of its own and in the order of the tests, as pytest would run them.
                 whole = self._judged_in_order(each, request)
@@ -235,7 +236,10 @@ class Server:
     def _together(
         self, compiled: list[Any], waiting: list[int], request: dict[str, Any]
     ) -> dict[int, list[Any]]:
-        """Return what the first of the waiting candidates said: all up to one that ends a fork."""
+        """Return what the first of the waiting candidates said: all up to one that ends a fork.
+
+        A fork ends also behind a candidate that has left processes: no other runs beside them.
+        """
         if any(change.is_whole for change in compiled[waiting[0]]):
             return {waiting[0]: self._apart(compiled[waiting[0]], request)}
 
@@ -247,13 +251,21 @@ class Server:
                 say(number)
                 self._judge(request, say)
                 self.functions.restore(replaced)
+                if has_children():
+                    say("left")
+                    return
             say("well" if self._is_clean(request) else "spoilt")
 
         wall_s = self._wall_s(request) + len(waiting) / 2
         told, _ = in_child(run, wall_s)
         if told and told[-1] == "spoilt":
             return {number: self._apart(compiled[number], request) for number in waiting}
-        return _by_number(told) or {waiting[0]: self._apart(compiled[waiting[0]], request)}
+        said = by_number(told)
+        was_cut = len(said) > 1 and not isinstance(told[-1], str)
+        if was_cut and judged([*said.values()][-1], request)["ended"] == "died":
+            # Perhaps by what those before it had used up: it is the first of the next fork.
+            said.popitem()
+        return said or {waiting[0]: self._apart(compiled[waiting[0]], request)}
 
     def _is_clean(self, request: dict[str, Any]) -> bool:
         """Whether tests that pass on the base still do after all that ran in this process."""
@@ -360,41 +372,6 @@ def _served(texts: dict[str, bytes]) -> Iterator[None]:
         yield
     finally:
         loader.get_code = on_disk  # type: ignore[method-assign]
-
-
-def _by_number(told: list[Any]) -> dict[int, list[Any]]:
-    """Return what was said behind each number."""
-    said: dict[int, list[Any]] = {}
-    for each in told:
-        if isinstance(each, int):
-            said[each] = []
-            own = said[each]
-        elif isinstance(each, dict):
-            own.append(each)
-    return said
-
-
-def _judged(said: list[Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Return what a candidate's tests amount to."""
-    failing, passing = request["failing"], request["passing"]
-    outcomes = {each["key"]: each["outcome"] for each in said}
-    flipped = [key for key in failing if outcomes.get(key) == "passed"]
-    is_well = all(outcome == "passed" for outcome in outcomes.values())
-    ended = "timeout" if "timeout" in outcomes.values() else "ran"
-    if is_well and len(outcomes) < len({*failing, *passing}):
-        # It was all well until it said no more.
-        ended = "died"
-    return {
-        "ended": ended,
-        "flipped": flipped,
-        "is_plausible": is_well and ended == "ran",
-        "broken": next((key for key in passing if outcomes.get(key, "passed") != "passed"), None),
-        "where": [
-            [each["key"], each.get("error", ""), (each.get("stack") or [[None, 0]])[-1][1]]
-            for each in said
-            if each["outcome"] != "passed"
-        ],
-    }
 
 
 def _say(answers: TextIO, each: dict[str, Any]) -> None:

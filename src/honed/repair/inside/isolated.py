@@ -57,11 +57,20 @@ def in_child(work: Callable[[Say], None], wall_s: float) -> tuple[list[Any], boo
 
 def _work_and_leave(work: Callable[[Say], None], writing: int) -> None:
     code = 1
+    own = os.getpid()
+
+    def say(each: Any) -> None:
+        # What the work forks goes on with it, and would speak of what this one is at no more.
+        if os.getpid() != own:
+            os._exit(1)
+        _write(writing, each)
+
     try:
         os.setsid()
         _limit()
-        work(lambda each: _write(writing, each))
-        _write(writing, "end")
+        adopt_orphans()
+        work(say)
+        say("end")
         code = 0
     finally:
         # Whatever was raised: buffers, exit handlers and tests of the parent must not run twice.
@@ -109,6 +118,15 @@ def _parsed(text: bytes) -> list[Any]:
         except ValueError:
             break
     return said
+
+
+def has_children() -> bool:
+    """Whether this process has children, also such as its children have left behind."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _end(child: int) -> None:
