@@ -12,7 +12,7 @@ from honed.repair.candidates import Candidate, drafted, ordered
 from honed.repair.conditions import synthesised
 from honed.repair.decide import decide
 from honed.repair.localise import suspicion
-from honed.repair.rank import naturalness, text_after
+from honed.repair.rank import ranked, text_after
 from honed.repair.search import Search, search
 from honed.repair.source import Source
 from honed.repair.suite import Budget, Outcome, Patch, Suite
@@ -86,8 +86,7 @@ def _ranked(
     examined: dict[str, float],
 ) -> Outcome:
     written = ingredients(modules(suite.root))
-    scored = [(naturalness(sources[each.path], each, written), each) for each in found.plausible]
-    scored = sorted(scored, key=lambda each: (-each[0], each[1].edits))[:MOST_COMPARED]
+    scored = ranked(sources, found.plausible, written)[:MOST_COMPARED]
     natural, plausible = [score for score, _ in scored], [each for _, each in scored]
     until = found.started + found.budget.seconds
     compared = compare(found.workers, plausible, probes(found.base.spectrum, seed), until)

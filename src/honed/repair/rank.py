@@ -5,10 +5,12 @@ import difflib
 import io
 import math
 import tokenize
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from honed.repair.candidates import Candidate, changed_part
+from honed.repair.simplify import simplified, size
 from honed.repair.source import Source, applied
 from honed.space.clones.ingredients import shapes
 
@@ -20,6 +22,8 @@ _OF_LITERAL: Final = 0.5
 _OF_SECOND_EDIT: Final = 2.0
 _OF_FREQUENCY: Final = 0.15
 _MOST_FAMILIAR: Final = 3.0
+#: What is another candidate with a detour ranks so much below it at least.
+_OF_DETOUR: Final = 1.0
 _STEPS: Final = (ast.Add, ast.Sub)
 _SCALES: Final = (ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
 
@@ -40,6 +44,31 @@ def naturalness(source: Source, candidate: Candidate, written: Mapping[str, int]
     score += _OF_FREQUENCY * familiarity(old, new, written)
     score -= _OF_LITERAL * len(_literals(new) - _literals(source.tree))
     return score - _OF_SECOND_EDIT * candidate.template.count("+")
+
+
+def ranked(
+    sources: Mapping[str, Source], candidates: Sequence[Candidate], written: Mapping[str, int]
+) -> list[tuple[float, Candidate]]:
+    """Return candidates with how natural each is, the most natural first.
+
+    Of those that are one expression when detours are taken out (``x``, ``x[0:]``, ``x + 0``), the
+    smallest is before all others, whatever the templates that they are from.
+    """
+    scores = [naturalness(sources[each.path], each, written) for each in candidates]
+    alike: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
+    for number, each in enumerate(candidates):
+        begin, _, after = changed_part(sources[each.path], each.edits)
+        tree = ast.parse(after)
+        nodes = size(tree)
+        alike[each.path, begin, ast.dump(simplified(tree))].append((nodes, number))
+    for group in alike.values():
+        _, smallest = min(group)
+        most = scores[smallest] - _OF_DETOUR
+        for nodes, number in group:
+            if nodes > min(group)[0]:
+                scores[number] = min(scores[number], most)
+    scored = zip(scores, candidates, strict=True)
+    return sorted(scored, key=lambda each: (-each[0], each[1].edits))
 
 
 def familiarity(old: ast.AST, new: ast.AST, written: Mapping[str, int]) -> float:
@@ -72,6 +101,13 @@ def silliness(tree: ast.AST) -> int:
 def _is_silly(node: ast.AST) -> bool:
     judge = next((judge for sort, judge in _JUDGES.items() if isinstance(node, sort)), None)
     return judge is not None and judge(node)
+
+
+def _is_idle_slice(node: ast.Slice) -> bool:
+    return any(
+        isinstance(bound, ast.Constant) and type(bound.value) is int and bound.value == idle
+        for bound, idle in ((node.lower, 0), (node.step, 1))
+    )
 
 
 def _is_idle_comparison(node: ast.Compare) -> bool:
@@ -149,6 +185,7 @@ _JUDGES: Final[Mapping[type[ast.AST], Callable[[Any], bool]]] = {
     ast.IfExp: lambda node: isinstance(node.test, ast.Constant),
     ast.Call: _is_idle_call,
     ast.Assign: _is_idle_assignment,
+    ast.Slice: _is_idle_slice,
 }
 
 
