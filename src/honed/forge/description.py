@@ -1,4 +1,8 @@
-"""What a change says of itself: title, description and commit, made of evidence alone."""
+"""What a change says of itself: title, description and commit, made of evidence alone.
+
+What a request says is fixed before its trial, because it is part of what is approved; what gates,
+policy and ledger said afterwards is added when it is opened.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +15,9 @@ from honed.forge.quoting import block, code, indented, plain
 #: Names the entry of the ledger that says why; git shows it by `git log --format=%(trailers)`.
 LEDGER_TRAILER: Final = "Honed-Ledger"
 TICKET_TRAILER: Final = "Honed-Ticket"
+#: Names the claim by its digest, as every entry of the ledger about it does: the entries that prove
+#: a commit are written after its bytes are fixed, so that it cannot name them.
+CLAIM_TRAILER: Final = "Honed-Claim"
 _SUBJECT_CHARACTERS: Final = 72
 _MOST_GATES: Final = 30
 _UNTITLED: Final = "A change"
@@ -73,6 +80,39 @@ class Evidence:
     made_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the ledger."""
+
+    #: ``proposed``, ``proven``, ``approved`` ...
+    event: str
+    index: int
+    leaf_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What became known of a change between its proposal and its publication.
+
+    Args:
+        improvement_id: by which honed calls it.
+
+        gates: what each gate said.
+
+        judge: digest of what judged.
+
+        entries: of the ledger, oldest first.
+
+        approved_by: ``policy`` or ``person``; empty: nobody.
+    """
+
+    improvement_id: int
+    gates: Sequence[GateResult] = ()
+    judge: str = ""
+    entries: Sequence[Entry] = ()
+    approved_by: str = ""
+
+
 def title(evidence: Evidence) -> str:
     """Return the title of a change request, on one line."""
     return plain(evidence.title) or _UNTITLED
@@ -85,17 +125,37 @@ def body(evidence: Evidence) -> str:
         code(evidence.trouble, 500) if evidence.trouble else "See the ticket.",
         *([block(evidence.error)] if evidence.error else []),
         *(["## Why this settles it", block(evidence.cause)] if evidence.cause else []),
-        "## What proves it",
-        _proofs(evidence.proofs),
-        *([_gates(evidence.gates)] if evidence.gates else []),
+        *_proven(evidence),
         "## Risk",
         _risk(evidence),
         "## How to undo it",
         _undo(evidence.undo),
         "## Record",
         _record(evidence),
-        "Close this request to say no: neither it nor another for the same cause comes again.",
     ]
+    return "\n\n".join(parts) + "\n"
+
+
+def completed(said: str, grounds: Grounds | None, authors: Sequence[str] = ()) -> str:
+    """Return the description of a request that is opened now.
+
+    Args:
+        said: what ``body`` returned before the trial.
+
+        grounds: what became known since; None: nothing is recorded of it.
+
+        authors: names of those who wrote what it changes, and whom the forge does not know.
+    """
+    parts = [said.rstrip("\n")]
+    if grounds is not None:
+        parts += ["## What the gates say", _gates(grounds.gates) or "No gate has looked at it."]
+        parts += [f"Judged by {code(grounds.judge, 80)}."] if grounds.judge else []
+        parts += ["## How to check it", _checked(grounds)]
+    if authors:
+        parts += ["## Who wrote these lines before", _named(authors)]
+    parts.append(
+        "Close this request to say no: neither it nor another for the same cause comes again."
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -118,6 +178,14 @@ def _subject(said: str) -> str:
     if line[:1].isalnum():
         return line
     return f"{_UNTITLED}: {plain(said, _SUBJECT_CHARACTERS - 10)}" if line else _UNTITLED
+
+
+def _proven(evidence: Evidence) -> list[str]:
+    """Return what is known before the trial of what proves a change; often nothing."""
+    if not evidence.proofs and not evidence.gates:
+        return []
+    gates = [_gates(evidence.gates)] if evidence.gates else []
+    return ["## What proves it", _proofs(evidence.proofs), *gates]
 
 
 def _proofs(proofs: Sequence[Proof]) -> str:
@@ -168,3 +236,27 @@ def _record(evidence: Evidence) -> str:
         "made by": code(evidence.made_by, 100) if evidence.made_by else None,
     }
     return "\n".join(f"- {name}: {value}" for name, value in told.items() if value is not None)
+
+
+def _checked(grounds: Grounds) -> str:
+    """Return where honed keeps what proves a change, and how to take it back."""
+    number = grounds.improvement_id
+    by = {"person": "by a person", "policy": "by the policy"}.get(grounds.approved_by, "")
+    entries = [
+        f"- entry {each.index} of the ledger: {each.event}"
+        f"{f' {by}' if by and each.event == 'approved' else ''}, leaf `{each.leaf_hash}`"
+        for each in grounds.entries
+    ]
+    last = [
+        f"- `honed ledger show {each.index}` checks the signature of an entry, `honed ledger"
+        f" export {each.index}` proves it to somebody without access, `honed verify` checks all"
+        for each in grounds.entries[-1:]
+    ]
+    shown = f"- `honed improvement show {number}` tells all of it"
+    back = f"- `honed improvement rollback {number} --reason ...` takes it back: it closes this"
+    back += " request, or proposes the revert of what was merged"
+    return "\n".join([*entries, shown, *last, back])
+
+
+def _named(authors: Sequence[str]) -> str:
+    return "\n".join(f"- {code(each, 80)}" for each in authors)

@@ -12,10 +12,9 @@ from honed.core.forge import ChangeState
 from honed.core.step import Step, StepState
 from honed.errors import StepFailed, TargetUnavailable
 from honed.storage.db import Database
-from honed.targets.repository import changes, reviewing
+from honed.targets.repository import changes, grounds, reviewing, suites
 from honed.targets.repository.acts import Publication, change_of, publish_step
 from honed.targets.repository.change import Change, Wanted
-from honed.targets.repository.suites import QUERIES
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,
@@ -181,7 +180,7 @@ def test_people_are_not_flooded(world: RepositoryWorld, step: Step) -> None:
 
 
 def test_every_query_can_be_prepared_by_the_daemon(daemon: Database) -> None:
-    for name, query in QUERIES.items():
+    for name, query in {**suites.QUERIES, **grounds.QUERIES}.items():
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query)))
         numbered = re.sub(r"%\((\w+)\)s", lambda found, n=names: f"${n.index(found[1]) + 1}", query)  # type: ignore[misc]  # the names of this query
         with daemon.transaction() as conn:

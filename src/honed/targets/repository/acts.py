@@ -9,6 +9,7 @@ from typing import Final
 from honed.core.canonical import canonical_json
 from honed.core.change import CodeChange
 from honed.core.step import Step
+from honed.forge.description import CLAIM_TRAILER
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.packing import pack, patch_digest, unpack
@@ -35,6 +36,9 @@ class Publication:
     title: str
     #: In Markdown.
     body: str
+    #: Digest of the hypothesis, as every entry of the ledger about it names it; empty: there is
+    #: none. The commit names it, too: the entries that prove it are written after its bytes.
+    claim: str = ""
 
 
 def branch_of(change: CodeChange) -> str:
@@ -44,8 +48,10 @@ def branch_of(change: CodeChange) -> str:
     return f"{BRANCHES}{slug}-{patch_digest(change)[:_SHORT]}"
 
 
-def commit_of(clone: Clone, change: CodeChange) -> str:
+def commit_of(clone: Clone, change: CodeChange, claim: str = "") -> str:
     """Return the commit of a change, made in honed's clone: the same whenever it is made.
+
+    With the digest of a claim it has a trailer that names it.
 
     Raises:
         UnknownCommit: its base is not there.
@@ -54,12 +60,11 @@ def commit_of(clone: Clone, change: CodeChange) -> str:
     files = {
         each.path: None if each.after is None else each.after.encode() for each in change.files
     }
-    return commit_files(clone, change.base_commit, files, note_at(clone, change))
-
-
-def note_at(clone: Clone, change: CodeChange) -> Note:
-    """Return what the commit of a change says, at the time of its base."""
-    return Note(change.message, time_of(clone, change.base_commit))
+    message = change.message
+    if claim:
+        message = f"{message.rstrip()}\n\n{CLAIM_TRAILER}: {claim}\n"
+    note = Note(message, time_of(clone, change.base_commit))
+    return commit_files(clone, change.base_commit, files, note)
 
 
 def time_of(clone: Clone, commit: str) -> datetime:
@@ -78,7 +83,7 @@ def publish_step(clone: Clone, publication: Publication) -> Step:
     where = {
         "branch": branch_of(change),
         "base_branch": publication.base_branch,
-        "commit": commit_of(clone, change),
+        "commit": commit_of(clone, change, publication.claim),
         "base_commit": change.base_commit,
         "paths": [each.path for each in change.files],
     }
@@ -88,6 +93,7 @@ def publish_step(clone: Clone, publication: Publication) -> Step:
         "title": publication.title,
         "body": publication.body,
         "change": pack(change),
+        "claim": publication.claim,
     }
     return Step(
         description=f"propose to {publication.base_branch}: {publication.title}",

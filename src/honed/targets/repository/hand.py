@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from honed.errors import (
     TargetUnavailable,
     UnknownCommit,
 )
+from honed.forge.description import completed
 from honed.targets.registry import Place
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.acts import PUBLISH, RUNNER, WITHDRAW, commit_of, time_of
@@ -35,6 +36,7 @@ from honed.targets.repository.clone import Clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.forges import limits_of
 from honed.targets.repository.git import hidden
+from honed.targets.repository.grounds import entry_that_proves, read_grounds
 from honed.targets.repository.packing import unpack
 from honed.targets.repository.push import branch_commit, push
 from honed.targets.repository.reviewing import BRANCHES, Attention
@@ -107,11 +109,16 @@ class RepositoryHand:
     def publish(self, act: Mapping[str, Any]) -> None:
         """Push the branch with exactly the commit that was approved, and open its request."""
         change = unpack(act["change"], self.clone)
-        made = commit_of(self.clone, change)
+        made = commit_of(self.clone, change, act.get("claim", ""))
         if made != act["commit"]:
             msg = f"the commit would be {made}, and {act['commit']} was approved"
             raise StepFailed(msg)
-        new = self._new(act, made, change.base_commit)
+        with self.place.store.transaction() as conn:
+            grounds = read_grounds(conn, self.place.improvement_id)
+        said = {**act, "body": completed(act["body"], grounds)}
+        new = replace(
+            self._new(said, made, change.base_commit), ledger_index=entry_that_proves(grounds)
+        )
         self._open(new, self.limits)
 
     def withdraw(self, act: Mapping[str, Any]) -> None:
