@@ -3,9 +3,25 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Self
 
 from honed.core.canonical import Json
+
+
+class Purpose(StrEnum):
+    """What a change is for; gates ask of each what it has to show."""
+
+    #: Tests that fail pass with it.
+    REPAIR = "repair"
+    #: The code is simpler, and does the same.
+    REFACTOR = "refactor"
+    #: The code is faster, and does the same.
+    OPTIMIZE = "optimize"
+    #: There are more tests; the code is the same.
+    TEST = "test"
+    #: A newer release of what the code is built on.
+    UPGRADE = "upgrade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,9 @@ class CodeChange:
     #: which equally good changes do different things.
     doubt: str = ""
     question: Mapping[str, Json] = field(default_factory=dict)
+    purpose: Purpose = Purpose.REPAIR
+    #: What made it, and by which of its rules: ``template_repair: swap_comparison``.
+    made_by: str = ""
 
     @property
     def diff(self) -> str:
@@ -94,13 +113,16 @@ class CodeChange:
             "prompt": self.prompt,
             "doubt": self.doubt,
             "question": dict(self.question),
+            "purpose": self.purpose.value,
+            "made_by": self.made_by,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return the change that ``to_json`` wrote."""
         files = tuple(FileChange(**each) for each in value["files"])
-        return cls(**{**value, "files": files, "repairs": tuple(value["repairs"])})
+        repairs, purpose = tuple(value["repairs"]), Purpose(value["purpose"])
+        return cls(**{**value, "files": files, "repairs": repairs, "purpose": purpose})
 
 
 def _lines(text: str | None) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from honed.core.canonical import Json
-from honed.core.change import CodeChange
+from honed.core.change import CodeChange, Purpose
 from honed.core.step import Step
 from honed.core.testrun import BROKEN, Outcome
 from honed.errors import EvaluatorFailed
@@ -151,6 +151,8 @@ class Gate(ABC):
     is_always: ClassVar[bool] = True
     #: Whether what does not pass is shown to be wrong; else it is only left open.
     refutes: ClassVar[bool] = True
+    #: The purposes of changes that it is asked about.
+    purposes: ClassVar[frozenset[Purpose]] = frozenset(Purpose)
 
     @abstractmethod
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:

@@ -23,7 +23,7 @@ In runs: k of k red, k of k green. A test that fails three times in ten passes t
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from honed.core.change import CodeChange
+from honed.core.change import CodeChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Side, TestRun, Thresholds
 
 #: Runs on each side.
@@ -35,6 +35,7 @@ class RedGreen(Gate):
 
     name: ClassVar[str] = "red_green"
     order: ClassVar[int] = 50
+    purposes: ClassVar[frozenset[Purpose]] = frozenset({Purpose.REPAIR})
 
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether what the change repairs is red without it and green with it."""

@@ -1,7 +1,7 @@
 """`honed repair`: repair one repository at once, without a store or a daemon."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,8 @@ from honed.interfaces.cli.output import print_json
 from honed.interfaces.cli.root import Invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from honed.targets.repository.oneshot import Repaired
 
 
@@ -69,9 +71,8 @@ def repair(  # noqa: PLR0913 - one argument an option
     is not committed is not seen. The change is printed as a diff, with what each gate says of it.
     Exit code 1: no change was found, or a gate does not let it pass.
     """
-    from honed.core.gate import Gate
-    from honed.core.plugins import discover
     from honed.repair.suite import Budget
+    from honed.targets.repository.mend import installed_gates
     from honed.targets.repository.oneshot import Order, repair_once
 
     invocation = context.find_object(Invocation) or Invocation()
@@ -84,8 +85,7 @@ def repair(  # noqa: PLR0913 - one argument an option
         budget=Budget(seconds, processes, seed),
         branch=branch,
     )
-    gates = discover("honed.gates", Gate)  # type: ignore[type-abstract]  # the family's base
-    repaired = repair_once(order, gates, invocation.settings())
+    repaired = repair_once(order, installed_gates(), invocation.settings())
     if invocation.as_json:
         print_json(
             {
@@ -102,23 +102,23 @@ def repair(  # noqa: PLR0913 - one argument an option
 
 def _print(repaired: "Repaired", branch: str) -> None:
     mended = repaired.mended
-    tried = mended.outcome.examined.get("candidates", 0)
     if mended.change is None:
-        click.echo(f"No change found: {mended.outcome.abstained} ({tried:.0f} changes tried)")
+        click.echo(f"No change found. {mended.why_none}")
         return
-    click.echo(
-        f"{len(mended.outcome.patches)} changes of {tried:.0f} pass the tests; the most natural:"
-    )
+    click.echo(f"{mended.change.made_by} found a change after which the tests pass:")
     click.echo()
     click.echo(mended.change.diff)
     for result in mended.results:
         click.echo(f"{'passed' if result.passed else 'STOPPED':8} {result.gate}: {result.reason}")
-    question = mended.outcome.question
-    if question is not None:
-        click.echo(f"What is right: {question.function}({', '.join(question.arguments)})?")
-        for answer in question.outputs.values():
-            click.echo(f"  {answer}")
+    _print_question(mended.change.question)
     if repaired.commit:
         click.echo(f"Commit {repaired.commit[:12]} is on the branch {branch}")
     elif mended.is_sound:
         click.echo("Every gate lets it pass; --branch NAME commits it")
+
+
+def _print_question(question: "Mapping[str, Any]") -> None:
+    if question:
+        click.echo(f"What is right: {question['function']}({', '.join(question['arguments'])})?")
+        for answer in question["outputs"].values():
+            click.echo(f"  {answer}")

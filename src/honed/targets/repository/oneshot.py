@@ -18,7 +18,8 @@ from honed.sandbox.probe import require
 from honed.targets.repository.clone import Clone, open_clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.judge import Court
-from honed.targets.repository.mend import Fault, Mended, mend
+from honed.targets.repository.mend import Mended, mend
+from honed.targets.repository.proposer import Bench, Trouble
 from honed.targets.repository.push import push
 from honed.targets.repository.worktree import worktree
 
@@ -84,8 +85,8 @@ def repair_once(order: Order, gates: Mapping[str, Gate], settings: Settings) -> 
     commit = clone.commit(order.commit or clone.default_branch())
     court = Court(order.python or _python(order.url), _SUITE)
     with worktree(clone, commit, settings.home / "worktrees") as tree:
-        fault = Fault(tree.root, commit, order.failing, order.tests)
-        mended = mend(fault, court, order.budget, gates, settings)
+        trouble = Trouble(tree.root, commit, order.failing, order.tests)
+        mended = mend(trouble, Bench(court, order.budget, settings, clone), gates)
     if not (order.branch and mended.is_sound and mended.change):
         return Repaired(commit, mended)
     made = _commit(clone, mended.change)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from honed.core.canonical import Json
-from honed.core.change import CodeChange, FileChange
+from honed.core.change import CodeChange, FileChange, Purpose
 from honed.errors import ChangeRefused
 from honed.targets.repository.clone import Clone
 
@@ -20,6 +20,8 @@ def pack(change: CodeChange) -> dict[str, Json]:
         "message": change.message,
         "doubt": change.doubt,
         "question": dict(change.question),
+        "purpose": change.purpose.value,
+        "made_by": change.made_by,
     }
 
 
@@ -37,6 +39,9 @@ def unpack(value: Mapping[str, Any], clone: Clone) -> CodeChange:
         message=value["message"],
         doubt=value["doubt"],
         question=value["question"],
+        # Steps that were approved before there was another purpose name none.
+        purpose=Purpose(value.get("purpose", Purpose.REPAIR)),
+        made_by=value.get("made_by", ""),
     )
 
 

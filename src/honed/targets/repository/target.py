@@ -15,6 +15,7 @@ from honed.core.finding import FAILING_TEST, Finding
 from honed.core.forge import Proposal
 from honed.core.step import Step
 from honed.core.target import Interval, Observation, Usage
+from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository import changes
@@ -22,6 +23,7 @@ from honed.targets.repository.change import NewChange, Wanted
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.forges import limits_of
 from honed.targets.repository.judge import Court
+from honed.targets.repository.proposer import Bench
 from honed.targets.repository.source import Source
 from honed.targets.repository.suites import QUERIES, SuiteRun, suite_run
 from honed.targets.repository.worktree import Worktree
@@ -115,6 +117,14 @@ class RepositoryTarget:
     def court(self) -> Court:
         """How its tests are run."""
         return self._source.court
+
+    def bench(self, budget: Budget) -> Bench:
+        """Return what proposers work with.
+
+        Args:
+            budget: what one search may cost.
+        """
+        return Bench(self.court, budget, self._settings, self.clone(), self._store)
 
     def close(self) -> None:
         """Do nothing: nothing stays open."""

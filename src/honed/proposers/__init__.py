@@ -1,0 +1,1 @@
+"""Plug-ins that propose changes of code."""

@@ -1,0 +1,171 @@
+"""What all kinds have in common whose claim is a change of code."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+from honed.core.canonical import Json
+from honed.core.change import CodeChange, Purpose
+from honed.core.finding import Finding
+from honed.core.gate import Examination, GateResult
+from honed.core.hypothesis import Hypothesis
+from honed.core.kind import Kind
+from honed.core.step import Step
+from honed.errors import ChangeRefused
+from honed.forge.description import Evidence, body
+from honed.targets.repository.acts import Publication, branch_of, change_of, publish_step
+from honed.targets.repository.judge import CodeJudge, judge_digest
+from honed.targets.repository.mend import installed_gates, judged
+from honed.targets.repository.packing import pack, patch_digest, unpack
+from honed.targets.repository.target import RepositoryTarget
+
+#: Tests that a claim names; more say nothing more, and a claim is signed as a whole.
+_MOST_REPAIRS: Final = 50
+_NAMED: Final = 3
+#: What may still be wrong with a change of each purpose that every gate lets pass.
+_RISKS: Final = {
+    Purpose.REPAIR: "It passes every test and may still be wrong where none looks.",
+    Purpose.REFACTOR: "It does the same wherever tests look, and may not where none does.",
+    Purpose.OPTIMIZE: "It does the same wherever tests look, and may not where none does.",
+    Purpose.TEST: "It says what the code does today, whether that is right or not.",
+    Purpose.UPGRADE: "What no test of this repository uses may behave otherwise.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a kind says of one change; ``CodeKind.claim`` makes the hypothesis of it."""
+
+    #: What is wrong: the same for every try to settle it, on every commit.
+    cause: str
+    change: CodeChange
+    #: The claim in one sentence for a person.
+    claim: str
+    priority: int
+    #: Predicted natural logarithm of after / before of what the kind betters; negative.
+    predicted_log_ratio: float
+    #: What it answers.
+    findings: Sequence[Finding] = ()
+    #: The words of the error, as they came; empty: there is none.
+    error: str = ""
+    #: What was wrong, in a sentence.
+    trouble: str = ""
+    #: What the aftermath looks for: ``fingerprint``, ``ticket_id`` ...
+    more: Mapping[str, Json] | None = None
+
+
+class CodeKind(Kind[RepositoryTarget]):
+    """A kind that proposes changes of code; it says what to change, and why.
+
+    Gates prove a claim, in a sandbox. Carried out, it is a branch with one commit and a request for
+    review; the base branch is never written to. The undo closes the request, or proposes the revert
+    of what was merged.
+    """
+
+    sort: ClassVar[str] = "repository"
+    area: ClassVar[str] = "quality"
+    costs_to_keep: ClassVar[bool] = False
+    measures_time: ClassVar[bool] = False
+
+    @abstractmethod
+    def propose(
+        self, findings: Sequence[Finding], target: RepositoryTarget
+    ) -> Iterator[Hypothesis]:
+        """Yield claims that answer ``findings``, best first; see ``Kind`` and ``claim``."""
+
+    def claim(self, said: Claimed, target: RepositoryTarget) -> Hypothesis | None:
+        """Return the hypothesis of a change; None: it cannot be carried out as it was found.
+
+        A change that waits for its review already is no new claim either.
+        """
+        change = replace(said.change, repairs=said.change.repairs[:_MOST_REPAIRS])
+        try:
+            packed = pack(change)
+            # What a claim says is what was found, to the byte.
+            if unpack(packed, target.clone()) != replace(change, prompt=""):
+                return None
+        except ChangeRefused:
+            return None
+        if target.is_open(branch_of(change)):
+            return None
+        proposer, _, template = change.made_by.partition(": ")
+        parameters = dict[str, Json](
+            {
+                "change": packed,
+                "base_branch": target.branch(),
+                "patch_digest": patch_digest(change),
+                "error": said.error,
+                "trouble": said.trouble,
+                "proposer": proposer,
+                "template": template,
+                **(said.more or {}),
+            }
+        )
+        return Hypothesis(
+            kind=self.name,
+            subject=said.cause,
+            claim=said.claim,
+            priority=said.priority,
+            risk=self.risk.level,
+            predicted_log_ratio=said.predicted_log_ratio,
+            parameters=parameters,
+            finding_ids=tuple(each.finding_id for each in said.findings if each.finding_id),
+        )
+
+    def apply(self, hypothesis: Hypothesis, target: RepositoryTarget) -> list[Step]:
+        """Return the step that proposes the change."""
+        parameters: Mapping[str, Any] = hypothesis.parameters
+        change = unpack(parameters["change"], target.clone())
+        evidence = Evidence(
+            title=change.message.partition("\n")[0],
+            trouble=parameters.get("trouble") or _trouble(change),
+            base_commit=change.base_commit,
+            risk_level=hypothesis.risk,
+            error=parameters["error"],
+            risk=_RISKS[change.purpose],
+            ticket_id=parameters.get("ticket_id"),
+            made_by=change.made_by,
+        )
+        publication = Publication(
+            change,
+            base_branch=parameters["base_branch"],
+            root_cause=hypothesis.subject,
+            title=evidence.title,
+            body=body(evidence),
+        )
+        return [publish_step(target.clone(), publication)]
+
+    def trial(self, hypothesis: Hypothesis, target: RepositoryTarget) -> Examination:
+        """Return the gates, on a copy of the commit that the change is made for."""
+        return Gates(target)
+
+    def measure(self, hypothesis: Hypothesis, target: RepositoryTarget) -> Mapping[str, float]:
+        """Return nothing: no cost of production tells what a change of code is worth."""
+        return {}
+
+
+@dataclass
+class Gates(Examination):
+    """Asks every gate about the change that steps hold."""
+
+    target: RepositoryTarget
+    judge: str = ""
+
+    def __post_init__(self) -> None:
+        """Say what judges."""
+        self.judge = judge_digest()
+
+    def examine(self, steps: Sequence[Step]) -> Iterator[GateResult]:
+        """Yield what each gate says, the cheap ones first, up to the first that fails."""
+        change = change_of(steps[0], self.target.clone())
+        with self.target.files(change.base_commit) as tree:
+            judge = CodeJudge.of(tree.root, change, self.target.court)
+            yield from judged(change, judge, installed_gates().values(), self.target.settings)
+
+
+def _trouble(change: CodeChange) -> str:
+    if not change.repairs:
+        return ""
+    named = ", ".join(change.repairs[:_NAMED])
+    return f"These tests fail without it: {named}" + " and more" * (len(change.repairs) > _NAMED)
