@@ -157,6 +157,26 @@ def test_where_all_patches_behave_the_same_the_first_may_be_published(largest: O
     assert largest.examined["first_patch_s"] > 0
 
 
+def test_what_was_learned_of_templates_orders_patches(plant: Any, box: Box) -> None:
+    suite = of_function(plant, "def double(n):\n    return n + 2\n", "double(3) == 6")
+    budget = replace(BUDGET, most_candidates=150)
+    outcomes = [
+        repair(suite, box, budget, {liked: 2.0, other: 0.5})
+        for liked, other in (
+            ("arithmetic_operator", "expression_to_variable"),
+            ("constant_number", "arithmetic_operator"),
+        )
+    ]
+    texts = [{patch.after: patch.score for patch in each.patches} for each in outcomes]
+    gains = {
+        patch.template: texts[0][patch.after] - texts[1][patch.after]
+        for patch in outcomes[0].patches
+        if patch.after in texts[1]
+    }
+    assert gains["arithmetic_operator"] > 0
+    assert gains["constant_number"] < 0
+
+
 @pytest.mark.slow
 def test_a_repair_can_be_repeated(plant: Any, box: Box) -> None:
     suite = of_function(plant, LARGEST, "largest([1, 5, 2]) == 5", "largest([4, -2, 9]) == 9")

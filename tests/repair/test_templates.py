@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_the_same_candidates_come_in_the_same_order() -> None:
     some = slice(0, 300)
     first, second = (ordered(each, {source.path: source}) for each in (found, shuffled))
     assert list(first)[some] == list(second)[some]
+
+
+def test_a_weight_makes_a_template_come_earlier_within_bounds() -> None:
+    source, plain = candidates()
+    lines = {(source.path, line): 1.0 for line in range(1, SOURCE.count("\n") + 1)}
+
+    def promises(weights: dict[str, float]) -> list[tuple[str, float]]:
+        types = {name: frozenset(seen) for name, seen in TYPES.items()}
+        spectrum = Spectrum(types={source.path: dict.fromkeys([line for _, line in lines], types)})
+        return [(each.template, each.promise) for each in drafted(source, spectrum, lines, weights)]
+
+    known = [(each.template, each.promise) for each in plain]
+    assert promises({}) == promises({"negate": 1.0}) == known
+    for weight, factor in ((1.5, 1.5), (2.0, 2.0), (99.0, 2.0), (0.5, 0.5), (0.0, 0.5), (-3, 0.5)):
+        for (name, promise), (_, before) in zip(promises({"negate": weight}), known, strict=True):
+            wanted = math.log(factor) if name == "negate" else 0.0
+            assert promise - before == pytest.approx(wanted, abs=1e-9)
 
 
 def test_what_no_failing_test_ran_is_left_alone() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from honed.repair.localise import Spectrum, ordered_names, suspects, types_at
@@ -16,6 +17,11 @@ from honed.repair.suite import Edit
 from honed.repair.templates import TEMPLATES, Pool, Site
 
 _UNKNOWN_PRIOR: Final = 0.02
+#: What was learned of a template makes it so much less or more likely, and no more than that.
+LEAST_WEIGHT: Final = 0.5
+MOST_WEIGHT: Final = 2.0
+#: Nothing was learned: every template's weight is 1.
+NO_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType({})
 #: How much more the place counts than the sort of change.
 _OF_PLACE: Final = 2.0
 _OF_LOOP: Final = 1.0
@@ -54,16 +60,23 @@ def priors() -> Mapping[str, float]:
     return known
 
 
+def prior(template: str, weights: Mapping[str, float] = NO_WEIGHTS) -> float:
+    """Return how usual a template is, times its weight, which is bounded; 1 where it has none."""
+    weight = min(MOST_WEIGHT, max(LEAST_WEIGHT, weights.get(template, 1.0)))
+    return priors().get(template, _UNKNOWN_PRIOR) * weight
+
+
 def drafted(
     source: Source,
     spectrum: Spectrum,
     scores: Mapping[tuple[str, int], float],
+    weights: Mapping[str, float] = NO_WEIGHTS,
     *,
     is_endless: bool = False,
 ) -> list[Candidate]:
     """Return what the templates make of a file's suspicious statements, unordered.
 
-    Where tests never end (``is_endless``), loops come first.
+    Where tests never end (``is_endless``), loops come first. ``weights`` are by template's name.
     """
     candidates = []
     for score, statement in suspects(source, scores):
@@ -75,7 +88,7 @@ def drafted(
             place += _OF_LOOP
         candidates += [
             Candidate(source.path, draft, name, place + math.log(weight))
-            for name, draft, weight in _drafts(site)
+            for name, draft, weight in _drafts(site, weights)
         ]
     return candidates
 
@@ -87,14 +100,15 @@ def _is_of_loop(source: Source, statement: ast.stmt) -> bool:
     return isinstance(above, ast.While)
 
 
-def _drafts(site: Site) -> Iterator[tuple[str, tuple[Edit, ...], float]]:
-    known = priors()
+def _drafts(
+    site: Site, weights: Mapping[str, float]
+) -> Iterator[tuple[str, tuple[Edit, ...], float]]:
     for node in own_nodes(site.statement):
         for template in TEMPLATES:
             if isinstance(node, template.types):
-                prior = known.get(template.name, _UNKNOWN_PRIOR)
+                usual = prior(template.name, weights)
                 for draft in template.propose(site, node):
-                    yield template.name, draft.edits, prior * draft.weight
+                    yield template.name, draft.edits, usual * draft.weight
 
 
 def ordered(candidates: list[Candidate], sources: Mapping[str, Source]) -> Iterator[Candidate]:

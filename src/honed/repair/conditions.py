@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from honed.repair.base import Base
-from honed.repair.candidates import Candidate, pool, priors
+from honed.repair.candidates import NO_WEIGHTS, Candidate, pool, prior
 from honed.repair.localise import ordered_names, suspects, types_at
 from honed.repair.source import Source
 from honed.repair.suite import Edit
@@ -18,7 +18,7 @@ from honed.repair.templates.statements import is_documentation
 from honed.repair.workers import Workers
 
 _MOST_ATOMS: Final = 240
-_MOST_SITES: Final = 160
+_MOST_PLACES: Final = 160
 _MOST_RESULTS: Final = 5
 _MOST_CONSTANTS: Final = 6
 _BATCH: Final = 6
@@ -28,7 +28,7 @@ _ASKED: Final = "__honed__"
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
+class Place:
     """A place for a condition: ``{}`` in its edits' texts is where it goes."""
 
     path: str
@@ -61,24 +61,30 @@ def _is_loose(text: str) -> bool:
     return not isinstance(ast.parse(text, mode="eval").body, (ast.Compare, ast.Name, ast.Call))
 
 
-def synthesised(
-    workers: Workers,
+def places(
     base: Base,
     sources: Mapping[str, Source],
     scores: Mapping[tuple[str, int], float],
-    until: float,
+    weights: Mapping[str, float] = NO_WEIGHTS,
+) -> list[Place]:
+    """Return where a condition may be wrong or missing, the most promising first.
+
+    These are existing conditions, and guards with a result of the function before a statement.
+    ``weights`` are by template's name.
+    """
+    found = (each for source in sources.values() for each in _places(source, base, scores, weights))
+    return sorted(found, key=lambda each: (-each.promise, each.path, each.edit))[:_MOST_PLACES]
+
+
+def synthesised(
+    workers: Workers, base: Base, wrong: Sequence[Place], until: float
 ) -> list[Candidate]:
     """Return candidates with conditions that decide as the failing tests need it.
 
-    Places are existing conditions, and guards with a result of the function before a statement.
     ``until`` is the time, by ``time.monotonic``, after which no more places are looked at.
     """
-    sites = sorted(
-        (each for source in sources.values() for each in _sites(source, base, scores)),
-        key=lambda each: (-each.promise, each.path, each.edit),
-    )[:_MOST_SITES]
     found: list[Candidate] = []
-    waiting = iter(sites)
+    waiting = iter(wrong)
     while time.monotonic() < until:
         batches = [list(islice(waiting, _BATCH)) for _ in range(len(workers))]
         answers = workers.ask_all([_request(batch, base) for batch in batches if batch])
@@ -91,7 +97,7 @@ def synthesised(
     return found
 
 
-def _request(batch: Sequence[_Site], base: Base) -> dict[str, Any]:
+def _request(batch: Sequence[Place], base: Base) -> dict[str, Any]:
     return {
         "do": "decide",
         "sites": [each.asked() for each in batch],
@@ -107,7 +113,12 @@ def _request(batch: Sequence[_Site], base: Base) -> dict[str, Any]:
     }
 
 
-def _sites(source: Source, base: Base, scores: Mapping[tuple[str, int], float]) -> Iterator[_Site]:
+def _places(
+    source: Source,
+    base: Base,
+    scores: Mapping[tuple[str, int], float],
+    weights: Mapping[str, float],
+) -> Iterator[Place]:
     for score, statement in suspects(source, scores):
         if source.function(statement) is None or is_documentation(statement):
             continue
@@ -117,8 +128,8 @@ def _sites(source: Source, base: Base, scores: Mapping[tuple[str, int], float]) 
         atoms = tuple(dict.fromkeys(islice(_atoms(site), _MOST_ATOMS)))
         place = _OF_PLACE * math.log(score)
         for edit, old, template, weight in (*_existing(site), *_guards(site)):
-            promise = place + math.log(priors()[template] * weight)
-            yield _Site(source.path, edit, old, atoms, template, promise)
+            promise = place + math.log(prior(template, weights) * weight)
+            yield Place(source.path, edit, old, atoms, template, promise)
 
 
 def _existing(site: Site) -> Iterator[tuple[Edit, str, str, float]]:

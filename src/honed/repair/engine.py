@@ -3,13 +3,13 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from honed.repair.base import Base, look
 from honed.repair.behaviour import compare, probes
-from honed.repair.candidates import Candidate, drafted, ordered
-from honed.repair.conditions import synthesised
+from honed.repair.candidates import NO_WEIGHTS, Candidate, drafted, ordered
+from honed.repair.conditions import places, synthesised
 from honed.repair.decide import decide
 from honed.repair.localise import suspicion
 from honed.repair.rank import ranked, text_after
@@ -26,11 +26,14 @@ MOST_COMPARED = 40
 NOTHING = "nothing that was tried passes all tests"
 
 
-def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
+def repair(
+    suite: Suite, box: Box, budget: Budget, weights: Mapping[str, float] = NO_WEIGHTS
+) -> Outcome:
     """Return patches after which all tests pass, best first, and why not to publish the first.
 
     Every test and every candidate runs in a sandbox, and nothing is written below ``suite.root``.
-    The same patches come of the same seed and counts, where time was enough for all candidates.
+    The same patches come of the same seed, counts and weights, where time was enough for all
+    candidates.
 
     Args:
         suite: the code and its tests, of which some fail.
@@ -38,6 +41,10 @@ def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
         box: what the sandbox sees beside the suite's folder and its Python.
 
         budget: the most that it may cost.
+
+        weights: by name of a template how much more or less likely it is than was known before,
+            such as by what became of its patches; 1 where not named, at least 0.5 and at most 2
+            whatever is said. It orders the search and counts in the rank.
 
     Raises:
         RepairFailed: no test fails, or the tests cannot be collected.
@@ -51,11 +58,12 @@ def repair(suite: Suite, box: Box, budget: Budget) -> Outcome:
         candidates = [
             each
             for source in sources.values()
-            for each in drafted(source, base.spectrum, scores, is_endless=base.is_endless)
+            for each in drafted(source, base.spectrum, scores, weights, is_endless=base.is_endless)
         ]
 
         def conditions(until: float) -> Iterator[Candidate]:
-            return ordered(synthesised(workers, base, sources, scores, until), sources)
+            wrong = places(base, sources, scores, weights)
+            return ordered(synthesised(workers, base, wrong, until), sources)
 
         found = search(workers, base, ordered(candidates, sources), conditions, budget)
         examined = _examined(found, time.monotonic() - started)
