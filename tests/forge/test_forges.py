@@ -193,6 +193,14 @@ def test_reviewers_are_asked_as_far_as_the_forge_lets(forge: Forge, change: Chan
     assert forge.request_reviewers(change.number, ["nobody"]) == ()
 
 
+def test_who_wrote_a_commit_is_known_by_the_account(fake: FakeForge, forge: Forge) -> None:
+    written, foreign = (fake.repository.commit("main") for _ in range(2))
+    fake.repository.authors[written] = "ada"
+    assert forge.author(written) == "ada"
+    assert forge.author(foreign) == ""
+    assert forge.author("f" * 40) == ""
+
+
 def test_a_comment_is_added(fake: FakeForge, forge: Forge, change: ChangeRequest) -> None:
     forge.comment(change.number, "proven again")
     assert fake.repository.changes[1].comments == ["proven again"]

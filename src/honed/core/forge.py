@@ -244,6 +244,9 @@ class Forge(Protocol):
     def request_reviewers(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
         """Ask people for a review; return whom, without those that the forge does not let."""
 
+    def author(self, commit: str) -> str:
+        """Return the account of who wrote a commit; empty: the forge does not know it."""
+
     def own_open(self, prefix: str) -> Sequence[ChangeRequest]:
         """Return what is open for branches of this repository that begin with ``prefix``."""
 

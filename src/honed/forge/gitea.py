@@ -167,6 +167,13 @@ class Gitea:
             asked.append(name)
         return tuple(asked)
 
+    def author(self, commit: str) -> str:
+        """Return the account of who wrote a commit; the forge knows it by the address in it."""
+        reply = self.client.send("GET", f"{self._path}/git/commits/{quoted(commit)}")
+        if reply.status in UNHEARD_OF:
+            return ""
+        return text(self.client.told(reply), "author", "login")
+
     def own_open(self, prefix: str) -> Sequence[ChangeRequest]:
         """Return what is open for branches of this repository that begin with ``prefix``."""
         asked: dict[str, str | int] = {"state": "open", "limit": _PER_PAGE}

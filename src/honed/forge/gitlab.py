@@ -186,6 +186,20 @@ class GitLab:
         taken = {_id(each) for each in items(after, "reviewers")}
         return tuple(name for name, each in found.items() if each in taken)
 
+    def author(self, commit: str) -> str:
+        """Return the account of who wrote a commit.
+
+        GitLab tells it of nobody, but finds people by a whole address, where they show theirs.
+        """
+        reply = self.client.send("GET", f"{self._path}/repository/commits/{quoted(commit)}")
+        address = text(self.client.told(reply), "author_email") if reply.is_ok else ""
+        if not address:
+            return ""
+        reply = self.client.send("GET", "/users", parameters={"search": address})
+        found = items(self.client.told(reply))
+        # Several are those whose names look like it.
+        return text(found[0], "username") if len(found) == 1 else ""
+
     def own_open(self, prefix: str) -> Sequence[ChangeRequest]:
         """Return what is open for branches of this project that begin with ``prefix``."""
         asked: dict[str, str | int] = {"state": "opened", "scope": "all", "per_page": _PER_PAGE}

@@ -11,6 +11,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,98}[A-Za-z0-9_])?")
 _BOT: Final = re.compile(r"(?i)\[bot\]$|(?:^|[-_.])bot$|^(?:dependabot|renovate|honed)\b")
 
 
+def is_person(name: str) -> bool:
+    """Return whether a name is not that of a program, as far as names tell."""
+    return bool(name.strip()) and not _BOT.search(name)
+
+
 def reviewers(
     causing: Sequence[str], authors: Sequence[str], *, never: Collection[str] = ()
 ) -> tuple[str, ...]:
@@ -26,7 +31,7 @@ def reviewers(
     left_out = {name.lower() for name in never}
     found: dict[str, str] = {}
     for name in (*causing, *authors):
-        is_person = _NAME.fullmatch(name) and not _BOT.search(name)
-        if is_person and name.lower() not in left_out:
+        is_known = _NAME.fullmatch(name) and is_person(name)
+        if is_known and name.lower() not in left_out:
             found.setdefault(name.lower(), name)
     return tuple(found.values())[:MOST_REVIEWERS]

@@ -25,6 +25,14 @@ def test_writers_of_lines_are_told_most_lines_first(checkout: Checkout, clone: C
         Writer("bob", "bob@example.org", 1),
     )
     assert writers(clone, "main", "a.py", [(2, 3)]) == (bob,)
+    (found,) = writers(clone, "main", "a.py", [(2, 2)])
+    assert found.commit == clone.commit("main")
+
+
+def test_a_line_of_a_file_does_not_speak_for_git(checkout: Checkout, clone: Clone) -> None:
+    checkout.commit({"a.py": b"one\x0cauthor eve\x0cauthor-mail <eve@example.org>\n"}, by("ada"))
+    clone.fetch()
+    assert writers(clone, "main", "a.py", ()) == (Writer("ada", "ada@example.org", 1),)
 
 
 def test_the_cause_of_a_fault_is_found(checkout: Checkout, clone: Clone) -> None:

@@ -20,8 +20,11 @@ from honed.targets.registry import Place
 from honed.targets.repository import changes
 from honed.targets.repository.acts import Publication, publish_step
 from honed.targets.repository.change import Change
+from honed.targets.repository.clone import Clone
+from honed.targets.repository.concerned import authors
 from honed.targets.repository.hand import at_repository
 from honed.testing.improvements import Improvements
+from honed.testing.repositories import Checkout
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,
@@ -61,6 +64,10 @@ def step_for(world: RepositoryWorld, *, claim: str = "") -> Step:
     change = CodeChange(base, files, ("tests/test_prices.py",), "Count the first price, too")
     wanted = Publication(change, "main", "failing test: total", "Count it, too", "Why.\n", claim)
     return publish_step(world.target.clone(), wanted)
+
+
+def by(name: str) -> dict[str, str]:
+    return {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": f"{name.lower()}@example.org"}
 
 
 def published(world: RepositoryWorld, step: Step, improvement: Improvement | None) -> Change:
@@ -106,7 +113,7 @@ def test_again_after_a_crash_it_says_the_same(
 
 def test_what_is_in_no_record_claims_no_entry(world: RepositoryWorld) -> None:
     found = published(world, step_for(world), None)
-    assert found.body.startswith("Why.\n\nClose this request")
+    assert "ledger" not in found.body
     assert found.ledger_index is None
 
 
@@ -138,3 +145,42 @@ def test_steps_from_before_there_were_claims_make_the_commit_that_they_made(
     del act["claim"]
     old = replace(step, do=(json.dumps(act),))
     assert published(world, old, None).head_commit == act["commit"]
+
+
+def test_who_wrote_the_lines_before_is_named_and_no_address(world: RepositoryWorld) -> None:
+    asked = PRICES.replace("prices[1:]", "prices[2:]")
+    world.checkout.commit({"shop/prices.py": asked.encode()}, by("Grace"))
+    world.checkout.commit({"shop/prices.py": PRICES.encode()}, by("Hedy"))
+    found = published(world, step_for(world), None)
+    named = found.body.split("## Who wrote these lines before")[1]
+    assert "- `Hedy`" in named
+    assert "Grace" not in named
+    assert "example.org" not in found.body
+
+
+def changed(before: str | None, after: str | None) -> CodeChange:
+    return CodeChange("main", (FileChange("a.py", before, after),))
+
+
+@pytest.mark.parametrize(
+    ("after", "who"),
+    [
+        ("one\ntwo\nTHREE\n", {"Hedy"}),
+        ("one\nthree\n", {"Grace"}),
+        # What is new concerns those who wrote around it.
+        ("one\nnew\ntwo\nthree\n", {"Ada", "Grace"}),
+        ("new\none\ntwo\nthree\n", {"Ada"}),
+        ("one\ntwo\nthree\nnew\n", {"Hedy"}),
+        (None, {"Ada", "Grace", "Hedy"}),
+    ],
+)
+def test_a_change_concerns_who_wrote_what_it_changes(
+    checkout: Checkout, clone: Clone, after: str | None, who: set[str]
+) -> None:
+    checkout.commit({"a.py": b"one\n"}, by("Ada"))
+    checkout.commit({"a.py": b"one\ntwo\n"}, by("Grace"))
+    checkout.commit({"a.py": b"one\ntwo\nthree\n"}, by("Hedy"))
+    clone.fetch()
+    found = authors(clone, changed("one\ntwo\nthree\n", after))
+    assert {each.name for each in found} == who
+    assert authors(clone, changed(None, "new\n")) == ()

@@ -1,11 +1,16 @@
 """Who wrote lines, and which commit made a test fail."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from honed.targets.repository.clone import Clone
+
+#: The first line about a line; the line itself begins with a tab.
+_HEAD: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64}) \d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,8 @@ class Writer:
     name: str
     email: str
     lines: int
+    #: One of their commits, by which a forge may know them.
+    commit: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +50,21 @@ def writers(
     said = clone.git.run(
         "blame", "--line-porcelain", "-w", *stretches, clone.commit(commit), "--", path
     )
-    name = ""
+    name = wrote = ""
     count: Counter[tuple[str, str]] = Counter()
-    for line in os.fsdecode(said).splitlines():
-        if line.startswith("author "):
+    commits: dict[tuple[str, str], str] = {}
+    # Not by splitlines: a line of a file may hold what ends a line elsewhere, and speak for git.
+    for line in os.fsdecode(said).split("\n"):
+        if _HEAD.match(line):
+            wrote = line.partition(" ")[0]
+        elif line.startswith("author "):
             name = line.removeprefix("author ")
         elif line.startswith("author-mail "):
-            count[name, line.removeprefix("author-mail ").strip("<>")] += 1
+            who = name, line.removeprefix("author-mail ").strip("<>")
+            count[who] += 1
+            commits.setdefault(who, wrote)
     ordered = sorted(count.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Writer(*who, lines=lines) for who, lines in ordered)
+    return tuple(Writer(*who, lines, commits[who]) for who, lines in ordered)
 
 
 def cause(clone: Clone, good: str, bad: str, is_good: Callable[[str], bool | None]) -> Cause:

@@ -34,6 +34,7 @@ from honed.targets.repository.acts import PUBLISH, RUNNER, WITHDRAW, commit_of, 
 from honed.targets.repository.change import Change, Limits, NewChange, Wanted
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.commit import Note, commit_files
+from honed.targets.repository.concerned import concerned
 from honed.targets.repository.forges import limits_of
 from honed.targets.repository.git import hidden
 from honed.targets.repository.grounds import entry_that_proves, read_grounds
@@ -115,11 +116,12 @@ class RepositoryHand:
             raise StepFailed(msg)
         with self.place.store.transaction() as conn:
             grounds = read_grounds(conn, self.place.improvement_id)
-        said = {**act, "body": completed(act["body"], grounds)}
+        people = concerned(self.clone, self.forge, change)
+        said = {**act, "body": completed(act["body"], grounds, people.names)}
         new = replace(
             self._new(said, made, change.base_commit), ledger_index=entry_that_proves(grounds)
         )
-        self._open(new, self.limits)
+        self._open(new, self.limits, Attention(people.accounts))
 
     def withdraw(self, act: Mapping[str, Any]) -> None:
         """Close the request and delete its branch; where it is merged, propose the revert.
@@ -148,11 +150,11 @@ class RepositoryHand:
             improvement_id=self.place.improvement_id,
         )
 
-    def _open(self, new: NewChange, limits: Limits) -> None:
+    def _open(self, new: NewChange, limits: Limits, attention: Attention) -> None:
         push(self.clone, new.head_commit, new.proposal.branch)
         fetch(self.clone)
         store = self.place.store
-        opened = reviewing.publish(store, self.forge, new, limits, Attention())
+        opened = reviewing.publish(store, self.forge, new, limits, attention)
         if self.forge.name == "local":
             # Nobody else runs its tests: the gates that let it come so far are its checks.
             check = Check("honed", CheckState.PASSED, is_required=True)
@@ -210,7 +212,7 @@ class RepositoryHand:
             "title": title,
             "body": f"Change {row.change_id} was merged and is to be taken back.",
         }
-        self._open(self._new(said, commit, head), _UNLIMITED)
+        self._open(self._new(said, commit, head), _UNLIMITED, Attention())
 
     def _delete(self, branch: str, expected: str) -> None:
         ref = f"refs/heads/{branch}"

@@ -7,10 +7,17 @@ was closed by a person. No transaction is open while a forge is asked.
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 
 from honed.core.forge import ChangeRequest, ChangeState, CheckState, Forge, Merge, MergeMethod
-from honed.errors import ChangeConflict, ForgeError, RateLimited, WrongChangeState
+from honed.errors import (
+    ChangeConflict,
+    ForgeError,
+    ForgeRefused,
+    RateLimited,
+    WrongChangeState,
+)
 from honed.storage.db import Database
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Limits, NewChange, Wanted
@@ -70,9 +77,12 @@ def publish(
     request = forge.open(new.proposal)
     with store.transaction() as conn:
         changes.record(conn, opened.change_id, request)
-    forge.add_labels(request.number, attention.labels)
-    if attention.reviewers:
-        forge.request_reviewers(request.number, attention.reviewers)
+    # A token that may open requests and not label them opens them all the same.
+    with suppress(ForgeRefused):
+        forge.add_labels(request.number, attention.labels)
+    with suppress(ForgeRefused):
+        if attention.reviewers:
+            forge.request_reviewers(request.number, attention.reviewers)
     return _read(store, opened.change_id)
 
 

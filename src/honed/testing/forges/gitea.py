@@ -185,6 +185,13 @@ def _pull(repository: FakeRepository, change: FakeChange) -> dict[str, Any]:
     }
 
 
+def _commit(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    if values["sha"] not in repository.parents:
+        return _ABSENT
+    account = repository.authors.get(values["sha"])
+    return Said(200, {"sha": values["sha"], "author": {"login": account} if account else None})
+
+
 _PULL = "/repos/{owner}/{repo}/pulls/{index}"
 _ISSUE = "/repos/{owner}/{repo}/issues/{index}"
 GITEA = Dialect(
@@ -204,6 +211,7 @@ GITEA = Dialect(
         f"POST {_ISSUE}/labels": _label,
         "GET /repos/{owner}/{repo}/labels": _labels,
         "POST /repos/{owner}/{repo}/labels": _make_label,
+        "GET /repos/{owner}/{repo}/git/commits/{sha}": _commit,
         "GET /repos/{owner}/{repo}/commits/{ref}/status": _status,
         "GET /repos/{owner}/{repo}/compare/{basehead}": _compare,
         "GET /repos/{owner}/{repo}/raw/{filepath}": _file,

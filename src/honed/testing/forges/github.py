@@ -113,6 +113,14 @@ def _review(repository: FakeRepository, call: Call, values: Mapping[str, str]) -
     return Said(201, _pull(repository, found))
 
 
+def _commit(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    if values["ref"] not in repository.parents:
+        return Said(422, {"message": f"No commit found for SHA: {values['ref']}"})
+    account = repository.authors.get(values["ref"])
+    author = {"login": account, "type": "User"} if account else None
+    return Said(200, {"sha": values["ref"], "commit": {}, "author": author})
+
+
 def _runs(repository: FakeRepository, call: Call, values: Mapping[str, str]) -> Said:
     known = repository.checks_of(values["ref"])
     if known is None:
@@ -228,6 +236,7 @@ GITHUB = Dialect(
         f"POST {_PULL}/requested_reviewers": _review,
         f"POST {_ISSUE}/comments": _comment,
         f"POST {_ISSUE}/labels": _label,
+        "GET /repos/{owner}/{repo}/commits/{ref}": _commit,
         "GET /repos/{owner}/{repo}/commits/{ref}/check-runs": _runs,
         "GET /repos/{owner}/{repo}/commits/{ref}/status": _statuses,
         "GET /repos/{owner}/{repo}/compare/{basehead}": _compare,

@@ -128,9 +128,17 @@ def _file(repository: FakeRepository, call: Call, values: Mapping[str, str]) -> 
 
 
 def _users(repository: FakeRepository, call: Call, _values: Mapping[str, str]) -> Said:
-    return Said(
-        200, [each for each in _people(repository) if each["username"] == call.query["username"]]
-    )
+    # An address is found by its whole alone.
+    name = call.query.get("username") or call.query["search"].removesuffix("@example.org")
+    return Said(200, [each for each in _people(repository) if each["username"] == name])
+
+
+def _commit(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    if values["sha"] not in repository.parents:
+        return Said(404, {"message": "404 Commit Not Found"})
+    account = repository.authors.get(values["sha"], "somebody.else")
+    said = {"author_name": account.title(), "author_email": f"{account}@example.org"}
+    return Said(200, {"id": values["sha"], **said})
 
 
 def _people(repository: FakeRepository) -> list[dict[str, Any]]:
@@ -187,6 +195,7 @@ GITLAB = Dialect(
         f"PUT {_MERGE_REQUEST}": _edit,
         f"PUT {_MERGE_REQUEST}/merge": _merge,
         "POST /projects/{id}/merge_requests/{noteable_id}/notes": _comment,
+        "GET /projects/{id}/repository/commits/{sha}": _commit,
         "GET /projects/{id}/repository/commits/{sha}/statuses": _statuses,
         "GET /projects/{id}/pipelines/{pipeline_id}/test_report_summary": _report,
         "GET /projects/{id}/repository/merge_base": _merge_base,

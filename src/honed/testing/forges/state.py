@@ -63,6 +63,8 @@ class FakeRepository:
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     changes: dict[int, FakeChange] = field(default_factory=dict)
     checks: dict[str, list[FakeCheck]] = field(default_factory=dict)
+    #: Accounts of those who wrote a commit, as far as the forge knows them.
+    authors: dict[str, str] = field(default_factory=dict)
     #: Answers about checks in which those of a commit are not there yet.
     late_answers: int = 0
     #: Whether a commit that was pushed a moment ago is unknown in those answers.
