@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
+from honed.core.aftermath import Aftermath
 from honed.core.finding import Finding, FindingType
 from honed.core.gate import Examination
 from honed.core.hypothesis import Hypothesis
@@ -75,6 +76,30 @@ class Kind(ABC, Generic[TargetT]):
 
         A metric that was not exercised in the target's interval is left out.
         """
+
+    def aftermath(
+        self, hypothesis: Hypothesis, target: TargetT, since: datetime
+    ) -> Aftermath | None:
+        """Return what became of a change that people let in; None, the default: ``measure`` tells.
+
+        For kinds whose changes wait for people: a request for review may be open for weeks. The
+        watch of such a kind asks again and again until it is no longer waiting, and holds up
+        nothing else on its target meanwhile. Reads only.
+
+        Args:
+            hypothesis: what was claimed.
+
+            target: as for ``propose``.
+
+            since: when the change was handed over.
+        """
+        del hypothesis, target, since
+        return None
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Whether it tells what became of its changes by ``aftermath``."""
+        return type(self).aftermath is not Kind.aftermath
 
     def revise(
         self, hypothesis: Hypothesis, harmed: Collection[str], target: TargetT

@@ -24,6 +24,8 @@ from honed.errors import (
 from honed.improvement.record import get
 from honed.improvement.transition import Changes, Move
 from honed.jobs.delivery import JobContext
+from honed.loop.aftermath import account as account_of
+from honed.loop.aftermath import outcome_when_undone, stored_aftermath
 from honed.loop.decide import (
     begin,
     settle_decision,
@@ -148,14 +150,21 @@ def roll_back(work: Work, reason: str) -> None:
             each.decision is Choice.ROLL_BACK for each in decisions(conn, work.improvement_id)
         )
         evidence = stored_evidence(conn, work.improvement_id, work.parts.settings)
+        aftermath = stored_aftermath(conn, work.improvement_id)
     effect = _effect(work, evidence)
     outcome = _outcome(work, evidence, effect, is_asked_for=is_asked_for)
+    if aftermath is not None:
+        outcome = outcome_when_undone(aftermath)
     changes = Changes(
         outcome=outcome, production_log_ratio=effect, cost_s=time.monotonic() - started
     )
     # A person's words stay in the decision's row: the ledger never forgets.
     said = "a person asked for it" if is_asked_for else reason
-    detail = {"reason": said, **account(evidence, effect, evidence.harm if evidence else "")}
+    detail = {
+        "reason": said,
+        **account(evidence, effect, evidence.harm if evidence else ""),
+        **account_of(aftermath),
+    }
     work.move(Move(State.ROLLED_BACK, changes, detail=detail))
     work.parts.tell(RolledBack(work.improvement_id, reason or said, outcome))
 

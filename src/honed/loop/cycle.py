@@ -1,6 +1,6 @@
 """A cycle: one turn of the loop on one target, its options and how far it has come."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,6 +54,8 @@ class Options:
     #: None, or more than the worker's settings say: as they say.
     storage_budget_mb: int | None = None
     write_budget: float | None = None
+    #: The only trouble that it answers; None: everything that it finds.
+    ticket_id: int | None = None
 
     @property
     def limits(self) -> dict[str, float]:
@@ -104,6 +106,7 @@ class Cycle:
             lookback=row["lookback"],
             storage_budget_mb=row["storage_budget_mb"],
             write_budget=row["write_budget"],
+            ticket_id=row["ticket_id"],
         )
         return cls(
             cycle_id=row["cycle_id"],
@@ -211,6 +214,7 @@ def request(conn: Connection, target: str, options: Options) -> int:
             "lookback": options.lookback,
             "storage_budget_mb": options.storage_budget_mb,
             "write_budget": options.write_budget,
+            "ticket_id": options.ticket_id,
         },
     )
     cycle_id: int = row["cycle_id"]
@@ -228,16 +232,22 @@ def busy_cycle(conn: Connection, cycle: Cycle) -> int | None:
     return int(row["cycle_id"]) if row else None
 
 
-def work_left(conn: Connection, cycle: Cycle) -> Phase | None:
+def work_left(
+    conn: Connection, cycle: Cycle, waiting_for_people: Collection[str] = ()
+) -> Phase | None:
     """Return the phase that what is left to do puts the cycle in; None: nothing is left.
 
     An approved improvement counts only while the cycle may still change something; the next cycle
-    carries it out.
+    carries it out. One that is watched does not count if it is of a kind ``waiting_for_people``.
     """
     left = improvements(
         conn, cycle_id=cycle.cycle_id, states=[state for state in State if state not in RESTING]
     )
-    states = {improvement.state for improvement in left}
+    states = {
+        each.state
+        for each in left
+        if each.state is not State.WATCHING or each.kind not in waiting_for_people
+    }
     if not may_change(conn, cycle):
         states.discard(State.APPROVED)
     if states - {State.WATCHING}:

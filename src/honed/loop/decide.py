@@ -66,7 +66,7 @@ def begin(work: Work) -> None:
         if after.state is not State.APPROVED:
             defer(conn, work.end_cycle())
             wake_next(conn, improvement.target_id)
-        elif _is_its_turn(conn, after):
+        elif _is_its_turn(conn, work, after):
             waits = bool(obstacle)
             if not waits:
                 move = Move(State.APPLYING, next_message=work.act())
@@ -182,11 +182,12 @@ def as_tried(conn: Connection, improvement: Improvement, fingerprint: str) -> st
     return improvement.target_fingerprint if is_own_doing else fingerprint
 
 
-def _is_its_turn(conn: Connection, improvement: Improvement) -> bool:
+def _is_its_turn(conn: Connection, work: Work, improvement: Improvement) -> bool:
     """Return whether the change may begin; if not, whoever ends before it wakes it."""
     whose = {
         "target_id": improvement.target_id,
         "improvement_id": improvement.improvement_id,
+        "waiting_for_people": list(work.parts.waiting_for_people),
     }
     if conn.execute(_QUERIES["changing_now"], whose).fetchone() is not None:
         return False

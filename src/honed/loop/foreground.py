@@ -149,8 +149,15 @@ class Foreground:
                 return False
             found = improvements(conn, cycle_id=cycle_id)
             return not any(
-                each.state in _MOVING and decisions(conn, each.improvement_id) for each in found
+                self._is_moving(each) and decisions(conn, each.improvement_id) for each in found
             )
+
+    def _is_moving(self, improvement: Improvement) -> bool:
+        if improvement.state is not State.WATCHING:
+            return improvement.state in _MOVING
+        if improvement.kind not in self._parts.waiting_for_people:
+            return True
+        return self._is_being_taken_back(improvement.improvement_id)
 
 
 def _run_until(worker: Worker, is_over: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from honed.improvement.record import Improvement, get, improvements, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.delivery import JobContext
 from honed.jobs.queue import defer
+from honed.loop.aftermath import ask, settle
 from honed.loop.cycle import Options, Phase, enter, get_cycle, schedule, work_left
 from honed.loop.events import CycleEnded, Kept, WatchPair
 from honed.loop.evidence import (
@@ -57,7 +58,11 @@ def learn(parts: Parts, context: JobContext, message: Learn) -> None:
         work = Work(parts, context, improvement)
         work.wait_for_kind()
         with patiently():
-            watch(work, message)
+            said = ask(work)
+            if said is None:
+                watch(work, message)
+            else:
+                settle(work, said, message)
 
 
 class Course(Enum):
@@ -221,7 +226,7 @@ def end_cycle_if_done(parts: Parts, context: JobContext, cycle_id: int) -> None:
         cycle = get_cycle(conn, cycle_id, lock=True)
         if cycle.phase not in {Phase.ACTING, Phase.LEARNING}:
             return
-        left = work_left(conn, cycle)
+        left = work_left(conn, cycle, parts.waiting_for_people)
         if left is not None:
             if left is not cycle.phase:
                 enter(conn, cycle_id, left)

@@ -57,6 +57,11 @@ class Parts:
             msg = f"the kind {name} is not installed here"
             raise UnknownPlugin(msg) from None
 
+    @property
+    def waiting_for_people(self) -> frozenset[str]:
+        """Names of kinds whose watch may last for weeks, and so holds up nothing else."""
+        return frozenset(name for name, kind in self.kinds.items() if kind.waits_for_people)
+
     def undo(self, kind: str, steps: Sequence[Step]) -> list[Step]:
         """Return what takes ``steps`` back, as the kind says it; a kind that is gone: last first.
 

@@ -2,7 +2,7 @@
 -- One cycle, its row locked. Lock order: job, cycle, improvement, ledger head.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
-       cycle.storage_budget_mb, cycle.write_budget,
+       cycle.storage_budget_mb, cycle.write_budget, cycle.ticket_id,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -14,7 +14,7 @@ SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycl
 -- One cycle.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
-       cycle.storage_budget_mb, cycle.write_budget,
+       cycle.storage_budget_mb, cycle.write_budget, cycle.ticket_id,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -25,7 +25,7 @@ SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycl
 -- The newest cycles of one target, or of all, newest first.
 SELECT cycle.cycle_id, cycle.target_id, target.name AS target, cycle.phase, cycle.dry_run,
        cycle.max_changes, cycle.require_approval, cycle.target_area, cycle.lookback,
-       cycle.storage_budget_mb, cycle.write_budget,
+       cycle.storage_budget_mb, cycle.write_budget, cycle.ticket_id,
        cycle.requested_by, cycle.requested_at, cycle.started_at, cycle.finished_at,
        cycle.next_delay_s, cycle.cost_s, cycle.error
   FROM honed.cycle
@@ -117,12 +117,20 @@ UPDATE honed.finding
    AND analysis_id IS DISTINCT FROM %(analysis_id)s;
 
 -- list_cycle_findings --
--- What the analysis of a cycle found, heaviest first.
+-- What the analysis of a cycle found, heaviest first; of a cycle for a ticket what that is about.
 SELECT finding.finding_id, finding.type, finding.subject, finding.title, finding.evidence,
        finding.weight
   FROM honed.finding
   JOIN honed.analysis ON analysis.analysis_id = finding.analysis_id
+  JOIN honed.cycle ON cycle.cycle_id = analysis.cycle_id
+  LEFT JOIN honed.ticket ON ticket.ticket_id = cycle.ticket_id
  WHERE analysis.cycle_id = %(cycle_id)s
+   AND (cycle.ticket_id IS NULL
+        OR finding.evidence -> 'ticket_id' = to_jsonb(cycle.ticket_id)
+        OR ticket.subject = finding.type || ': ' || finding.subject
+        OR (finding.type = 'failing_test'
+            AND ticket.source = 'test'
+            AND ticket.evidence -> 'failures' -> 'tests' ? finding.subject))
  ORDER BY finding.weight DESC, finding.finding_id;
 
 -- get_analysis --
@@ -152,12 +160,14 @@ SELECT count(*) AS changes
    AND state <> 'expired';
 
 -- changing_now --
--- Another improvement of the target that is being applied or watched.
+-- Another improvement of the target that is being applied or watched; where people have to let it
+-- in first, its watch holds up nothing.
 SELECT improvement_id
   FROM honed.improvement
  WHERE target_id = %(target_id)s
    AND improvement_id <> %(improvement_id)s
-   AND state IN ('applying', 'watching')
+   AND (state = 'applying'
+        OR state = 'watching' AND kind <> ALL (%(waiting_for_people)s::text[]))
  ORDER BY improvement_id
  LIMIT 1;
 
@@ -376,7 +386,8 @@ SELECT honed.run_cycle(
          target_area => %(target_area)s::text,
          lookback => %(lookback)s::interval,
          storage_budget_mb => %(storage_budget_mb)s::integer,
-         write_budget => %(write_budget)s::double precision
+         write_budget => %(write_budget)s::double precision,
+         ticket_id => %(ticket_id)s::bigint
        ) AS cycle_id;
 
 -- stop --

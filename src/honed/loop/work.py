@@ -39,6 +39,11 @@ class Work:
         """The improvement's row."""
         return self.improvement.improvement_id
 
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people let it in, however long that takes them."""
+        return self.improvement.kind in self.parts.waiting_for_people
+
     def kind(self) -> AnyKind:
         """Return the kind that made the claim.
 
@@ -117,6 +122,8 @@ class Work:
             also(conn)
             follow(conn, self.improvement, move.to)
             fence = self.context.fence
+            if move.to is State.WATCHING and self.is_for_people:
+                wake_next(conn, self.improvement.target_id)
             after = transition(conn, self.parts.signer, self.improvement_id, move, fence=fence)
             fence.finish(conn)
         return after
