@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from honed.core.canonical import Json
+from honed.core.canonical import Json, digest
 from honed.core.change import CodeChange, Purpose
 from honed.core.finding import Finding
 from honed.core.gate import Examination, GateResult
@@ -133,6 +133,7 @@ class CodeKind(Kind[RepositoryTarget]):
             root_cause=hypothesis.subject,
             title=evidence.title,
             body=body(evidence),
+            claim=digest(hypothesis.to_json()),
         )
         return [publish_step(target.clone(), publication)]
 
