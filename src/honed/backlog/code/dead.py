@@ -1,25 +1,18 @@
 """Code that nothing uses, as far as vulture and ruff can see."""
 
-import importlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from honed.backlog.code.repository import Module, Repository, files_below
+from honed.backlog.code.repository import Module, Repository
 from honed.backlog.code.trouble import Deadline, Trouble
 from honed.backlog.draft import Facts
-from honed.errors import MissingExtra
+from honed.repair.refactor.files import files_below, words_beside
+from honed.repair.refactor.linters import vulture
 
 #: What vulture is believed of: it guesses at attributes and variables.
 _BELIEVED: Final = frozenset({"function", "class", "unreachable_code"})
-#: Other files that may name code: entry points, settings, templates, manuals.
-_SUFFIXES: Final = frozenset(
-    {".cfg", ".html", ".ini", ".j2", ".json", ".md", ".rst", ".toml", ".txt", ".yaml", ".yml"}
-)
-_LARGEST_BYTES: Final = 1_000_000
-_WORD: Final = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,8 @@ def dead_code(
         SourceFailed: there was not enough time.
     """
     dead = _unused_code(repository, deadline)
-    mentioned = _mentioned(repository.folder, deadline) if dead else frozenset()
+    beside = deadline.over(files_below(repository.folder)) if dead else ()
+    mentioned = words_beside(beside)
     troubles = []
     for module in repository.modules:
         names = [each for each in dead.get(module.path, ()) if each.name not in mentioned]
@@ -64,24 +58,16 @@ def dead_code(
 
 
 def _unused_code(repository: Repository, deadline: Deadline) -> dict[str, list[_Dead]]:
-    vulture = _vulture().Vulture(ignore_decorators=["@*"])
+    asked = vulture()
     for module in repository.modules:
         deadline.left_s()
-        vulture.scan(module.text, filename=Path(module.path))
+        asked.scan(module.text, filename=Path(module.path))
     found: dict[str, list[_Dead]] = {}
-    for item in vulture.get_unused_code(min_confidence=60):
+    for item in asked.get_unused_code(min_confidence=60):
         if _is_believed(item.typ, item.name):
             each = _Dead(item.name, item.message, item.first_lineno, item.size, item.confidence)
             found.setdefault(item.filename.as_posix(), []).append(each)
     return found
-
-
-def _vulture() -> Any:  # noqa: ANN401 - it ships no types
-    try:
-        return importlib.import_module("vulture")
-    except ImportError as error:
-        msg = "vulture is not installed, with which dead code is found"
-        raise MissingExtra(msg, hint="install it: pip install 'honed[code]'") from error
 
 
 def _is_believed(sort: str, name: str) -> bool:
@@ -89,17 +75,6 @@ def _is_believed(sort: str, name: str) -> bool:
     if name.startswith("__") and name.endswith("__"):
         return False
     return sort in _BELIEVED or (sort == "method" and name.startswith("_"))
-
-
-def _mentioned(folder: Path, deadline: Deadline) -> frozenset[str]:
-    """Return every word of the files beside the modules that may name code."""
-    words: set[str] = set()
-    for path in files_below(folder):
-        deadline.left_s()
-        if path.suffix not in _SUFFIXES or path.stat().st_size > _LARGEST_BYTES:
-            continue
-        words.update(_WORD.findall(path.read_text(encoding="utf-8", errors="replace")))
-    return frozenset(words)
 
 
 def _trouble(module: Module, dead: Sequence[_Dead], said: Sequence[str]) -> Trouble:

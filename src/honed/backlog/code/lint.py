@@ -2,9 +2,7 @@
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any, Final
 from honed.backlog.code.repository import Function, Module, Repository
 from honed.backlog.code.trouble import Deadline, Trouble
 from honed.backlog.draft import Facts
-from honed.errors import MissingExtra, SourceFailed
+from honed.errors import SourceFailed
+from honed.repair.refactor.linters import ruff
 
 #: McCabe's number, returns, branches, arguments and statements of one function.
 _COMPLEX: Final = ("C901", "PLR0911", "PLR0912", "PLR0913", "PLR0915")
@@ -43,7 +42,7 @@ def complaints(repository: Repository, deadline: Deadline) -> list[Complaint]:
         SourceFailed: it failed, or took too long.
     """
     arguments = [
-        _program(), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format=json",
+        ruff(), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format=json",
         f"--select={','.join((*_COMPLEX, *_UNUSED))}",
         # What a package imports it may offer.
         "--per-file-ignores=__init__.py:F401", "--", ".",
@@ -134,15 +133,6 @@ def _function_at(module: Module, line: int) -> tuple[str, Function] | None:
         if function.lineno <= line <= (function.end_lineno or function.lineno):
             return name, function
     return None
-
-
-def _program() -> str:
-    beside = Path(sys.executable).with_name("ruff")
-    found = str(beside) if beside.exists() else shutil.which("ruff")
-    if found is None:
-        msg = "ruff is not installed, with which code is analysed"
-        raise MissingExtra(msg, hint="install it: pip install 'honed[code]'")
-    return found
 
 
 def _complaint(said: Mapping[str, Any], folder: Path) -> Complaint:

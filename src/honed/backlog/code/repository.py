@@ -1,7 +1,6 @@
 """The modules of a repository as text and tree; nothing of it is run."""
 
 import ast
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +9,8 @@ from typing import Final
 
 from honed.backlog.code.trouble import Deadline
 from honed.errors import SourceFailed
+from honed.repair.refactor.files import files_below
 
-#: Folders that hold what others wrote, or what was made.
-_FOREIGN: Final = frozenset(
-    {"__pycache__", "build", "dist", "node_modules", "site-packages", "vendor", "venv"}
-)
 #: Largest module that is read, and most of them: a repository shall not take all memory.
 _LARGEST_BYTES: Final = 1_000_000
 _MOST_MODULES: Final = 5_000
@@ -87,17 +83,6 @@ def read_repository(folder: Path, deadline: Deadline) -> Repository:
         else:
             modules.append(module)
     return Repository(whole, tuple(modules), tuple(skipped))
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files of a repository, without hidden, made and foreign folders, nor links."""
-    for here, folders, files in os.walk(folder):
-        if "pyvenv.cfg" in files:
-            folders.clear()
-            continue
-        folders[:] = [each for each in folders if each[0] != "." and each not in _FOREIGN]
-        paths = (Path(here, file) for file in files)
-        yield from (path for path in paths if not path.is_symlink())
 
 
 def _read(path: Path, folder: Path, packages: set[Path]) -> Module | None:

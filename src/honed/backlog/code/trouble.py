@@ -1,12 +1,15 @@
 """What an analysis of a repository says, and how long it may take to say it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from honed.backlog.draft import Facts
 from honed.core.canonical import Json
 from honed.errors import SourceFailed
+
+EachT = TypeVar("EachT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class Deadline:
         if left_s <= 0:
             raise self.passed()
         return left_s
+
+    def over(self, several: Iterable[EachT]) -> Iterator[EachT]:
+        """Yield each of several, as long as there is time.
+
+        Raises:
+            SourceFailed: there is none left.
+        """
+        for each in several:
+            self.left_s()
+            yield each
 
     def passed(self) -> SourceFailed:
         """Return the error that says that it took too long."""

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from honed.errors import MissingExtra, RepairFailed
 
@@ -35,7 +35,7 @@ def fixed(path: str, text: str, rules: Sequence[str], timeout_s: float = 20.0) -
         RepairFailed: it failed, or took too long.
     """
     arguments = [
-        _ruff(), "check", "--isolated", "--no-cache", "--fix-only", "--no-unsafe-fixes", "--quiet",
+        ruff(), "check", "--isolated", "--no-cache", "--fix-only", "--no-unsafe-fixes", "--quiet",
         "--target-version=py311", f"--select={','.join(rules)}", f"--stdin-filename={path}", "-",
     ]  # fmt: skip
     try:
@@ -58,22 +58,36 @@ def unused(texts: Iterable[tuple[str, str]]) -> list[Unused]:
     Raises:
         MissingExtra: vulture is not installed.
     """
-    try:
-        vulture = importlib.import_module("vulture").Vulture(ignore_decorators=["@*"])
-    except ImportError as error:
-        msg = "vulture is not installed, with which dead code is found"
-        raise MissingExtra(msg, hint=_HINT) from error
+    asked = vulture()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for path, text in texts:
-            vulture.scan(text, filename=Path(path))
+            asked.scan(text, filename=Path(path))
     return [
         Unused(item.filename.as_posix(), item.typ, item.name, item.first_lineno, item.confidence)
-        for item in vulture.get_unused_code(min_confidence=60)
+        for item in asked.get_unused_code(min_confidence=60)
     ]
 
 
-def _ruff() -> str:
+def vulture() -> Any:  # noqa: ANN401 - it ships no types
+    """Return a new ``Vulture``, which leaves alone what is decorated: a framework may call it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module("vulture").Vulture(ignore_decorators=["@*"])
+    except ImportError as error:
+        msg = "vulture is not installed, with which dead code is found"
+        raise MissingExtra(msg, hint=_HINT) from error
+
+
+def ruff() -> str:
+    """Return the program, that beside our Python first.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
     beside = Path(sys.executable).with_name("ruff")
     found = str(beside) if beside.exists() else shutil.which("ruff")
     if found is None:
