@@ -15,6 +15,7 @@ STALE_STATISTICS = FindingType("stale_statistics")
 MISESTIMATE = FindingType("misestimate")
 INVALID_INDEX = FindingType("invalid_index")
 FAILING_TEST = FindingType("failing_test")
+EXCEPTION = FindingType("exception")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class FixFailingTest(CodeKind):
             (cause, tests)
             for cause, tests in _by_cause(known.values())
             if not target.withheld(cause, "0" * 64)
+            and not target.searches.was_made(self.name, cause, commit)
         ]
         if not causes:
             return
@@ -78,8 +79,11 @@ class FixFailingTest(CodeKind):
             left = set(known)
             for cause, tests in causes[:_SEARCHES]:
                 failing = tuple(test for test in tests if test in left)
-                change = search.change(failing) if failing else None
-                if change is None:
+                if not failing:
+                    continue
+                change = search.change(failing)
+                if isinstance(change, str):
+                    target.searches.remember(self.name, cause, commit, change)
                     continue
                 claim = self.claim(_claimed(cause, change, known), target)
                 if claim is not None:
@@ -96,8 +100,8 @@ class _Search:
     #: All that fails there, by test.
     known: Mapping[str, Finding]
 
-    def change(self, failing: tuple[str, ...]) -> CodeChange | None:
-        """Return a change after which ``failing`` passes, with all that it repairs; None: none."""
+    def change(self, failing: tuple[str, ...]) -> CodeChange | str:
+        """Return a change that repairs ``failing``, with all it repairs; or why there is none."""
         bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
         trouble = Trouble(
             self.tree.root,
@@ -106,15 +110,16 @@ class _Search:
             messages={test: _message(self.known[test]) for test in failing},
         )
         try:
-            found = mend(trouble, bench, installed_gates(reading=True)).change
-        except RepairFailed:
-            return None
+            mended = mend(trouble, bench, installed_gates(reading=True))
+        except RepairFailed as error:
+            return f"no change was looked for: {error}"
+        found = mended.change
         if found is None:
-            return None
+            return f"no change repairs it: {mended.why_none}"
         judge = CodeJudge.of(self.tree.root, found, self.target.court)
         passed = judge.patched.run_tests(sorted(self.known)).passed
         repairs = tuple(sorted(self.known.keys() & passed))
-        return replace(found, repairs=repairs) if repairs else None
+        return replace(found, repairs=repairs) if repairs else "what was found repairs nothing"
 
 
 def _claimed(cause: str, change: CodeChange, known: Mapping[str, Finding]) -> Claimed:

@@ -100,7 +100,7 @@ def cycle(  # noqa: PLR0913 - one argument an option
         if apply_ and policy.autonomy is Autonomy.OBSERVE:
             click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
         report = app.run_cycle(target or _only_target(app), options)
-    _report(invocation, report)
+    report_cycle(invocation, report)
 
 
 def _only_target(app: App) -> str:
@@ -114,7 +114,13 @@ def _only_target(app: App) -> str:
     return names[0]
 
 
-def _report(invocation: Invocation, report: CycleReport) -> None:
+def report_cycle(invocation: Invocation, report: CycleReport) -> None:
+    """Print what came of one turn.
+
+    Raises:
+        HonedError: it failed.
+        Interrupted: it was left before its end.
+    """
     cycle_id, phase = report.cycle.cycle_id, report.cycle.phase
     if invocation.as_json:
         print_json(report)

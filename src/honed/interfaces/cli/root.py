@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "doctor": Place("doctor:doctor", "Check everything that honed needs, and say what to do."),
     "finding": Place("finding:finding", "Show what honed has seen that could be better."),
+    "fix": Place("fix:fix", "Settle one ticket now: reproduce, repair, prove, propose."),
     "forge": Place(
         "forge:forge", "Show changes of code that wait for a review, and merge or close them."
     ),

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from honed.config import Settings
 from honed.core.canonical import Json
+from honed.core.fault import Fault
 from honed.core.finding import FAILING_TEST, Finding
 from honed.core.forge import Proposal
 from honed.core.step import Step
@@ -21,9 +22,11 @@ from honed.targets.registry import TargetRecord
 from honed.targets.repository import changes
 from honed.targets.repository.change import NewChange, Wanted
 from honed.targets.repository.clone import Clone
+from honed.targets.repository.exceptions import exceptions, samples
 from honed.targets.repository.forges import limits_of
 from honed.targets.repository.judge import Court
 from honed.targets.repository.proposer import Bench
+from honed.targets.repository.searches import Searches
 from honed.targets.repository.source import Source
 from honed.targets.repository.suites import QUERIES, SuiteRun, suite_run
 from honed.targets.repository.worktree import Worktree
@@ -126,6 +129,11 @@ class RepositoryTarget:
         """
         return Bench(self.court, budget, self._settings, self.clone(), self._store)
 
+    @property
+    def searches(self) -> Searches:
+        """What was searched in vain, so that it is not searched again."""
+        return Searches(self._store, self.target_id, self._settings.llm_provider.value)
+
     def close(self) -> None:
         """Do nothing: nothing stays open."""
 
@@ -201,13 +209,14 @@ class RepositoryTarget:
         """Do nothing: a repository runs nothing."""
 
     def observe(self, lookback: timedelta) -> Observation:
-        """Return the tests that fail on the branch's newest commit, whenever they began to.
+        """Return what fails: tests on the branch's newest commit, and what services raised.
+
+        Tests count whenever they began to fail, exceptions where one came in ``lookback``.
 
         Raises:
             EvaluatorFailed: the tests do not come to their end.
             SandboxMissing: there is no sandbox, so nothing is run.
         """
-        del lookback
         commit = self.shape().commit
         run = suite_run(self._source, self._store, commit)
         branch = self.branch()
@@ -219,7 +228,13 @@ class RepositoryTarget:
             "testsFlaky": list(run.flaky),
             "cpuSeconds": run.cpu_s,
         }
-        return Observation(tuple(_findings(run, branch, commit)), record)
+        raised = list(exceptions(self._record, self._store, lookback, commit))
+        record["exceptions"] = len(raised)
+        return Observation((*_findings(run, branch, commit), *raised), record)
+
+    def raised(self, finding: Finding) -> tuple[Fault, ...]:
+        """Return exceptions as they were captured, for a finding of ``observe``."""
+        return samples(self._store, str(finding.evidence["project"]), finding.subject)
 
     def intervals(
         self, *, since: datetime | None = None, until: datetime | None = None

@@ -1,0 +1,101 @@
+"""`honed fix`: settle one ticket now, in the foreground."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from honed.backlog.store import get
+from honed.backlog.ticket import Ticket
+from honed.core.verdict import State
+from honed.errors import ConfigurationError
+from honed.interfaces.cli.cycle import report_cycle
+from honed.interfaces.cli.root import Invocation
+from honed.interfaces.cli.telling import narrated, tell_policy
+from honed.loop.cycle import Options
+from honed.storage.db import Database
+from honed.targets.repository.exceptions import repositories_of
+from honed.targets.repository.searches import Search
+from honed.targets.repository.target import RepositoryTarget
+from honed.wiring import App, open_app
+
+
+@click.command()
+@click.option(
+    "--ticket",
+    "ticket_id",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="ID",
+    help="The ticket; `honed ticket list` shows them.",
+)
+@click.option("--dry-run", is_flag=True, help="Prove a change, and propose it to nobody.")
+@click.option("--again", is_flag=True, help="Search although the same was searched in vain.")
+@click.pass_obj
+def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -> None:
+    """Take one turn of the loop for one ticket, and tell it live.
+
+    It is what the daemon does by itself, for this trouble alone: reproduce it in a test, look for a
+    change, let every gate look at it, and, as far as the policy allows, propose it. Exit code 1:
+    nothing was found, or a gate does not let it pass.
+    """
+    settings = invocation.settings()
+    with (
+        narrated(to_error=invocation.as_json, debug=False) as on_event,
+        open_app(settings, on_event=on_event) as app,
+    ):
+        with app.parts.store.transaction() as conn:
+            ticket = get(conn, ticket_id)
+        target = _target(app.parts.store, ticket)
+        tell_policy(app.policy(), settings)
+        if again:
+            _forget(app, target)
+        report = app.run_cycle(target, _options(ticket, Options.of(settings), dry_run=dry_run))
+        vain = [] if report.improvements else _vain(app, target, ticket)
+    report_cycle(invocation, report)
+    for each in vain:
+        click.echo(f"{each.kind} searched in vain: {each.reason}", err=True)
+    if vain:
+        click.echo("it is not searched again on this commit without --again", err=True)
+    lost = {State.REFUTED, State.INCONCLUSIVE, State.FAILED}
+    if all(each.state in lost for each in report.improvements):
+        raise SystemExit(1)
+
+
+def _options(ticket: Ticket, usual: Options, *, dry_run: bool) -> Options:
+    """Return the options of a turn for one ticket; it looks as far back as the ticket is old."""
+    age = ticket.updated_at - min(ticket.last_seen_at, ticket.updated_at)
+    lookback = max(usual.lookback, age + usual.lookback)
+    return replace(usual, dry_run=dry_run, lookback=lookback, ticket_id=ticket.ticket_id)
+
+
+def _target(store: Database, ticket: Ticket) -> str:
+    """Return the name of the target that a ticket is about.
+
+    Raises:
+        ConfigurationError: it is about none, or about several.
+    """
+    if ticket.target:
+        return ticket.target
+    found = repositories_of(store, ticket.project) if ticket.project else ()
+    if len(found) == 1:
+        return found[0]
+    about = f"the project {ticket.project}" if ticket.project else "no target"
+    msg = f"ticket {ticket.ticket_id} is about {about}, which {len(found)} repositories belong to"
+    hint = "honed target add NAME --sort repository --project PROJECT says whose exceptions are its"
+    raise ConfigurationError(msg, hint=f"`{hint}`")
+
+
+def _forget(app: App, target: str) -> None:
+    opened = app.target(target)
+    if isinstance(opened, RepositoryTarget):
+        opened.searches.forget()
+
+
+def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
+    """Return what was searched in vain for this ticket on the newest commit."""
+    opened = app.target(target)
+    if not isinstance(opened, RepositoryTarget):
+        return []
+    searches = opened.searches.on(opened.shape().commit)
+    return [each for each in searches if ticket.subject in each.cause] or searches[:1]

@@ -1,0 +1,176 @@
+"""Repairs code that raised an exception in a running service, and proposes the repair to people.
+
+## What it does
+
+It takes the exceptions that services reported, calls the function again with the variables as they
+were captured, which gives a test that fails, and looks for a change after which it passes: an edit,
+the revert of the commit that brought the fault, or what a language model says where one is
+configured. Carried out, it is a branch with one commit, the repair with its test, and a request for
+review; the branch itself is never written to.
+
+## Why it helps
+
+A test that fails is what takes longest to find in a fault of production. Each repair brings it
+along, so that the fault does not come back unseen.
+
+## Risk and rollback
+
+A change that passes all tests may still be wrong: so a person approves it, and a person reviews it.
+What the code refuses on purpose, by a ``raise`` of its own, is left to people. The undo closes the
+request and deletes its branch; where it is merged already, a revert is proposed, unless somebody
+has changed the same files since.
+
+## How it is measured
+
+By gates, in a sandbox: the test is red without it and green with it every time, no other test is
+lost, tests reach the lines that it touches, and nothing that passes as well answers an input
+differently. After the merge by whether the exception comes again.
+"""
+
+import ast
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from honed.core.fault import Fault, Frame
+from honed.core.finding import EXCEPTION, Finding, FindingType
+from honed.core.hypothesis import Hypothesis
+from honed.core.risk import Danger, Risk
+from honed.errors import RepairFailed
+from honed.repair.reproduce.reproduce import Reproduction, reproduce
+from honed.repair.suite import Budget
+from honed.targets.repository.code_kind import Claimed, CodeKind
+from honed.targets.repository.judge import Checkout
+from honed.targets.repository.mend import installed_gates, mend
+from honed.targets.repository.proposer import Trouble
+from honed.targets.repository.target import RepositoryTarget
+from honed.targets.repository.worktree import Worktree
+
+#: Faults of one cycle, and how long the search for one repair may take.
+_SEARCHES: Final = 5
+_SEARCH_S: Final = 60.0
+#: Events of one fault that are called again: their variables may differ.
+_SAMPLES: Final = 3
+_CAUSE_CHARACTERS: Final = 160
+_REFUSED: Final = (
+    "the code refuses this on purpose: whether it should, or who calls it should not ask, a person"
+    " knows"
+)
+
+
+class FixException(CodeKind):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "fix_exception"
+    risk: ClassVar[Risk] = Risk(level=5, danger=Danger.EXTERNAL)
+    wants: ClassVar[frozenset[FindingType]] = frozenset({EXCEPTION})
+
+    def propose(
+        self, findings: Sequence[Finding], target: RepositoryTarget
+    ) -> Iterator[Hypothesis]:
+        """Yield one claim for each exception that a change settles, the most frequent first."""
+        commit = target.shape().commit
+        wanted = [
+            each
+            for each in sorted(findings, key=lambda each: (-each.weight, each.subject))
+            if not target.withheld(_cause(each), "0" * 64)
+            and not target.searches.was_made(self.name, _cause(each), commit)
+        ]
+        if not wanted:
+            return
+        with target.files(commit) as tree:
+            for finding in wanted[:_SEARCHES]:
+                found = _Search(target, tree, finding).claimed()
+                claim = self.claim(found, target) if isinstance(found, Claimed) else None
+                if claim is not None:
+                    yield claim
+                else:
+                    why = found if isinstance(found, str) else "its change is open already"
+                    target.searches.remember(self.name, _cause(finding), commit, why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Looks for a change that settles one exception."""
+
+    target: RepositoryTarget
+    tree: Worktree
+    finding: Finding
+
+    def claimed(self) -> Claimed | str:
+        """Return what is claimed, or why nothing is."""
+        base = Checkout(self.tree.root, {}, self.target.court)
+        why = "no event of it was captured"
+        for fault in self.target.raised(self.finding)[:_SAMPLES]:
+            again = reproduce(fault, base)
+            if again.test_id:
+                return self._mended(fault, again)
+            why = f"it cannot be reproduced: {again.why_not}"
+        return why
+
+    def _mended(self, fault: Fault, again: Reproduction) -> Claimed | str:
+        test = again.test
+        trouble = Trouble(
+            self.tree.root,
+            self.tree.commit,
+            (again.test_id,),
+            added={test.path: test.after or ""} if test else {},
+            fault=fault,
+            messages={again.test_id: f"{fault.type}: {fault.message}"},
+        )
+        bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
+        try:
+            mended = mend(trouble, bench, installed_gates(reading=True))
+        except RepairFailed as error:
+            return f"no change was looked for: {error}"
+        if mended.change is None:
+            return f"no change settles it: {mended.why_none}"
+        change = mended.change
+        if not change.doubt and _is_refusal(fault, self.tree):
+            change = replace(change, doubt=_REFUSED)
+        evidence = self.finding.evidence
+        return Claimed(
+            _cause(self.finding),
+            change,
+            claim=f"a change of {change.files[0].path} settles {fault.type}",
+            priority=4,
+            # Its share of the events, with a little left so that nothing is left of nothing.
+            predicted_log_ratio=math.log1p(-0.99 * min(self.finding.weight, 1.0)),
+            findings=(self.finding,),
+            error=f"{fault.type}: {fault.message}",
+            trouble=f"Services raised this {evidence['count']} times: {evidence['title']}",
+            more={
+                "fingerprint": self.finding.subject,
+                "project": evidence["project"],
+                "ticket_id": evidence["ticket_id"],
+            },
+        )
+
+
+def _cause(finding: Finding) -> str:
+    """Return what is wrong, by the fault's fingerprint: the same on every commit."""
+    said = f"exception {finding.subject}: {finding.evidence.get('title', '')}"
+    return said[:_CAUSE_CHARACTERS]
+
+
+def _is_refusal(fault: Fault, tree: Worktree) -> bool:
+    """Return whether the application raised the exception itself, by a ``raise`` of its own."""
+    frame = next((each for each in reversed(fault.frames) if each.is_in_app), None)
+    if frame is None or frame is not fault.frames[-1]:
+        return False
+    return frame.code.lstrip().startswith("raise ") or _raises_at(frame, tree)
+
+
+def _raises_at(frame: Frame, tree: Worktree) -> bool:
+    place = tree.root / frame.file
+    if frame.code or frame.line <= 0 or ".." in place.parts or not place.is_file():
+        return False
+    try:
+        parsed = ast.parse(place.read_bytes())
+    except (SyntaxError, ValueError):
+        return False
+    return any(
+        isinstance(node, ast.Raise) and node.lineno <= frame.line <= (node.end_lineno or 0)
+        for node in ast.walk(parsed)
+    )

@@ -1,0 +1,91 @@
+"""Searches for a change that found nothing, so that they are not made again on the same commit."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from honed.storage.db import Database
+from honed.storage.queries import load_queries
+
+_QUERIES = load_queries("honed.targets.repository", "searches.sql")
+#: What searches: where one of these changes, the next search may find what the last did not.
+_ENGINE: Final = ("repair", "proposers", "llm/prompts")
+_SOURCES: Final = frozenset({".py", ".txt", ".toml"})
+_HONED: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that found nothing."""
+
+    kind: str
+    cause: str
+    #: In a sentence.
+    reason: str
+    searched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """What was searched in vain in one repository.
+
+    Args:
+        store: honed's own database, as the daemon.
+
+        target_id: the repository's target.
+
+        budget: what a search may cost, in words: with more, it may find more.
+    """
+
+    store: Database
+    target_id: int
+    budget: str
+
+    def was_made(self, kind: str, cause: str, commit: str) -> bool:
+        """Return whether a kind has searched for a change of a cause on this commit in vain."""
+        asked = self._about(kind, cause, commit)
+        with self.store.transaction() as conn:
+            return conn.execute(_QUERIES["find_search"], asked).fetchone() is not None
+
+    def remember(self, kind: str, cause: str, commit: str, reason: str) -> None:
+        """Remember that a search found nothing, and why."""
+        said = {**self._about(kind, cause, commit), "reason": reason}
+        with self.store.transaction() as conn:
+            conn.execute(_QUERIES["keep_search"], said)
+            conn.execute(_QUERIES["drop_searches"], {"target_id": self.target_id})
+
+    def on(self, commit: str) -> Sequence[Search]:
+        """Return what was searched in vain on a commit, the newest first."""
+        asked = {"target_id": self.target_id, "commit": commit}
+        with self.store.transaction() as conn:
+            return [Search(**row) for row in conn.execute(_QUERIES["list_searches"], asked)]
+
+    def forget(self) -> None:
+        """Let everything be searched again."""
+        with self.store.transaction() as conn:
+            conn.execute(_QUERIES["forget_searches"], {"target_id": self.target_id})
+
+    def _about(self, kind: str, cause: str, commit: str) -> dict[str, object]:
+        return {
+            "target_id": self.target_id,
+            "kind": kind,
+            "cause": cause,
+            "commit": commit,
+            "engine": f"{engine_digest()} {self.budget}",
+        }
+
+
+@cache
+def engine_digest() -> str:
+    """Return a digest of everything of honed's that searches."""
+    digest = hashlib.sha256()
+    for folder in _ENGINE:
+        for place in sorted((_HONED / folder).rglob("*")):
+            if place.suffix in _SOURCES:
+                name = place.relative_to(_HONED).as_posix()
+                digest.update(name.encode() + b"\0" + place.read_bytes())
+    return digest.hexdigest()[:16]
