@@ -53,7 +53,7 @@ create table honed.code_search (
 );
 create unique index code_search_idx
   on honed.code_search (target_id, kind, commit, md5(cause), md5(engine));
-grant select, insert, delete on honed.code_search to honed_daemon;
+grant select, insert, update, delete on honed.code_search to honed_daemon;
 
 -- The improvement that an attempt is; null: none, somebody tried by hand.
 alter table honed.ticket_attempt add column improvement_id bigint;
