@@ -182,6 +182,7 @@ def test_what_no_failing_test_ran_is_left_alone() -> None:
         ("return b.sort()", "return sorted(b)", "method_to_function"),
         ("return not a", "return a", "drop_sign"),
         ("return []", "return [b]", "fill_list"),
+        ("return []", "return [[]]", "fill_list"),
         ("a[b] = c[b]", "c[b] = c[b]", "assigned_element"),
         ("return (yield a)", "return (yield b)", "variable"),
     ],

@@ -2,11 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from honed.repair.behaviour import Compared, dearness, departure, separating
+from honed.repair.invariants import remainder, strangeness
 from honed.repair.suite import Question
 
 #: The share that the first cluster must have of what all clusters weigh together.
@@ -18,6 +19,9 @@ _OF_DEPARTURE: Final = 1.0
 #: So many times the lines of another patch that does the same is another order of cost.
 MOST_TIMES: Final = 3.0
 _OF_DEARNESS: Final = 1.5
+#: Where a call raised, to return a sort of thing that no other call returns, or to raise again.
+_OF_STRANGENESS: Final = 3.0
+_OF_REMAINDER: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,25 @@ class Decision:
     question: Question | None
 
 
-def decide(natural: Sequence[float], compared: Compared) -> Decision:
+def decide(natural: Sequence[float], compared: Compared, raised: Collection[str] = ()) -> Decision:
     """Return the candidates in order, and why the first should not be published, if so.
 
     Patches that behave the same support each other: a cluster weighs the sum of its patches'
     likelihoods, and the first patch is the most natural one of the heaviest cluster.
+
+    Args:
+        natural: by candidate the logarithm of how natural it is.
+
+        compared: what candidates do beyond the tests.
+
+        raised: names of the types of exceptions that failing tests end with.
     """
     scores = [
         score
         - _OF_DEPARTURE * departure(own, compared.base)
         - _OF_DEARNESS * max(0.0, math.log(dearness(own, compared.answers) / MOST_TIMES))
+        - _OF_STRANGENESS * strangeness(own, compared)
+        - _OF_REMAINDER * remainder(own, compared.base, raised)
         for score, own in zip(natural, compared.answers, strict=True)
     ]
     weights: dict[int, float] = defaultdict(float)

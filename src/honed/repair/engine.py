@@ -99,7 +99,7 @@ def _ranked(
     until = found.started + found.budget.seconds
     compared = compare(found.workers, plausible, probes(found.base.spectrum, seed), until)
     natural = natural[: len(compared.answers)]
-    decision = decide(natural, compared)
+    decision = decide(natural, compared, raised=_raised(found.base))
 
     def patch(number: int) -> Patch:
         candidate: Candidate = plausible[number]
@@ -117,6 +117,11 @@ def _ranked(
 
     patches = tuple(map(patch, decision.order))
     return Outcome(patches, decision.abstained, decision.question, examined)
+
+
+def _raised(base: Base) -> frozenset[str]:
+    """Return the names of the types of exceptions that failing tests end with."""
+    return frozenset(error.partition(":")[0] for error, _ in base.errors.values())
 
 
 def _examined(found: Search, seconds: float) -> dict[str, float]:

@@ -16,6 +16,8 @@ from honed.repair.workers import Workers
 _BATCH: Final = 24
 #: Candidates that run out of time once are tried again at the end, with more of it.
 _FIRST_SCALE: Final = 0.3
+#: A test has so many times what it took, however little may be used at first.
+_LEAST_TIMES: Final = 2.0
 #: Enough patches to choose from.
 MOST_PLAUSIBLE: Final = 120
 _MOST_PARTIAL: Final = 30
@@ -34,7 +36,8 @@ class Search:
     plausible: list[Candidate] = field(default_factory=list)
     #: What let some failing tests pass, with how many.
     partial: list[tuple[int, Candidate]] = field(default_factory=list)
-    late: list[Candidate] = field(default_factory=list)
+    #: What ran out of time, with how many failing tests it had let pass until then.
+    late: list[tuple[int, Candidate]] = field(default_factory=list)
     tried: int = 0
     first_s: float | None = None
     #: Whether everything was tried that was to be.
@@ -74,13 +77,17 @@ class Search:
             yield batch
 
     def _request(self, batch: list[Candidate], scale: float) -> dict[str, Any]:
+        limits, took = self.base.limits, self.base.took
         return {
             "do": "try",
             "candidates": [each.asked() for each in batch],
             "failing": self.base.failing,
             "passing": self.base.passing,
-            "limits": self.base.limits,
-            "scale": scale,
+            "limits": limits,
+            "soon": {
+                key: max(limit_s * scale, min(limit_s, took[key] * _LEAST_TIMES))
+                for key, limit_s in limits.items()
+            },
         }
 
     def _take(self, batch: list[Candidate], future: Future[dict[str, Any]], scale: float) -> None:
@@ -92,7 +99,7 @@ class Search:
                 self.plausible.append(candidate)
                 self.first_s = self.first_s or time.monotonic() - self.started
             elif result["ended"] == "timeout" and scale < 1.0:
-                self.late.append(candidate)
+                self.late.append((len(result["flipped"]), candidate))
             elif progress := self._progress(result):
                 self.partial.append((progress, candidate))
 
@@ -162,7 +169,8 @@ def search(
 
     found.run(_kept(candidates, kept), until(_ONE_EDIT), _FIRST_SCALE)
     found.run(conditions(until(_CONDITIONS)), until(_CONDITIONS + 0.02))
-    found.run(found.late, until(_LATE))
+    late = sorted(found.late, key=lambda each: (-each[0], -each[1].promise, each[1].edits))
+    found.run((each for _, each in late), until(_LATE))
     if not found.plausible:
         # One of them may have failed by what another left behind in the process that they shared.
         found.run(kept, until(_APART), _FIRST_SCALE, is_apart=True)

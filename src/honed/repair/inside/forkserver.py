@@ -2,8 +2,8 @@
 
 Requests and answers are objects of JSON, one a line; ``do`` names the request:
 
-- ``base``: run every test alone; those that fail also assertion by assertion.
-- ``split``: makes tests of the assertions of tests, as ``base`` does.
+- ``base``: run tests, each alone.
+- ``split``: make tests of the assertions of tests.
 - ``trace``: which lines tests run, with the types of locals and calls (see ``spectrum``).
 - ``try``: whether candidates pass, failing tests first.
 - ``call``: what a function returns on inputs, as it is and with candidates (see ``behaviour``).
@@ -30,13 +30,16 @@ from .verdicts import by_number, judged
 
 #: Tests that fail on the base and are run whatever the first ones say, to see half a repair.
 MOST_FAILING = 8
+#: A test that may take longer is run only where those before it pass.
+LONG_S = 0.5
 
 #: So many tests tell whether candidates have spoilt the process that they share.
 MOST_CANARIES = 12
 
-#: Most tests have ended after this CPU time; those that have not are given all that they may use.
-SOON_S = 0.5
-MOST_ENDLESS = 1
+#: Where so many tests are out of time, the others get so many times the slowest that passes.
+MOST_LATE = 4
+TIMES = 20.0
+LEAST_S = 0.1
 
 #: More than the CPU time of a test that a busy machine may need of the wall's.
 WALL_FACTOR = 6
@@ -129,20 +132,17 @@ class Server:
             _say(self._answers, answer or self._does[request["do"]](request))
 
     def _base(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run every test once, each in a process of its own; slow ones twice."""
-        limit_s = request["timeout_s"]
-        soon_s = min(limit_s, SOON_S)
-        self._cases = {key: case for key, case in self._cases.items() if case.code is None}
-        ended = [self._alone(key, soon_s) for key in self._cases]
-        endless = 0
-        for number, each in enumerate(ended):
-            # Where one never ends, so will the others: they are not waited for.
-            if each["outcome"] == "timeout" and soon_s < limit_s and endless < MOST_ENDLESS:
-                ended[number] = self._alone(each["key"], limit_s)
-                endless += ended[number]["outcome"] == "timeout"
-        for each in [each for each in ended if each["outcome"] not in ("passed", "skipped")]:
-            parts = self._split({"tests": [each["key"]]})["tests"]
-            ended += [{**self._alone(key, soon_s), "of": each["key"]} for key in parts]
+        """Run tests once, each in a process of its own."""
+        ended: list[dict[str, Any]] = []
+        late, slowest_s = 0, 0.0
+        for key in request["tests"]:
+            limit_s = request["timeout_s"]
+            if late >= MOST_LATE:
+                limit_s = min(limit_s, max(LEAST_S, slowest_s * TIMES))
+            ended.append(self._alone(key, limit_s))
+            late += ended[-1]["outcome"] == "timeout"
+            if ended[-1]["outcome"] == "passed":
+                slowest_s = max(slowest_s, ended[-1]["cpu_s"])
         return {"tests": ended}
 
     def _split(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -292,18 +292,23 @@ class Server:
     def _judge(self, request: dict[str, Any], say: Say) -> None:
         """Run failing tests, and if they pass now the passing ones until one fails."""
         failing, passing = request["failing"], request["passing"]
-        scale = request.get("scale", 1.0)
-        limits = {key: limit_s * scale for key, limit_s in request["limits"].items()}
-        first, rest = failing[:MOST_FAILING], [*failing[MOST_FAILING:], *passing]
+        limits = _soon(request)
+        # To see how much of a failing repair is right is not worth a long test.
+        first = [key for key in failing[:MOST_FAILING] if limits[key] <= LONG_S] or failing[:1]
+        rest = [key for key in (*failing, *passing) if key not in first]
         if self._run(first, limits, say):
             self._run(rest, limits, say, stops=True)
 
     @staticmethod
     def _wall_s(request: dict[str, Any]) -> float:
-        """Return how long a candidate may take: a few tests at their limits, not all of them."""
-        limits = request["limits"].values()
+        """Return how long a candidate may take: all tests as usual, a few of them at their limits.
+
+        A limit is so many times what the test takes.
+        """
+        usual_s = sum(request["limits"].values()) / TIMES
+        limits = _soon(request).values()
         most_s = min(sum(limits), 3 * max(limits, default=1.0))
-        return float(most_s * request.get("scale", 1.0) * WALL_FACTOR + WALL_S)
+        return float((usual_s + most_s) * WALL_FACTOR + WALL_S)
 
     def changes(self, edits: dict[str, Any]) -> list[Change]:
         """Return the compiled changes of a candidate, by file."""
@@ -372,6 +377,12 @@ def _served(texts: dict[str, bytes]) -> Iterator[None]:
         yield
     finally:
         loader.get_code = on_disk  # type: ignore[method-assign]
+
+
+def _soon(request: dict[str, Any]) -> dict[str, float]:
+    """Return the CPU time that tests may use for now."""
+    limits: dict[str, float] = request.get("soon", request["limits"])
+    return limits
 
 
 def _say(answers: TextIO, each: dict[str, Any]) -> None:

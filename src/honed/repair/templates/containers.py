@@ -139,10 +139,13 @@ def enlist(site: Site, node: ast.expr) -> Drafts:
 
 @template(ast.List)
 def fill_list(site: Site, node: ast.List) -> Drafts:
-    """Put a local into a list that is empty."""
+    """Put a local, or something empty, into a list that is empty."""
     if is_read(node) and not node.elts:
         for name in site.names:
             yield site.replace(node, f"[{name}]")
+        # Where results are lists of things, that of nothing is one result with nothing in it.
+        for text in ("[]", "''", "()", "0"):
+            yield site.replace(node, f"[{text}]", 0.4)
 
 
 @template(ast.ListComp, ast.GeneratorExp, ast.SetComp)
