@@ -18,13 +18,12 @@ As the share of touched lines that can run, and did; the setting ``test_coverage
 enough (0.8 in the seed's configuration).
 """
 
-from collections.abc import Iterator
-from types import CodeType
 from typing import ClassVar
 
 from honed.core.canonical import Json
-from honed.core.change import CodeChange, FileChange
+from honed.core.change import CodeChange
 from honed.core.gate import Gate, GateResult, Judge, Thresholds, whole_run
+from honed.repair.refactor.reach import runnable
 
 
 class TestCoverage(Gate):
@@ -38,7 +37,10 @@ class TestCoverage(Gate):
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether tests reach enough of what is touched."""
         run = whole_run(judge.patched, lines=True)
-        touched = {file.path: runnable(file) for file in change.python_files()}
+        touched = {
+            file.path: file.touched & runnable(file.path, file.after or "")
+            for file in change.python_files()
+        }
         missed = {
             path: sorted(lines - run.lines.get(path, frozenset()))
             for path, lines in touched.items()
@@ -57,17 +59,3 @@ class TestCoverage(Gate):
         if share < thresholds.test_coverage:
             return self.fails(f"{words}, and {thresholds.test_coverage:.0%} are wanted", **evidence)
         return self.passes(words, **evidence)
-
-
-def runnable(file: FileChange) -> frozenset[int]:
-    """Return the touched lines of a file in which something can run."""
-    code = compile(file.after or "", file.path, "exec", dont_inherit=True)
-    lines = {line for each in _codes(code) for _, _, line in each.co_lines() if line}
-    return file.touched & lines
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from honed.core.change import FileChange
 from honed.repair.refactor.dead import without_dead_code
 from honed.repair.refactor.package import Package
-from honed.repair.refactor.propose import refactors
+from honed.repair.refactor.propose import faster, shrinkage, simpler
 from honed.repair.refactor.refactor import Proof, Refactor
 from honed.repair.refactor.tidy import tidied
 
@@ -158,7 +159,8 @@ STATEMENTS = st.sampled_from(
 @given(st.lists(STATEMENTS, min_size=1, max_size=8), st.integers(-2, 5))
 def test_every_change_does_the_same(statements: list[str], value: int) -> None:
     text = f"import json\n\n\ndef work(n):\n{textwrap.indent(chr(10).join(statements), '    ')}\n"
-    for change in refactors(Package({"p/a.py": text})):
+    package = Package({"p/a.py": text})
+    for change in (*simpler(package), *faster(package)):
         assert outcome(change.files[0].after or "", value) == outcome(text, value)
 
 
@@ -181,5 +183,17 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_files_raise_nothing(text: str) -> None:
-    for change in refactors(Package({"a.py": text, "b.py": "import a\n"})):
+    package = Package({"a.py": text, "b.py": "import a\n"})
+    for change in (*simpler(package), *faster(package)):
         assert change.files[0].diff
+
+
+def test_what_is_simpler_is_smaller_and_the_surest_is_first() -> None:
+    text = "import json\n\n\ndef work(n):\n    return f'a'\n    print(n)\n"
+    changes = simpler(Package({"p/a.py": text}))
+    assert [each.rule for each in changes] == ["unreachable", "unused_names", "clutter"]
+    sizes = [shrinkage(each.files) for each in changes]
+    assert all(-1 < size < 0 for size in sizes)
+    # Nothing is simpler for a semicolon less, or for another line.
+    assert simpler(Package({"p/a.py": "x = 1;\n"})) == []
+    assert shrinkage([FileChange("a.py", "x = [1,\n 2]\n", "x = [1, 2]  # two\n")]) == 0
