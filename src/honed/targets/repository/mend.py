@@ -36,6 +36,15 @@ class Attempt:
         """Whether every gate that was asked let it pass."""
         return bool(self.results) and all(each.passed for each in self.results)
 
+    @property
+    def words(self) -> str:
+        """What came of it, in a sentence."""
+        if self.change is None:
+            return self.proposed.why_none
+        last = self.results[-1] if self.results else None
+        said = "no gate has looked at it" if last is None else f"{last.gate}: {last.reason}"
+        return "every gate lets it pass" if self.is_sound else f"stopped by {said}"
+
     def to_json(self) -> dict[str, Json]:
         """Return it as plain JSON."""
         found = self.proposed.examined.items()
@@ -128,7 +137,8 @@ def mend(
     asked = proposers if proposers is not None else installed_proposers()
     attempts: list[Attempt] = []
     for proposer in sorted(asked.values(), key=lambda each: (each.order, each.name)):
-        for attempt in _attempts(proposer, named, bench, gates):
+        tried = {each.proposer: each.words for each in attempts}
+        for attempt in _attempts(proposer, replace(named, tried=tried), bench, gates):
             attempts.append(attempt)
             if attempt.is_sound:
                 return Mended(tuple(attempts), judge_digest())

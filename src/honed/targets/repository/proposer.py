@@ -35,6 +35,10 @@ class Trouble:
     fault: Fault | None = None
     #: By test what it said when it failed.
     messages: Mapping[str, str] = field(default_factory=dict)
+    #: What proposers that were asked before came to, in a sentence each, by their names.
+    tried: Mapping[str, str] = field(default_factory=dict)
+    #: The ticket that it is about, whose budget holds; None: there is none.
+    ticket_id: int | None = None
 
     @property
     def new_files(self) -> tuple[FileChange, ...]:

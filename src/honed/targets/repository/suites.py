@@ -60,6 +60,16 @@ def suite_run(source: Source, store: Database, commit: str) -> SuiteRun:
     return ended
 
 
+def green(store: Database, commits: Sequence[str], tests: Sequence[str]) -> frozenset[str]:
+    """Return those of ``commits`` on which no test of ``tests`` failed when honed ran them.
+
+    Not guaranteed: that they were there already.
+    """
+    with store.transaction() as conn:
+        rows = conn.execute(QUERIES["find_green"], {"commits": [*commits], "tests": [*tests]})
+        return frozenset(row["commit"] for row in rows)
+
+
 def compared(first: TestRun, second: TestRun) -> SuiteRun:
     """Return what two runs of the same tests say together.
 

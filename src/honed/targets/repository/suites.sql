@@ -6,6 +6,15 @@ WHERE target_id = %(target_id)s::bigint
   AND commit = %(commit)s::text
   AND command = %(command)s::text;
 
+-- find_green --
+-- Commits, of those that are named, on which none of these tests failed when they were run.
+SELECT DISTINCT commit
+FROM honed.suite_run
+WHERE commit = ANY(%(commits)s::text[])
+  AND passed > 0
+  AND NOT failing ?| %(tests)s::text[]
+  AND NOT flaky ?| %(tests)s::text[];
+
 -- keep_run --
 -- Remembers how the tests of a commit ended; who was faster is right.
 INSERT INTO honed.suite_run (target_id, commit, command, failing, flaky, passed, cpu_s)
