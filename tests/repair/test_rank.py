@@ -91,3 +91,18 @@ def test_a_copy_is_no_detour_where_the_whole_is_what_was_there() -> None:
     copied = of(source, "in x", "in x[:]", -1.0)
     ((score, _),) = ranked({PATH: source}, [copied], {})
     assert score == naturalness(source, copied, {})
+
+
+SHORT = Source(PATH, b"def f(a, b):\n    return a\n")
+
+
+def test_a_condition_is_before_those_that_ask_for_more() -> None:
+    more = of(SHORT, "return a", "return a if b and a else 0", 0.0)
+    needed = of(SHORT, "return a", "return a if b else 0", -2.0)
+    assert [each for _, each in ranked({PATH: SHORT}, [more, needed], {})] == [needed, more]
+
+
+def test_an_element_that_stands_nowhere_is_odd() -> None:
+    odd, usual = (of(SHORT, "return a", f"return b[{index}]", 0.0) for index in ("-1", "a"))
+    scored = {each: score for score, each in ranked({PATH: SHORT}, [odd, usual], {})}
+    assert scored[usual] - scored[odd] > 0.9

@@ -6,7 +6,7 @@ import io
 import math
 import tokenize
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from honed.repair.candidates import Candidate, changed_part
@@ -22,6 +22,11 @@ _OF_LITERAL: Final = 0.5
 _OF_SECOND_EDIT: Final = 2.0
 _OF_FREQUENCY: Final = 0.15
 _MOST_FAMILIAR: Final = 3.0
+#: One element that stands nowhere in the file, ``names[-1]``, is rarely what a condition is about.
+_OF_ELEMENT: Final = 1.0
+#: A condition with a part that need not be there ranks so much below the one without at least: of the
+#: many parts that one could add, each is as unlikely as there are many.
+_OF_NEEDLESS_PART: Final = 4.0
 #: What is another candidate with a detour ranks so much below it at least.
 _OF_DETOUR: Final = 1.0
 _STEPS: Final = (ast.Add, ast.Sub)
@@ -43,6 +48,7 @@ def naturalness(source: Source, candidate: Candidate, written: Mapping[str, int]
     score -= _OF_UNUSED * (len(unused(new)) - len(unused(old)))
     score += _OF_FREQUENCY * familiarity(old, new, written)
     score -= _OF_LITERAL * len(_literals(new) - _literals(source.tree))
+    score -= _OF_ELEMENT * len(_elements(new) - _elements(source.tree))
     return score - _OF_SECOND_EDIT * candidate.template.count("+")
 
 
@@ -52,15 +58,18 @@ def ranked(
     """Return candidates with how natural each is, the most natural first.
 
     Of those that are one expression when detours are taken out (``x``, ``x[0:]``, ``x + 0``), the
-    smallest is before all others, whatever the templates that they are from.
+    smallest is before all others, whatever the templates that they are from; and so is a condition
+    before those that ask for more than it does.
     """
     scores = [naturalness(sources[each.path], each, written) for each in candidates]
-    alike: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
-    for number, each in enumerate(candidates):
-        begin, _, after = changed_part(sources[each.path], each.edits)
-        tree = ast.parse(after)
+    places = [changed_part(sources[each.path], each.edits) for each in candidates]
+    trees = [ast.parse(after) for _, _, after in places]
+    where = [(each.path, begin) for each, (begin, _, _) in zip(candidates, places, strict=True)]
+    _lower_needless(scores, where, trees)
+    alike: dict[tuple[tuple[str, int], str], list[tuple[int, int]]] = defaultdict(list)
+    for number, (place, tree) in enumerate(zip(where, trees, strict=True)):
         nodes = size(tree)
-        alike[each.path, begin, ast.dump(simplified(tree))].append((nodes, number))
+        alike[place, ast.dump(simplified(tree))].append((nodes, number))
     for group in alike.values():
         _, smallest = min(group)
         most = scores[smallest] - _OF_DETOUR
@@ -69,6 +78,35 @@ def ranked(
                 scores[number] = min(scores[number], most)
     scored = zip(scores, candidates, strict=True)
     return sorted(scored, key=lambda each: (-each[0], each[1].edits))
+
+
+def _lower_needless(
+    scores: list[float], where: Sequence[tuple[str, int]], trees: Sequence[ast.Module]
+) -> None:
+    """Lower what asks for ``a and b``, or ``a or b``, where ``a`` alone repairs as well."""
+    known = {
+        (place, ast.dump(tree)): number
+        for number, (place, tree) in enumerate(zip(where, trees, strict=True))
+    }
+    for number in sorted(range(len(trees)), key=lambda each: size(trees[each])):
+        for smaller in _with_less(trees[number]):
+            other = known.get((where[number], smaller))
+            if other is not None and other != number:
+                scores[number] = min(scores[number], scores[other] - _OF_NEEDLESS_PART)
+
+
+def _with_less(tree: ast.Module) -> Iterator[str]:
+    """Yield a tree as text without each single part of its conditions."""
+    for parent in ast.walk(tree):
+        for name, node in ast.iter_fields(parent):
+            if not isinstance(node, ast.BoolOp):
+                continue
+            for number in range(len(node.values)):
+                rest = [*node.values[:number], *node.values[number + 1 :]]
+                left = rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+                setattr(parent, name, left)
+                yield ast.dump(tree)
+            setattr(parent, name, node)
 
 
 def familiarity(old: ast.AST, new: ast.AST, written: Mapping[str, int]) -> float:
@@ -220,6 +258,17 @@ def _literals(tree: ast.AST) -> set[str]:
         and isinstance(node.value, (int, float, str))
         and not isinstance(node.value, bool)
         and node.value not in usual
+    }
+
+
+def _elements(tree: ast.AST) -> set[str]:
+    """Return the elements that a tree takes by a number: ``names[-1]``."""
+    return {
+        ast.dump(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.slice, (ast.Constant, ast.UnaryOp))
+        and isinstance(node.ctx, ast.Load)
     }
 
 
