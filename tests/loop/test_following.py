@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from honed.config import TwoServerRole
 from honed.core.forge import ChangeState, Check, CheckState, Proposal
+from honed.ledger.verify import verify_log
 from honed.loop.daemon import Keeper
+from honed.loop.two_servers.lease import Holder, Role, take
 from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Limits, NewChange
@@ -14,6 +17,7 @@ from honed.testing.pets import PetShop
 from honed.testing.repositories import Checkout
 
 BRANCH = "improvement/cart"
+_OF_CHANGES = b"SELECT event FROM honed.log_entry WHERE event ~ '^change_' ORDER BY leaf_index"
 
 
 class Waiting:
@@ -40,9 +44,11 @@ class Waiting:
             passed = [Check("honed", CheckState.PASSED)]
             changes.record_checks(conn, self.change_id, self.head, passed)
 
-    def follow(self) -> Change:
+    def follow(self, **settings: object) -> Change:
         """Let the daemon look once; return the change as it is then."""
-        Keeper(self.shop.parts, list, begins_cycles=True).follow_changes()
+        parts = self.shop.parts
+        those = replace(parts, settings=parts.settings.model_copy(update=settings))
+        Keeper(those, list, begins_cycles=True).follow_changes()
         with self.shop.store.transaction() as conn:
             return changes.get(conn, self.change_id)
 
@@ -69,6 +75,30 @@ def test_what_a_person_asked_to_merge_is_merged(waiting: Waiting) -> None:
     merged = waiting.follow()
     assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, waiting.main())
     assert waiting.follow() == merged
+
+
+def test_what_a_person_asked_for_is_in_the_ledger(waiting: Waiting) -> None:
+    waiting.decide("merge_change(%(id)s)")
+    for _ in range(2):
+        waiting.follow()
+    with waiting.shop.store.transaction() as conn:
+        verify_log(conn, waiting.shop.parts.signer.public_key, ())
+        said = [row["event"] for row in conn.execute(_OF_CHANGES)]
+    assert said == ["change_merge_asked", "change_merged"]
+
+
+def test_of_two_servers_the_primary_alone_merges_while_it_holds_its_role(waiting: Waiting) -> None:
+    waiting.decide("merge_change(%(id)s)")
+    store, before = waiting.shop.store, waiting.main()
+    secondary, primary = TwoServerRole.SECONDARY, TwoServerRole.PRIMARY
+    assert waiting.follow(two_server_role=secondary).state is ChangeState.OPEN
+    assert waiting.follow(two_server_role=primary, server_name="a").state is ChangeState.OPEN
+    with store.transaction() as conn:
+        take(conn, Holder(Role.PRIMARY, "b", "1"), lease_s=60)
+    assert waiting.follow(two_server_role=primary, server_name="a").state is ChangeState.OPEN
+    assert waiting.main() == before
+    merged = waiting.follow(two_server_role=primary, server_name="b")
+    assert merged.state is ChangeState.MERGED
 
 
 def test_what_a_person_merged_with_git_is_seen(waiting: Waiting) -> None:

@@ -223,7 +223,7 @@ def _site(work: Work) -> Iterator["_Site"]:
     """
     parts, target_id = work.parts, work.improvement.target_id
     with acting_on(
-        Place(get_target(parts.store, target_id), parts.store, work.improvement_id),
+        Place(get_target(parts.store, target_id), parts.store, work.improvement_id, parts.signer),
         parts.acting_url(target_id),
         holder=parts.holder,
         settings=parts.settings,

@@ -10,18 +10,18 @@ from honed.approval.decisions import expire_overdue
 from honed.backlog.scan import chosen, installed_sources, is_due, scan
 from honed.config import LlmProvider
 from honed.core.target import Target
-from honed.errors import HonedError, Stopped
+from honed.errors import HonedError
 from honed.ledger.checkpoint import write_checkpoint
 from honed.llm.client import open_model
 from honed.llm.requests import answer_requests
 from honed.loop.cycle import Options, schedule
-from honed.loop.parts import Parts, check_switch
+from honed.loop.following import follow_changes
+from honed.loop.parts import Parts
 from honed.loop.two_servers.member import Member
 from honed.signals.partitions import RETENTION_S, Retention
 from honed.signals.scrubbing import scrubber_by
 from honed.storage.queries import load_queries
 from honed.targets.registry import list_targets
-from honed.targets.repository.attend import attend
 
 _QUERIES = load_queries("honed.loop")
 _LOG = logging.getLogger(__name__)
@@ -158,23 +158,8 @@ class Keeper:
 
     def follow_changes(self) -> None:
         """Merge and close the changes of code of which people said so, and see what others did."""
-        parts = self._parts
-        try:
-            with parts.store.transaction() as conn:
-                check_switch(conn)
-        except Stopped as error:
-            _LOG.debug("no change of code is merged or closed: %s", error)
-            return
-        for record in list_targets(parts.store):
-            if record.sort != "repository":
-                continue
-            try:
-                for change_id, why in attend(record, parts.store, parts.settings).items():
-                    _LOG.info(
-                        "change %d: %s", change_id, f"is not merged: {why}" if why else "merged"
-                    )
-            except HonedError as error:
-                _LOG.warning("changes of %s were not followed: %s", record.name, error)
+        for record in list_targets(self._parts.store):
+            follow_changes(self._parts, record)
 
     def answer_texts(self) -> None:
         """Let the language model answer what was asked by ``honed.generate_text()``."""

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from honed.core.canonical import Json
 from honed.errors import ConfigurationError, UnknownTarget
+from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
 
@@ -56,6 +57,8 @@ class Place:
     store: Database
     #: What it is changed for; None: for nothing that is recorded.
     improvement_id: int | None = None
+    #: The key of the ledger; None: what becomes of it is written there by somebody else.
+    signer: Signer | None = None
 
 
 def add_target(store: Database, record: TargetRecord) -> TargetRecord:

@@ -87,7 +87,7 @@ def test_half_of_it_is_seen_and_gone_on_with(world: RepositoryWorld, step: Step)
     world.carry_out([step])
     assert world.inspect(step) is StepState.DONE
     with world.hand() as hand:
-        reviewing.withdraw(world.store, hand.forge, found.change_id, "killed half-way")
+        reviewing.withdraw(hand.desk, found.change_id, "killed half-way")
     assert world.inspect(step) is StepState.PARTIAL
     world.carry_out([step.inverse(), step])
     assert world.inspect(step) is StepState.DONE
@@ -121,7 +121,7 @@ def merged(world: RepositoryWorld, step: Step) -> Change:
     (found,) = proposed(world)
     world.checkout.git("checkout", "--quiet", "--detach")
     with world.hand() as hand:
-        return reviewing.merge(world.store, hand.forge, found.change_id)
+        return reviewing.merge(hand.desk, found.change_id)
 
 
 def test_what_is_merged_is_taken_back_by_a_change_that_reverts_it(

@@ -16,12 +16,13 @@ from honed.core.forge import (
     Proposal,
 )
 from honed.errors import ChangeConflict, ForgeError, ForgeRefused, UnknownChange, WebhookRefused
+from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Change, Limits, NewChange
 from honed.targets.repository.local import LocalForge
-from honed.targets.repository.reviewing import Attention, Terms
+from honed.targets.repository.reviewing import Attention, Desk, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ def forge(daemon: Database, clone: Checkout) -> LocalForge:
 
 
 @pytest.fixture
+def desk(daemon: Database, forge: LocalForge, signer: Signer) -> Desk:
+    return Desk(daemon, forge, signer)
+
+
+@pytest.fixture
 def new(target_id: int, clone: Checkout) -> NewChange:
     return NewChange(
         target_id=target_id,
@@ -94,9 +100,9 @@ Publish = Callable[[], Change]
 
 
 @pytest.fixture
-def publish(daemon: Database, forge: LocalForge, new: NewChange) -> Publish:
+def publish(desk: Desk, daemon: Database, new: NewChange) -> Publish:
     def published() -> Change:
-        made = reviewing.publish(daemon, forge, new, Limits(), Attention(["ada"]))
+        made = reviewing.publish(desk, new, Limits(), Attention(["ada"]))
         with daemon.transaction() as conn:
             checks = [Check("pytest", CheckState.PASSED)]
             changes.record_checks(conn, made.change_id, made.head_commit, checks)
@@ -105,13 +111,11 @@ def publish(daemon: Database, forge: LocalForge, new: NewChange) -> Publish:
     return published
 
 
-def test_a_change_is_merged_by_objects_alone(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
-) -> None:
+def test_a_change_is_merged_by_objects_alone(desk: Desk, clone: Checkout, publish: Publish) -> None:
     opened = publish()
     state = ("status", "--porcelain", "--branch")
     before = clone.git(*state), clone.git("rev-parse", "HEAD")
-    merged = reviewing.merge(daemon, forge, opened.change_id)
+    merged = reviewing.merge(desk, opened.change_id)
     assert merged.state is ChangeState.MERGED
     assert merged.merge_commit == clone.git("rev-parse", "main")
     assert clone.git("show", "main:cart.py") == "total = 1"
@@ -124,87 +128,84 @@ def test_a_change_is_merged_by_objects_alone(
         clone.git("rev-parse", "HEAD"),
     )
     # Again it is the same.
-    assert reviewing.merge(daemon, forge, opened.change_id).merge_commit == merged.merge_commit
+    assert reviewing.merge(desk, opened.change_id).merge_commit == merged.merge_commit
 
 
-def test_squashed_it_is_one_commit(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
-) -> None:
+def test_squashed_it_is_one_commit(desk: Desk, clone: Checkout, publish: Publish) -> None:
     opened = publish()
-    reviewing.merge(daemon, forge, opened.change_id, Terms(MergeMethod.SQUASH))
+    reviewing.merge(replace(desk, terms=Terms(MergeMethod.SQUASH)), opened.change_id)
     assert clone.git("rev-list", "--count", "main") == "2"
     assert clone.git("show", "main:cart.py") == "total = 1"
 
 
 def test_without_passed_checks_nothing_is_merged(
-    daemon: Database, forge: LocalForge, new: NewChange, clone: Checkout
+    desk: Desk, new: NewChange, clone: Checkout
 ) -> None:
-    opened = reviewing.publish(daemon, forge, new, Limits(), Attention())
+    opened = reviewing.publish(desk, new, Limits(), Attention())
     with pytest.raises(ChangeConflict, match="pending") as refused:
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
     assert refused.value.reason == "not_ready"
     assert clone.git("show", "main:cart.py") == "total = 0"
 
 
-def test_the_same_lines_do_not_merge(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
-) -> None:
+def test_the_same_lines_do_not_merge(desk: Desk, clone: Checkout, publish: Publish) -> None:
     opened = publish()
     clone.git("switch", "-q", "main")
     clone.commit(cart="total = 2\n")
     with pytest.raises(ChangeConflict, match=r"touch the same lines: cart\.py"):
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
 
 
 def test_a_branch_that_somebody_pushed_to_is_not_merged(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
+    desk: Desk, daemon: Database, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
     clone.git("switch", "-q", "improvement/12")
     clone.commit(other="import os\n")
     with pytest.raises(ChangeConflict) as refused:
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
     assert refused.value.reason == "head_moved"
     with daemon.transaction() as conn:
         assert changes.get(conn, opened.change_id).head_commit == opened.head_commit
 
 
 def test_a_base_that_was_rewritten_is_not_merged_into(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
+    desk: Desk, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
     clone.git("switch", "-q", "--orphan", "fresh")
     clone.commit(cart="total = 0\n")
     clone.git("branch", "-f", "main", "fresh")
     with pytest.raises(ChangeConflict) as refused:
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
     assert refused.value.reason == "base_rewritten"
 
 
 def test_what_a_person_merges_with_git_is_found_merged(
-    daemon: Database, forge: LocalForge, clone: Checkout, publish: Publish
+    desk: Desk, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
     clone.git("switch", "-q", "main")
     clone.git("merge", "-q", "--no-edit", "improvement/12")
-    found = reviewing.refresh(daemon, forge, opened.change_id)
+    found = reviewing.refresh(desk, opened.change_id)
     assert found.state is ChangeState.MERGED
     assert found.merge_commit == clone.git("rev-parse", "main")
 
 
 def test_a_merge_is_pushed_as_a_step_forward(
-    daemon: Database, user: Checkout, clone: Checkout, publish: Publish
+    desk: Desk, daemon: Database, user: Checkout, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
     user.git("switch", "-qc", "elsewhere")
     forge = LocalForge(daemon, "shop", Branches(clone.folder / ".git", remote="origin"))
-    merged = reviewing.merge(daemon, forge, opened.change_id)
+    merged = reviewing.merge(replace(desk, forge=forge), opened.change_id)
     assert user.git("rev-parse", "main") == merged.merge_commit
 
 
 @pytest.mark.parametrize("method", [MergeMethod.MERGE, MergeMethod.SQUASH])
 @pytest.mark.parametrize("remote", ["", "origin"])
 def test_a_merge_that_was_not_recorded_is_not_made_again(
+    desk: Desk,
     daemon: Database,
     user: Checkout,
     clone: Checkout,
@@ -222,19 +223,20 @@ def test_a_merge_that_was_not_recorded_is_not_made_again(
         # It died after the push.
         clone.git("update-ref", "refs/heads/main", before)
     forge = LocalForge(daemon, "shop", branches)
-    merged = reviewing.merge(daemon, forge, opened.change_id, Terms(method))
+    there = replace(desk, forge=forge, terms=Terms(method))
+    merged = reviewing.merge(there, opened.change_id)
     assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, made)
     assert (user if remote else clone).git("rev-parse", "main") == made
 
 
 def test_a_base_that_moved_is_merged_into_at_the_next_try(
-    daemon: Database, user: Checkout, clone: Checkout, publish: Publish
+    desk: Desk, daemon: Database, user: Checkout, clone: Checkout, publish: Publish
 ) -> None:
     opened = publish()
     theirs = user.commit(other="y = 1\n")
     user.git("switch", "-qc", "elsewhere")
     forge = LocalForge(daemon, "shop", Branches(clone.folder / ".git", remote="origin"))
-    reviewing.merge(daemon, forge, opened.change_id)
+    reviewing.merge(replace(desk, forge=forge), opened.change_id)
     assert user.git("rev-parse", "main^1") == theirs
 
 
@@ -283,7 +285,7 @@ def test_files_and_branches_are_read(forge: LocalForge, clone: Checkout) -> None
 
 
 def test_a_row_is_opened_before_and_withdrawn_once(
-    daemon: Database, forge: LocalForge, publish: Publish
+    desk: Desk, forge: LocalForge, publish: Publish
 ) -> None:
     with pytest.raises(UnknownChange):
         forge.open(Proposal("improvement/12", "main", "x", "y"))
@@ -293,7 +295,7 @@ def test_a_row_is_opened_before_and_withdrawn_once(
     assert forge.update(number, title="Count from 1").title == "Count from 1"
     assert [check.name for check in forge.checks(opened.head_commit)] == ["pytest"]
     assert forge.request_reviewers(number, ["ada"]) == ()
-    reviewing.withdraw(daemon, forge, number, "another settled it")
+    reviewing.withdraw(desk, number, "another settled it")
     assert forge.close(number).state is ChangeState.CLOSED
     with pytest.raises(WebhookRefused):
         forge.hear({}, b"")

@@ -17,13 +17,14 @@ from honed.errors import (
     WrongChangeState,
 )
 from honed.forge.connect import Place, connect
+from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.change import Change, Limits, NewChange
 from honed.targets.repository.forges import limits_of, open_forge, terms_of
-from honed.targets.repository.reviewing import Attention, Terms
+from honed.targets.repository.reviewing import Attention, Desk, Terms
 from honed.testing.forges.gitea import GITEA
 from honed.testing.forges.github import GITHUB
 from honed.testing.forges.gitlab import GITLAB
@@ -46,6 +47,11 @@ def forge(fake: FakeForge) -> Forge:
 
 
 @pytest.fixture
+def desk(daemon: Database, forge: Forge, signer: Signer) -> Desk:
+    return Desk(daemon, forge, signer)
+
+
+@pytest.fixture
 def new(target_id: int, fake: FakeForge) -> NewChange:
     branches = fake.repository.branches
     return NewChange(
@@ -65,15 +71,15 @@ Publish = Callable[[], Change]
 
 
 @pytest.fixture
-def publish(daemon: Database, forge: Forge, new: NewChange) -> Publish:
+def publish(desk: Desk, new: NewChange) -> Publish:
     def published() -> Change:
-        return reviewing.publish(daemon, forge, new, Limits(), Attention(["ada", "nobody"]))
+        return reviewing.publish(desk, new, Limits(), Attention(["ada", "nobody"]))
 
     return published
 
 
 def test_a_change_is_opened_checked_and_merged(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     theirs = fake.repository.changes[1]
@@ -81,15 +87,15 @@ def test_a_change_is_opened_checked_and_merged(
     assert opened.url.startswith("https://")
     fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PENDING, "running")]
     with pytest.raises(ChangeConflict, match="pending"):
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
     fake.repository.checks[opened.head_commit] = [
         FakeCheck("tests", CheckState.PASSED, "12 passed")
     ]
-    merged = reviewing.merge(daemon, forge, opened.change_id)
+    merged = reviewing.merge(desk, opened.change_id)
     assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, theirs.merge_commit)
     assert merged.checks[0].tests is not None
     assert merged.checks[0].tests.passed == 12
-    assert reviewing.merge(daemon, forge, opened.change_id).state is ChangeState.MERGED
+    assert reviewing.merge(desk, opened.change_id).state is ChangeState.MERGED
 
 
 def test_a_crash_between_row_and_request_opens_one(
@@ -105,79 +111,77 @@ def test_a_crash_between_row_and_request_opens_one(
 
 
 def test_what_a_person_closes_there_is_known_here(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish, new: NewChange
+    desk: Desk, fake: FakeForge, publish: Publish, new: NewChange
 ) -> None:
     opened = publish()
     fake.repository.changes[1].is_open = False
     fake.repository.changes[1].version += 1
-    found = reviewing.refresh(daemon, forge, opened.change_id)
+    found = reviewing.refresh(desk, opened.change_id)
     assert (found.state, found.closed_by_person) == (ChangeState.CLOSED, True)
     again = replace(new, head_commit=fake.repository.commit("improvement/13"))
     with pytest.raises(ChangeWithheld) as refused:
-        reviewing.publish(daemon, forge, again, Limits(cooldown=timedelta(seconds=0)), Attention())
+        reviewing.publish(desk, again, Limits(cooldown=timedelta(seconds=0)), Attention())
     assert refused.value.reason == "closed_by_person"
     assert len(fake.repository.changes) == 1
 
 
 def test_what_honed_withdraws_is_closed_there_whatever_happens_between(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     fake.troubles.append(Trouble(Said(500, {}), times=9))
     with pytest.raises(ForgeUnavailable):
-        reviewing.withdraw(daemon, forge, opened.change_id, "another settled it")
+        reviewing.withdraw(desk, opened.change_id, "another settled it")
     fake.troubles.clear()
     assert fake.repository.changes[1].is_open
-    (closed,) = reviewing.settle(daemon, forge, "shop")
+    (closed,) = reviewing.settle(desk, "shop")
     assert closed.state is ChangeState.CLOSED
     assert fake.repository.changes[1].comments == ["another settled it"]
-    assert reviewing.settle(daemon, forge, "shop") == []
+    assert reviewing.settle(desk, "shop") == []
     with daemon.transaction() as conn:
         assert not changes.get(conn, opened.change_id).closed_by_person
 
 
-def test_what_somebody_pushes_is_not_merged(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
-) -> None:
+def test_what_somebody_pushes_is_not_merged(desk: Desk, fake: FakeForge, publish: Publish) -> None:
     opened = publish()
     fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
-    reviewing.refresh(daemon, forge, opened.change_id)
+    reviewing.refresh(desk, opened.change_id)
     theirs = fake.repository.commit("improvement/12")
     fake.repository.checks[theirs] = [FakeCheck("tests", CheckState.PASSED)]
     with pytest.raises(ChangeConflict) as refused:
-        reviewing.merge(daemon, forge, opened.change_id)
+        reviewing.merge(desk, opened.change_id)
     assert refused.value.reason == "head_moved"
     assert fake.repository.changes[1].is_open
 
 
 def test_what_people_ask_for_is_carried_out(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
-    assert reviewing.carry_out(daemon, forge, "shop") == {}
+    assert reviewing.carry_out(desk, "shop") == {}
     with replace(daemon, role="honed_approver").transaction() as conn:
         changes.ask_merge(conn, opened.change_id, head_commit=opened.head_commit)
-    waits = reviewing.carry_out(daemon, forge, "shop")
+    waits = reviewing.carry_out(desk, "shop")
     assert "pending" in waits[opened.change_id]
     fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
-    assert reviewing.carry_out(daemon, forge, "shop") == {opened.change_id: ""}
+    assert reviewing.carry_out(desk, "shop") == {opened.change_id: ""}
     assert fake.repository.changes[1].merge_commit
-    assert reviewing.carry_out(daemon, forge, "shop") == {}
+    assert reviewing.carry_out(desk, "shop") == {}
 
 
 def test_a_no_of_a_person_is_carried_out(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     with replace(daemon, role="honed_operator").transaction() as conn:
         changes.close(conn, opened.change_id, "we do it in another way")
-    reviewing.carry_out(daemon, forge, "shop")
+    reviewing.carry_out(desk, "shop")
     assert not fake.repository.changes[1].is_open
     assert fake.repository.changes[1].comments == ["we do it in another way"]
 
 
 def test_a_no_of_a_person_outlasts_every_look_until_it_is_carried_out(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     fake.repository.checks[opened.head_commit] = [FakeCheck("tests", CheckState.PASSED)]
@@ -186,12 +190,12 @@ def test_a_no_of_a_person_outlasts_every_look_until_it_is_carried_out(
     # Somebody pushes meanwhile: the forge's own time goes on.
     fake.repository.commit("improvement/12")
     for _ in range(2):
-        found = reviewing.refresh(daemon, forge, opened.change_id)
+        found = reviewing.refresh(desk, opened.change_id)
         assert (found.state, found.closed_by_person) == (ChangeState.CLOSED, True)
         assert found.end_reason == "we do it in another way"
     with pytest.raises(WrongChangeState):
-        reviewing.merge(daemon, forge, opened.change_id)
-    (closed,) = reviewing.settle(daemon, forge, "shop")
+        reviewing.merge(desk, opened.change_id)
+    (closed,) = reviewing.settle(desk, "shop")
     assert closed.state is ChangeState.CLOSED
     with daemon.transaction() as conn:
         told = [each.event for each in changes.events(conn, opened.change_id)]
@@ -199,36 +203,32 @@ def test_a_no_of_a_person_outlasts_every_look_until_it_is_carried_out(
 
 
 def test_what_a_person_opens_again_there_is_open_here(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
-    reviewing.withdraw(daemon, forge, opened.change_id, "another settled it")
+    reviewing.withdraw(desk, opened.change_id, "another settled it")
     assert not fake.repository.changes[1].is_open
     fake.repository.changes[1].is_open = True
     fake.repository.changes[1].version += 1
-    assert reviewing.settle(daemon, forge, "shop") == []
+    assert reviewing.settle(desk, "shop") == []
     with daemon.transaction() as conn:
         assert changes.get(conn, opened.change_id).state is ChangeState.OPEN
 
 
 def test_what_is_merged_there_although_it_was_closed_here_is_known(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     with daemon.transaction() as conn:
         changes.withdraw(conn, opened.change_id, "another settled it")
     fake.repository.merge(fake.repository.changes[1])
-    found = reviewing.refresh(daemon, forge, opened.change_id)
+    found = reviewing.refresh(desk, opened.change_id)
     assert (found.state, found.closed_by_person) == (ChangeState.MERGED, False)
 
 
 @pytest.mark.parametrize("was", [{"forge": "local"}, {"branch": "improvement/other"}])
 def test_a_number_of_another_forge_closes_nothing(
-    daemon: Database,
-    fake: FakeForge,
-    forge: Forge,
-    new: NewChange,
-    was: dict[str, str],
+    desk: Desk, daemon: Database, fake: FakeForge, new: NewChange, was: dict[str, str]
 ) -> None:
     proposal = replace(new.proposal, branch=was.get("branch", new.proposal.branch))
     old = replace(new, proposal=proposal, forge=was.get("forge", new.forge))
@@ -238,7 +238,7 @@ def test_a_number_of_another_forge_closes_nothing(
         changes.record(conn, moved.change_id, there)
         changes.withdraw(conn, moved.change_id, "another settled it")
     theirs = fake.repository.open("Theirs", "", "improvement/12", "main")
-    assert reviewing.settle(daemon, forge, "shop") == []
+    assert reviewing.settle(desk, "shop") == []
     assert theirs.is_open
 
 
@@ -276,16 +276,16 @@ def test_expected_checks_are_named_in_settings_or_by_the_target(fake: FakeForge)
 
 
 def test_one_quick_check_is_not_all_that_is_expected(
-    daemon: Database, fake: FakeForge, forge: Forge, publish: Publish
+    desk: Desk, daemon: Database, fake: FakeForge, publish: Publish
 ) -> None:
     opened = publish()
     terms = Terms(expected=frozenset({"style", "tests"}))
     quick, slow = FakeCheck("style", CheckState.PASSED), FakeCheck("tests", CheckState.PASSED)
     fake.repository.checks[opened.head_commit] = [quick]
     with pytest.raises(ChangeConflict, match="pending"):
-        reviewing.merge(daemon, forge, opened.change_id, terms)
+        reviewing.merge(replace(desk, terms=terms), opened.change_id)
     with daemon.transaction() as conn:
         assert changes.get(conn, opened.change_id).checks_state is CheckState.PENDING
     fake.repository.checks[opened.head_commit] = [quick, slow]
-    merged = reviewing.merge(daemon, forge, opened.change_id, terms)
+    merged = reviewing.merge(replace(desk, terms=terms), opened.change_id)
     assert merged.state is ChangeState.MERGED

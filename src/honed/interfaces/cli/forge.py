@@ -73,10 +73,11 @@ def show(invocation: Invocation, change_id: int) -> None:
     """Show one change: what it says of itself, its checks and its history."""
     with asking(invocation) as conn:
         found, happened = changes.get(conn, change_id), changes.events(conn, change_id)
+        _, why = changes.lane_of(conn, found.improvement_id)
     if invocation.as_json:
         print_json({**plain(found), "events": happened})
         return
-    print_change(found, happened)
+    print_change(found, happened, why if found.state is ChangeState.OPEN else "")
 
 
 @forge.command()

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 from honed.core.forge import Check
 from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
-from honed.targets.repository.change import Change, ChangeEvent
+from honed.targets.repository.change import Change, ChangeEvent, Lane
 
 
-def print_change(change: Change, happened: Sequence[ChangeEvent]) -> None:
-    """Print everything about one change."""
+def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> None:
+    """Print everything about one change, and why who lets it in does."""
+    who = "a person" if change.lane is Lane.REVIEW else "the policy"
     print_fields(
         {
             "change": change.change_id,
             "title": change.title,
             "state": change.state,
             "checks": change.checks_state,
+            "let in by": f"{who}: {why}" if why else "",
             "target": change.target,
             "ticket": change.ticket_id,
             "improvement": change.improvement_id,

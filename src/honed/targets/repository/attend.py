@@ -1,39 +1,44 @@
 """One round of a repository's changes: decisions are carried out, everything else is looked at."""
 
+from collections.abc import Callable
+
 from honed.config import Settings
 from honed.core.forge import ChangeState
-from honed.storage.db import Database
-from honed.targets.registry import TargetRecord
+from honed.targets.registry import Place
 from honed.targets.repository import changes
 from honed.targets.repository.change import Wanted
 from honed.targets.repository.forges import terms_of
-from honed.targets.repository.reviewing import carry_out
+from honed.targets.repository.reviewing import Desk, carry_out
 from honed.targets.repository.source import Source
 
 _EVERY = 1_000
 
 
-def attend(record: TargetRecord, store: Database, settings: Settings) -> dict[int, str]:
-    """Carry out what people decided of the changes of a repository, and see what became of others.
+def attend(
+    place: Place, settings: Settings, *, why_not: Callable[[], str] = lambda: ""
+) -> dict[int, str]:
+    """Carry out what was decided of the changes of a repository, and see what became of others.
 
     Nothing is asked of anybody while no change is open, nor was closed, and of a repository that
     honed may not change.
 
     Args:
-        record: the repository's target.
-
-        store: as the daemon.
+        place: the repository, and the store as the daemon.
 
         settings: of this process.
 
+        why_not: why this process may merge nothing, asked before each merge; empty: it may.
+
     Returns:
-        By the id of a change: why it was not merged although a person asked for it; empty: it was.
+        By the id of a change: why it was not merged although a person or the policy asked for it;
+        empty: it was.
 
     Raises:
         TargetUnavailable: the repository does not answer.
         ForgeError: its forge does not, or refuses.
         ConfigurationError: its forge is named wrongly, or its token is not there.
     """
+    record, store = place.record, place.store
     if not record.act_url:
         return {}
     wanted = Wanted(record.name, (ChangeState.OPEN, ChangeState.CLOSED))
@@ -45,4 +50,6 @@ def attend(record: TargetRecord, store: Database, settings: Settings) -> dict[in
     # Without a forge the repository itself tells what people pushed and merged.
     is_asked = any(each.state is ChangeState.OPEN and each.forge == "local" for each in known)
     clone = source.fetched(acting=True) if is_asked else source.clone(acting=True)
-    return carry_out(store, source.forge(store, clone), record.name, terms_of(settings, record))
+    terms = terms_of(settings, record)
+    desk = Desk(store, source.forge(store, clone), place.signer, terms)
+    return carry_out(desk, record.name, why_not=why_not)

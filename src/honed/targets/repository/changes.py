@@ -21,6 +21,7 @@ from honed.storage.queries import load_queries
 from honed.targets.repository.change import (
     Change,
     ChangeEvent,
+    Lane,
     Limits,
     NewChange,
     Renewal,
@@ -97,6 +98,25 @@ def withheld(conn: Connection, new: NewChange, limits: Limits) -> str:
         },
     )
     return str(row["reason"] or "")
+
+
+def lane_of(conn: Connection, improvement_id: int | None) -> tuple[Lane, str]:
+    """Return who lets the change of an improvement in by the policy in force, and why."""
+    (row,) = conn.execute(_QUERIES["lane"], {"improvement_id": improvement_id})
+    return Lane(row["lane"]), str(row["reason"])
+
+
+def merge_by_policy(conn: Connection, change_id: int) -> tuple[bool, str]:
+    """Ask for a merge in the name of the policy; return whether it is asked for, and why.
+
+    What the policy no longer allows waits for a person from then on.
+
+    Raises:
+        UnknownChange: there is none with this id.
+    """
+    get(conn, change_id)
+    (row,) = conn.execute(_QUERIES["merge_by_policy"], {"change_id": change_id})
+    return row["answer"] == "asked", str(row["reason"])
 
 
 def get(conn: Connection, change_id: int) -> Change:

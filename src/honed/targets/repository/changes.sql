@@ -85,3 +85,33 @@ SELECT honed.close_change(%(change_id)s::bigint, %(reason)s::text, %(acting_for)
 -- merge --
 -- Asks for a merge for a person.
 SELECT honed.merge_change(%(change_id)s::bigint, %(head_commit)s::text, %(acting_for)s::text);
+
+-- lane --
+-- Who lets the change of an improvement in, and why.
+SELECT lane, reason
+FROM honed.change_lane(%(improvement_id)s::bigint);
+
+-- merge_by_policy --
+-- Asks for a merge in the name of the policy.
+SELECT answer, reason
+FROM honed.merge_by_policy(%(change_id)s::bigint);
+
+-- unsealed --
+-- Decisions about a change, and its ends, that no entry of the ledger says yet.
+SELECT event_id, event, detail, done_by, patch_digest, parent
+FROM honed.unsealed_events(%(change_id)s::bigint);
+
+-- list_unsealed --
+-- Changes of a repository of which the ledger does not say all yet, oldest first.
+SELECT DISTINCT c.change_id
+FROM honed.change_event AS e
+JOIN honed.change_requests AS c USING (change_id)
+WHERE c.target = %(target)s::text
+  AND e.event IN ('merge_asked', 'merged', 'closed', 'reopened')
+  AND NOT EXISTS (SELECT FROM honed.change_entry AS s WHERE s.event_id = e.event_id)
+ORDER BY c.change_id;
+
+-- keep_entry --
+-- Keeps which entry of the ledger says an event.
+INSERT INTO honed.change_entry (event_id, ledger_index, leaf_hash)
+VALUES (%(event_id)s::bigint, %(ledger_index)s::bigint, %(leaf_hash)s::text);

@@ -35,12 +35,12 @@ from honed.targets.repository.change import Change, Limits, NewChange, Wanted
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.concerned import concerned
-from honed.targets.repository.forges import limits_of
+from honed.targets.repository.forges import limits_of, terms_of
 from honed.targets.repository.git import hidden
 from honed.targets.repository.grounds import entry_that_proves, read_grounds
 from honed.targets.repository.packing import unpack
 from honed.targets.repository.push import branch_commit, push
-from honed.targets.repository.reviewing import BRANCHES, Attention
+from honed.targets.repository.reviewing import BRANCHES, Attention, Desk, Terms
 from honed.targets.repository.source import Source, fetch
 
 _LOCK: Final = "acting.lock"
@@ -61,6 +61,12 @@ class RepositoryHand:
     clone: Clone
     forge: Forge
     limits: Limits
+    terms: Terms
+
+    @property
+    def desk(self) -> Desk:
+        """Where its changes are followed."""
+        return Desk(self.place.store, self.forge, self.place.signer, self.terms)
 
     def inspect(self, step: Step) -> StepState | None:
         """Return what repository and store say of ``step``; None where it asks nothing.
@@ -119,7 +125,9 @@ class RepositoryHand:
         people = concerned(self.clone, self.forge, change)
         said = {**act, "body": completed(act["body"], grounds, people.names)}
         new = replace(
-            self._new(said, made, change.base_commit), ledger_index=entry_that_proves(grounds)
+            self._new(said, made, change.base_commit),
+            ledger_index=entry_that_proves(grounds),
+            lane=reviewing.lane_at(self.desk, self.place.improvement_id),
         )
         self._open(new, self.limits, Attention(people.accounts))
 
@@ -133,7 +141,7 @@ class RepositoryHand:
             self._revert(act, row)
             return
         if row is not None and row.state is ChangeState.OPEN:
-            reviewing.withdraw(self.place.store, self.forge, row.change_id, "honed took it back")
+            reviewing.withdraw(self.desk, row.change_id, "honed took it back")
         if branch_commit(self.clone, act["branch"]) == act["commit"]:
             self._delete(act["branch"], act["commit"])
         fetch(self.clone)
@@ -153,12 +161,11 @@ class RepositoryHand:
     def _open(self, new: NewChange, limits: Limits, attention: Attention) -> None:
         push(self.clone, new.head_commit, new.proposal.branch)
         fetch(self.clone)
-        store = self.place.store
-        opened = reviewing.publish(store, self.forge, new, limits, attention)
+        opened = reviewing.publish(self.desk, new, limits, attention)
         if self.forge.name == "local":
             # Nobody else runs its tests: the gates that let it come so far are its checks.
             check = Check("honed", CheckState.PASSED, is_required=True)
-            with store.transaction() as conn:
+            with self.place.store.transaction() as conn:
                 changes.record_checks(conn, opened.change_id, new.head_commit, [check])
 
     def _row(self, act: Mapping[str, Any]) -> Change | None:
@@ -174,7 +181,7 @@ class RepositoryHand:
         row = next(ours, None)
         if row is None or row.state is not ChangeState.OPEN:
             return row
-        return reviewing.refresh(self.place.store, self.forge, row.change_id)
+        return reviewing.refresh(self.desk, row.change_id)
 
     def _is_reverted(self, act: Mapping[str, Any]) -> bool:
         """Return whether the revert of a merged change is proposed, or everything is as before."""
@@ -250,7 +257,8 @@ def at_repository(
     clone = source.fetched(acting=True)
     with _only_writer(clone, time.monotonic() + settings.build_timeout_s, stop_if_told):
         forge = source.forge(place.store, clone)
-        yield RepositoryHand(place, clone, forge, limits_of(settings))
+        terms = terms_of(settings, place.record)
+        yield RepositoryHand(place, clone, forge, limits_of(settings), terms)
 
 
 @contextmanager

@@ -101,17 +101,18 @@ class LocalForge:
         return self._read(number)
 
     def merge(self, number: int, how: Merge) -> ChangeRequest:
-        """Merge exactly what was proven; one that is merged stays so."""
+        """Merge exactly what was proven; one that is merged stays so.
+
+        Whoever asks records it, with its entry in the ledger.
+        """
         known = self.get(number)
-        if not is_merged(known):
-            check_base(self, known, how)
-            message = "\n\n".join(part for part in (how.title or known.title, how.message) if part)
-            made = self.branches.merge(known.base, how.head_commit, f"{message}\n", how.method)
-            # Said and not looked for: git does not find a squashed head in its base.
-            known = replace(known, state=ChangeState.MERGED, merge_commit=made)
-        with self.store.transaction() as conn:
-            changes.record(conn, number, known)
-        return self._read(number)
+        if is_merged(known):
+            return known
+        check_base(self, known, how)
+        message = "\n\n".join(part for part in (how.title or known.title, how.message) if part)
+        made = self.branches.merge(known.base, how.head_commit, f"{message}\n", how.method)
+        # Said and not looked for: git does not find a squashed head in its base.
+        return replace(known, state=ChangeState.MERGED, merge_commit=made)
 
     def comment(self, number: int, body: str) -> None:
         """Say nothing: what is known of a change is in its history."""

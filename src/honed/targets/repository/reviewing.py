@@ -5,7 +5,7 @@ holds whatever happens; it is withdrawn before the request is closed, so that wh
 was closed by a person. No transaction is open while a forge is asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +18,12 @@ from honed.errors import (
     RateLimited,
     WrongChangeState,
 )
+from honed.forge.description import LEDGER_TRAILER
+from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Limits, NewChange, Wanted
+from honed.targets.repository.change import Change, Lane, Limits, NewChange, Wanted
+from honed.targets.repository.sealing import seal, seal_all
 
 #: What honed's branches begin with.
 BRANCHES = "improvement/"
@@ -49,18 +52,56 @@ class Terms:
     expected: AbstractSet[str] = frozenset()
 
 
-_USUAL = Terms()
-
-
-def publish(
-    store: Database, forge: Forge, new: NewChange, limits: Limits, attention: Attention
-) -> Change:
-    """Open a change request, or find the one that was opened before a crash.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where changes of one repository are followed.
 
     Args:
         store: as the daemon.
 
-        forge: where it is opened.
+        forge: where they are reviewed.
+
+        signer: the key of the ledger; None: somebody else writes there what became of them.
+
+        terms: on which they are merged.
+    """
+
+    store: Database
+    forge: Forge
+    signer: Signer | None = None
+    terms: Terms = Terms()
+
+    def read(self, change_id: int) -> Change:
+        """Return a change as it is stored."""
+        with self.store.transaction() as conn:
+            return changes.get(conn, change_id)
+
+    def record(self, change_id: int, seen: ChangeRequest) -> Change:
+        """Record what the forge says of a change, and in the ledger what became of it."""
+        with self.store.transaction() as conn:
+            changes.record(conn, change_id, seen)
+            found = changes.get(conn, change_id)
+            seal(conn, self.signer, change_id)
+        return found
+
+    @property
+    def names_checks(self) -> bool:
+        """Whether it is known which checks must have passed: without a person there is no guess."""
+        return self.forge.name == "local" or bool(self.terms.expected)
+
+
+def lane_at(desk: Desk, improvement_id: int | None) -> Lane:
+    """Return who lets the change of an improvement in: the policy, or a person."""
+    with desk.store.transaction() as conn:
+        lane, _ = changes.lane_of(conn, improvement_id)
+    return lane if desk.names_checks else Lane.REVIEW
+
+
+def publish(desk: Desk, new: NewChange, limits: Limits, attention: Attention) -> Change:
+    """Open a change request, or find the one that was opened before a crash.
+
+    Args:
+        desk: of its repository.
 
         new: what is proposed; its branch is pushed.
 
@@ -72,51 +113,49 @@ def publish(
         ChangeWithheld: it is not opened now.
         ForgeError: the forge did not take it; the row stays, and this may be called again.
     """
-    with store.transaction() as conn:
+    with desk.store.transaction() as conn:
         opened = changes.open_change(conn, new, limits)
-    request = forge.open(new.proposal)
-    with store.transaction() as conn:
-        changes.record(conn, opened.change_id, request)
+    request = desk.forge.open(new.proposal)
+    desk.record(opened.change_id, request)
     # A token that may open requests and not label them opens them all the same.
     with suppress(ForgeRefused):
-        forge.add_labels(request.number, attention.labels)
+        desk.forge.add_labels(request.number, attention.labels)
     with suppress(ForgeRefused):
         if attention.reviewers:
-            forge.request_reviewers(request.number, attention.reviewers)
-    return _read(store, opened.change_id)
+            desk.forge.request_reviewers(request.number, attention.reviewers)
+    return desk.read(opened.change_id)
 
 
-def refresh(store: Database, forge: Forge, change_id: int, terms: Terms = _USUAL) -> Change:
+def refresh(desk: Desk, change_id: int) -> Change:
     """Ask a forge how a change and its checks are, record it, and return it as it is then.
 
     Of one that is closed it is only recorded that it was merged all the same: on the forge it is
     open until ``settle`` has closed it there. A webhook says only that this is worth doing; twice,
     late or in another order it is the same.
     """
-    known = _read(store, change_id)
+    known = desk.read(change_id)
     if known.number is None or known.state is ChangeState.MERGED:
         return known
-    request = forge.get(known.number)
+    request = desk.forge.get(known.number)
     if known.state is ChangeState.CLOSED and request.state is not ChangeState.MERGED:
         return known
-    with store.transaction() as conn:
-        changes.record(conn, change_id, request)
+    desk.record(change_id, request)
     if request.state is ChangeState.OPEN:
         head = request.head_commit
-        checks = forge.checks(head)
-        with store.transaction() as conn:
-            changes.record_checks(conn, change_id, head, checks, expected=terms.expected)
-    return _read(store, change_id)
+        checks = desk.forge.checks(head)
+        with desk.store.transaction() as conn:
+            changes.record_checks(conn, change_id, head, checks, expected=desk.terms.expected)
+    return desk.read(change_id)
 
 
-def merge(store: Database, forge: Forge, change_id: int, terms: Terms = _USUAL) -> Change:
+def merge(desk: Desk, change_id: int) -> Change:
     """Merge a change as it was proven, once its checks have passed.
 
     Raises:
         ChangeConflict: head or base are another, it does not merge, or its checks did not pass.
         WrongChangeState: it was closed.
     """
-    known = refresh(store, forge, change_id, terms)
+    known = refresh(desk, change_id)
     if known.state is ChangeState.MERGED:
         return known
     if known.state is ChangeState.CLOSED:
@@ -129,77 +168,82 @@ def merge(store: Database, forge: Forge, change_id: int, terms: Terms = _USUAL) 
         head_commit=known.head_commit,
         base_commit=known.base_commit,
         title=known.title,
-        message=f"Honed-Ledger: {known.ledger_index}" if known.ledger_index is not None else "",
-        method=terms.method,
+        message=f"{LEDGER_TRAILER}: {known.ledger_index}" if known.ledger_index is not None else "",
+        method=desk.terms.method,
     )
-    request = forge.merge(_number(known), how)
-    with store.transaction() as conn:
-        changes.record(conn, change_id, request)
-    return _read(store, change_id)
+    return desk.record(change_id, desk.forge.merge(_number(known), how))
 
 
-def withdraw(store: Database, forge: Forge, change_id: int, reason: str) -> Change:
+def withdraw(desk: Desk, change_id: int, reason: str) -> Change:
     """Close a change that honed itself no longer wants: another settled it, its base is gone."""
-    with store.transaction() as conn:
+    with desk.store.transaction() as conn:
         changes.withdraw(conn, change_id, reason)
-    known = _read(store, change_id)
+        known = changes.get(conn, change_id)
+        seal(conn, desk.signer, change_id)
     if known.number is not None:
-        _close(store, forge, known)
-    return _read(store, change_id)
+        _close(desk, known)
+    return desk.read(change_id)
 
 
-def settle(store: Database, forge: Forge, target: str) -> list[ChangeRequest]:
+def settle(desk: Desk, target: str) -> list[ChangeRequest]:
     """Close on a forge what is closed in the store, and return what was.
 
     A person may have closed it here, or honed died between the two. What was closed there before
     and is open, a person has opened again: then it is open here as well.
     """
-    with store.transaction() as conn:
+    with desk.store.transaction() as conn:
         # A number is that of one forge; on another it is somebody else's.
         closed, waiting = (
             {
                 (each.number, each.branch): each
                 for each in reversed(changes.changes(conn, Wanted(target, (state,)), limit=1000))
-                if each.forge == forge.name
+                if each.forge == desk.forge.name
             }
             for state in (ChangeState.CLOSED, ChangeState.OPEN)
         )
     settled = []
-    for request in forge.own_open(BRANCHES):
+    for request in desk.forge.own_open(BRANCHES):
         named = (request.number, request.branch)
         if named not in closed or named in waiting:
             continue
-        known = closed[named]
-        with store.transaction() as conn:
-            changes.record(conn, known.change_id, request)
-            known = changes.get(conn, known.change_id)
+        known = desk.record(closed[named].change_id, request)
         if known.state is ChangeState.CLOSED:
-            settled.append(_close(store, forge, known))
+            settled.append(_close(desk, known))
     return settled
 
 
-def carry_out(store: Database, forge: Forge, target: str, terms: Terms = _USUAL) -> dict[int, str]:
-    """Do what people decided of the changes of a repository, and see what became of the others.
+def carry_out(
+    desk: Desk, target: str, *, why_not: Callable[[], str] = lambda: ""
+) -> dict[int, str]:
+    """Do what people and the policy decided of the changes of a repository, and see the others.
 
     For the daemon's timer, and for whoever hears a webhook. What cannot be done now is tried again
     the next time.
 
+    Args:
+        desk: of the repository.
+
+        target: its name.
+
+        why_not: why this process may merge nothing, asked before each merge; empty: it may.
+
     Returns:
         By the id of a change: why it was not done; empty where it was.
     """
-    settle(store, forge, target)
-    with store.transaction() as conn:
+    settle(desk, target)
+    seal_all(desk.store, desk.signer, target)
+    with desk.store.transaction() as conn:
         waiting = changes.changes(conn, Wanted(target), limit=1000)
     became: dict[int, str] = {}
     for each in waiting:
-        if each.forge != forge.name:
+        if each.forge != desk.forge.name:
             continue
         try:
-            if each.merge_asked_at is None:
-                refresh(store, forge, each.change_id, terms)
+            if not _is_to_be_merged(desk, each):
                 continue
-            merge(store, forge, each.change_id, terms)
-            became[each.change_id] = ""
+            if not (reason := why_not()):
+                merge(desk, each.change_id)
+            became[each.change_id] = reason
         except RateLimited:
             raise
         except ForgeError as error:
@@ -207,11 +251,27 @@ def carry_out(store: Database, forge: Forge, target: str, terms: Terms = _USUAL)
     return became
 
 
-def _close(store: Database, forge: Forge, change: Change) -> ChangeRequest:
+def _is_to_be_merged(desk: Desk, change: Change) -> bool:
+    """Return whether somebody has asked for the merge of an open change: a person, or the policy.
+
+    Of what nobody has asked for it is seen what became of it.
+    """
+    if change.merge_asked_at is not None:
+        return True
+    found = refresh(desk, change.change_id)
+    is_ready = found.state is ChangeState.OPEN and found.checks_state is CheckState.PASSED
+    if found.lane is not Lane.AUTOMERGE or not is_ready or not desk.names_checks:
+        return False
+    with desk.store.transaction() as conn:
+        is_asked, _ = changes.merge_by_policy(conn, change.change_id)
+        seal(conn, desk.signer, change.change_id)
+    return is_asked
+
+
+def _close(desk: Desk, change: Change) -> ChangeRequest:
     """Close on a forge what is closed here, and remember that it was seen closed there."""
-    closed = forge.close(_number(change), comment=change.end_reason)
-    with store.transaction() as conn:
-        changes.record(conn, change.change_id, closed)
+    closed = desk.forge.close(_number(change), comment=change.end_reason)
+    desk.record(change.change_id, closed)
     return closed
 
 
@@ -220,8 +280,3 @@ def _number(change: Change) -> int:
         msg = f"change {change.change_id} is not on its forge yet"
         raise ChangeConflict(msg, reason="not_ready")
     return change.number
-
-
-def _read(store: Database, change_id: int) -> Change:
-    with store.transaction() as conn:
-        return changes.get(conn, change_id)
