@@ -1,0 +1,142 @@
+"""A service with twenty planted faults: from its exceptions to what is published, and how soon.
+
+Usage: python benchmarks/service.py [--only "december,idle bike"] [--json figures.json]
+
+The service has several modules on a PostgreSQL of its own and a suite of tests that passes. Its
+production meets each fault, an unmodified SDK of Sentry reports that to honed's endpoint, the loop
+takes one turn on the repository, a person says yes to whatever is asked, and the change is
+published on the local forge. Fifteen faults are settled by a change of code, five are not. Whether
+a change is right is decided by tests and fuzz that neither the repository nor honed has.
+
+The exit code is 1 where anything is published for what no change settles, or where the median time
+to a published change is above five minutes.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from honed.config import Autonomy, load_settings
+from honed.sandbox.probe import probe
+from honed.storage.server import Server
+from honed.testing.hire.faults import FAULTS
+from honed.testing.hire.fixable import FIXABLE
+from honed.testing.hire.plant import make_database, plant
+from honed.testing.hire.planted import Planted
+from honed.testing.hire.stage import Played, Stage, staged
+from honed.testing.hire.unfixable import UNFIXABLE
+from honed.wiring import PolicyUse, open_app
+
+_GOAL_S = 300.0
+
+
+def main() -> int:
+    """Play the faults, print their table, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="names of faults, with commas")
+    parser.add_argument("--json", type=Path, help="where the figures are written, too")
+    asked = parser.parse_args()
+    if not probe().is_safe:
+        sys.exit(f"no sandbox: {'; '.join(probe().reasons)}")
+    names = [each.strip() for each in asked.only.split(",") if each]
+    faults = [each for each in FAULTS if each.name in names or not names]
+    folder = Path(tempfile.mkdtemp(prefix="honed-service-"))
+    folder.chmod(0o755)
+    try:
+        rows = list(play(folder, faults))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if asked.json:
+        asked.json.write_text(json.dumps([to_json(row) for row in rows], indent=2) + "\n")
+    return summarise(rows)
+
+
+def play(folder: Path, faults: Sequence[Planted]) -> Iterator[Played]:
+    """Yield what comes of each fault, and print a line for it."""
+    with on_stage(folder) as stage:
+        for fault in faults:
+            row = stage.play(fault)
+            print(line(row), flush=True)
+            for each in row.diff.splitlines():
+                print(f"    {each}", flush=True)
+            yield row
+
+
+@contextmanager
+def on_stage(folder: Path) -> Iterator[Stage]:
+    """Hand out honed with an embedded store, around the service with a server of its own."""
+    settings = load_settings(
+        home=folder / "honed",
+        store_url="",
+        autonomy=Autonomy.SUPERVISED,
+        max_changes_per_run=5,
+    )
+    production = Server(folder / "production")
+    production.join()
+    try:
+        url = make_database(production, "hire")
+        planted = plant(folder / "planted").folder
+        with (
+            open_app(settings, policy=PolicyUse.WRITE) as app,
+            staged(app, planted, url, folder) as stage,
+        ):
+            yield stage
+    finally:
+        production.leave()
+
+
+def line(row: Played) -> str:
+    """Return a fault's line of the table."""
+    figures = f"{row.seconds:6.1f} s {row.cpu_s:6.1f} s of CPU"
+    said = row.made_by if row.change else row.why_not
+    return f"{row.fault.name:22}{row.fault.what:34}{figures}  {row.outcome:14}{said}"
+
+
+def to_json(row: Played) -> dict[str, object]:
+    """Return a fault's figures."""
+    return {
+        "fault": row.fault.name,
+        "what": row.fault.what,
+        "fixable": row.fault.is_fixable,
+        "outcome": row.outcome,
+        "seconds": round(row.seconds, 2),
+        "cpu_s": round(row.cpu_s, 2),
+        "made_by": row.made_by,
+        "why_not": row.why_not,
+        "diff": row.diff,
+    }
+
+
+def summarise(rows: Sequence[Played]) -> int:
+    """Print what all came to, and return the exit code."""
+    published = [row for row in rows if row.change]
+    right = [row for row in published if row.is_right]
+    harm = [row.fault.name for row in published if not row.fault.is_fixable]
+    fixable = sum(row.fault.is_fixable for row in rows)
+    median_s = statistics.median(row.seconds for row in published) if published else 0.0
+    print(
+        f"\nof {fixable} faults that a change settles: {len(published) - len(harm)} published,"
+        f" {len(right)} of them right; median {median_s:.0f} s from the exception to the request,"
+        f" {statistics.median(row.seconds for row in rows):.0f} s over all"
+    )
+    print(
+        f"of {len(rows) - fixable} faults that none settles: {len(harm)} published"
+        f" {', '.join(harm)}"
+    )
+    return 1 if harm or median_s > _GOAL_S else 0
+
+
+if __name__ == "__main__":
+    assert len(FIXABLE) == 15
+    assert len(UNFIXABLE) == 5
+    began_s = time.monotonic()
+    code = main()
+    print(f"{time.monotonic() - began_s:.0f} s")
+    sys.exit(code)

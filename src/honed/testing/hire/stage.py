@@ -1,0 +1,221 @@
+"""The stage: honed with its endpoint, the planted service in production, and what comes of a fault.
+
+From the envelope that an unmodified SDK of Sentry sends to the branch that is proposed, everything
+is what a user has: the endpoint, the store, the loop, the sandbox, a person who says yes, the local
+forge.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from honed.core.forge import ChangeState
+from honed.core.verdict import State
+from honed.improvement.record import Improvement
+from honed.interfaces.http.app import create_app
+from honed.interfaces.http.evidence import health_router
+from honed.interfaces.http.gate import Rules
+from honed.interfaces.http.intake import Door
+from honed.loop.cycle import Options
+from honed.signals.intakes import open_intakes
+from honed.signals.projects import Project, add_project
+from honed.targets.registry import TargetRecord, add_target
+from honed.targets.repository import changes
+from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.judge import Checkout
+from honed.targets.repository.target import RepositoryTarget
+from honed.testing.hire.planted import Planted
+from honed.testing.pair import served
+from honed.wiring import App
+
+_LONGEST_S: Final = 120
+_CHECKS: Final = "tests/test_what_is_right.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one fault."""
+
+    fault: Planted
+    #: From the end of production's report to the request for review, or to the loop's rest.
+    seconds: float
+    #: CPU time meanwhile of honed and of everything that it ran, PostgreSQL's left out.
+    cpu_s: float
+    #: The published change; None: there is none.
+    change: Change | None
+    #: Whether what was published does what is right; None: nothing was.
+    is_right: bool | None
+    #: Why nothing was published; empty: something was.
+    why_not: str
+    #: Which proposer made it, and how.
+    made_by: str
+    #: What was changed, without its test.
+    diff: str
+
+    @property
+    def outcome(self) -> str:
+        """``right``, ``wrong`` or ``not published``."""
+        if self.change is None:
+            return "not published"
+        return "right" if self.is_right else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Honed around the service."""
+
+    app: App
+    #: Where honed takes signals.
+    url: str
+    #: A checkout of the service that nobody works in.
+    planted: Path
+    #: Production's database.
+    database: str
+    folder: Path
+
+    def play(self, fault: Planted) -> Played:
+        """Let production meet a fault, and the loop turn once; return what came of it.
+
+        Each fault has a target, a project and a checkout of its own, so that none waits for
+        another. A person says yes to whatever is asked.
+        """
+        name = re.sub(r"\W+", "-", fault.name)
+        target = self._target(name)
+        self._meet(fault, name)
+        began_s, began_cpu_s = time.monotonic(), _cpu_s()
+        found = self._turn(name)
+        seconds, cpu_s = time.monotonic() - began_s, _cpu_s() - began_cpu_s
+        change = self._published(name)
+        return Played(
+            fault,
+            seconds,
+            cpu_s,
+            change,
+            is_right=None if change is None else self._is_right(fault, target, change),
+            why_not="" if change else self._why_not(found, target),
+            made_by=_made_by(found),
+            diff="" if change is None else _diff(target, change),
+        )
+
+    def _target(self, name: str) -> RepositoryTarget:
+        person = self.folder / name
+        shutil.copytree(self.planted, person)
+        options = {"branch": "main", "project": name}
+        record = TargetRecord(name, str(person), str(person), "repository", options)
+        add_target(self.app.store.owner, record)
+        target = self.app.target(name)
+        assert isinstance(target, RepositoryTarget)
+        return target
+
+    def _meet(self, fault: Planted, name: str) -> None:
+        """Let production fail, and wait until the report is stored."""
+        with self.app.store.owner.transaction() as conn:
+            project = add_project(conn, name)
+        asked = {"requests": fault.asked, "meanwhile": fault.meanwhile}
+        subprocess.run(
+            [sys.executable, "-m", "honed.testing.hire.production", self._dsn(project),
+             self.database],
+            cwd=self.folder / name,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+                 "NO_PROXY": "*"},
+            input=json.dumps(asked).encode(),
+            capture_output=True,
+            check=True,
+            timeout=_LONGEST_S,
+        )  # fmt: skip
+        with self.app.parts.store.transaction() as conn:
+            rows = conn.execute(
+                "SELECT title FROM honed.signal_group WHERE project_id = %s", [project.project_id]
+            ).fetchall()
+        (title,) = [row["title"] for row in rows]
+        assert title.startswith(fault.error), title
+
+    def _dsn(self, project: Project) -> str:
+        return f"http://{project.public_key}@{urlsplit(self.url).netloc}/{project.project_id}"
+
+    def _turn(self, name: str) -> list[Improvement]:
+        report = self.app.run_cycle(name, Options(dry_run=False))
+        assert not report.cycle.error, report.cycle.error
+        for each in report.improvements:
+            if each.state is State.AWAITING_APPROVAL:
+                self.app.approve(each.improvement_id, each.digest)
+                self.app.finish(report.cycle.cycle_id)
+        return list(self.app.cycle_report(report.cycle.cycle_id).improvements)
+
+    def _published(self, name: str) -> Change | None:
+        with self.app.parts.store.transaction() as conn:
+            found = changes.changes(conn, Wanted(name, tuple(ChangeState)))
+        assert len(found) <= 1, [each.title for each in found]
+        return found[0] if found else None
+
+    def _is_right(self, fault: Planted, target: RepositoryTarget, change: Change) -> bool:
+        """Return whether the published branch does what is right, as a sandbox tells."""
+        with target.files(change.head_commit) as tree:
+            side = Checkout(tree.root, {_CHECKS: fault.checks}, target.court)
+            run = side.run_tests([_CHECKS])
+        return bool(run.passed) and not run.broken and not run.error
+
+    def _why_not(self, found: list[Improvement], target: RepositoryTarget) -> str:
+        if found:
+            return "; ".join(_refusal(each) for each in found)
+        made = target.searches.on(target.shape().commit)
+        return "; ".join(each.reason for each in made) or "nothing was claimed"
+
+
+@contextmanager
+def staged(app: App, planted: Path, database: str, folder: Path) -> Iterator[Stage]:
+    """Serve honed's endpoint on the loopback while open, and hand out the stage.
+
+    Args:
+        app: honed; its settings say what it may do.
+
+        planted: a checkout of the service.
+
+        database: the URL of production's.
+
+        folder: for the checkouts of people.
+    """
+    rules = Rules.of(app.settings)
+    behind = create_app(rules, [health_router()])
+    with app.pipeline() as pipeline:
+        intakes = open_intakes(app.settings)
+        door = Door(behind, intakes=intakes, pipeline=pipeline, rules=rules)
+        with served(door) as url:
+            yield Stage(app, url, planted, database, folder)
+
+
+def _refusal(improvement: Improvement) -> str:
+    """Return what an improvement came to, with the gate that did not let it pass."""
+    gates: Any = improvement.evidence.get("gates", [])
+    failed = [f"{each['gate']}: {each['reason']}" for each in gates if not each["passed"]]
+    said = "; ".join(failed) or improvement.error
+    return f"{improvement.state.value}: {said}" if said else improvement.state.value
+
+
+def _made_by(found: list[Improvement]) -> str:
+    parameters: list[Mapping[str, Any]] = [each.hypothesis.parameters for each in found]
+    named = (f"{each['proposer']}: {each['template']}" for each in parameters)
+    return ", ".join(each.removesuffix(": ") for each in named)
+
+
+def _diff(target: RepositoryTarget, change: Change) -> str:
+    said = target.clone().git.text(
+        "diff", "--unified=0", change.base_commit, change.head_commit, "--", "src"
+    )
+    lines = said.splitlines()
+    return "\n".join(line for line in lines if re.match(r"[-+](?![-+])", line))
+
+
+def _cpu_s() -> float:
+    taken = os.times()
+    return taken.user + taken.system + taken.children_user + taken.children_system
