@@ -16,6 +16,7 @@ MISESTIMATE = FindingType("misestimate")
 INVALID_INDEX = FindingType("invalid_index")
 FAILING_TEST = FindingType("failing_test")
 EXCEPTION = FindingType("exception")
+SAME_BUG = FindingType("same_bug")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ class BacklogSettings(BaseModel):
     test_coverage: float = Field(
         0.8, ge=0, le=1, description="Least share of a change of code that tests have to reach."
     )
+    code_watch_hours: float = Field(
+        24.0,
+        gt=0,
+        description="A merged change of code is watched so long after it was deployed; without a"
+        " project that tells of its services only its tests are looked at.",
+    )
     forecast_targets: dict[_SeriesName, _Bound] = Field(
         {},
         description="What should stay below (< 90) or above (> 10) a number, so that a ticket tells"

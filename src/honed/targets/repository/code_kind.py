@@ -3,8 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from honed.core.aftermath import Aftermath
 from honed.core.canonical import Json, digest
 from honed.core.change import CodeChange, Purpose
 from honed.core.finding import Finding
@@ -15,6 +17,7 @@ from honed.core.step import Step
 from honed.errors import ChangeRefused
 from honed.forge.description import Evidence, body
 from honed.targets.repository.acts import Publication, branch_of, change_of, publish_step
+from honed.targets.repository.aftermath import aftermath
 from honed.targets.repository.judge import CodeJudge, judge_digest
 from honed.targets.repository.mend import installed_gates, judged
 from honed.targets.repository.packing import pack, patch_digest, unpack
@@ -144,6 +147,13 @@ class CodeKind(Kind[RepositoryTarget]):
     def measure(self, hypothesis: Hypothesis, target: RepositoryTarget) -> Mapping[str, float]:
         """Return nothing: no cost of production tells what a change of code is worth."""
         return {}
+
+    def aftermath(
+        self, hypothesis: Hypothesis, target: RepositoryTarget, since: datetime
+    ) -> Aftermath:
+        """Return what became of its request, and what services and tests tell since its merge."""
+        del since
+        return aftermath(hypothesis, target)
 
 
 @dataclass

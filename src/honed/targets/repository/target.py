@@ -25,7 +25,9 @@ from honed.targets.repository.clone import Clone
 from honed.targets.repository.exceptions import exceptions, samples
 from honed.targets.repository.forges import limits_of
 from honed.targets.repository.judge import Court
+from honed.targets.repository.priors import template_priors
 from honed.targets.repository.proposer import Bench
+from honed.targets.repository.same_bug import same_bugs
 from honed.targets.repository.searches import Searches
 from honed.targets.repository.source import Source
 from honed.targets.repository.suites import QUERIES, SuiteRun, suite_run
@@ -127,7 +129,13 @@ class RepositoryTarget:
         Args:
             budget: what one search may cost.
         """
-        return Bench(self.court, budget, self._settings, self.clone(), self._store)
+        priors = template_priors(self._store)
+        return Bench(self.court, budget, self._settings, self.clone(), self._store, priors)
+
+    @property
+    def store(self) -> Database:
+        """Honed's own database."""
+        return self._store
 
     @property
     def searches(self) -> Searches:
@@ -211,7 +219,8 @@ class RepositoryTarget:
     def observe(self, lookback: timedelta) -> Observation:
         """Return what fails: tests on the branch's newest commit, and what services raised.
 
-        Tests count whenever they began to fail, exceptions where one came in ``lookback``.
+        Tests count whenever they began to fail, exceptions where one came in ``lookback``. With
+        them, functions that are like one that was repaired, here or in another repository.
 
         Raises:
             EvaluatorFailed: the tests do not come to their end.
@@ -230,7 +239,9 @@ class RepositoryTarget:
         }
         raised = list(exceptions(self._record, self._store, lookback, commit))
         record["exceptions"] = len(raised)
-        return Observation((*_findings(run, branch, commit), *raised), record)
+        alike = list(same_bugs(self._store, self.clone(), commit))
+        record["sameBugs"] = len(alike)
+        return Observation((*_findings(run, branch, commit), *raised, *alike), record)
 
     def raised(self, finding: Finding) -> tuple[Fault, ...]:
         """Return exceptions as they were captured, for a finding of ``observe``."""

@@ -1,0 +1,42 @@
+-- list_projects --
+-- The projects whose signals tell of a repository, and since when they can.
+SELECT p.project_id, p.created_at
+FROM honed.project AS p
+WHERE p.target_id = %(target_id)s::bigint OR p.name = %(project)s::text;
+
+-- list_releases --
+-- Releases that told something since a time, and when each did so first, oldest first.
+SELECT s.release, min(s.received_at) AS first_at
+FROM honed.signal AS s
+WHERE s.project_id = ANY (%(projects)s::bigint[])
+  AND s.received_at >= %(since)s::timestamptz
+  AND s.release <> ''
+GROUP BY s.release
+ORDER BY min(s.received_at), s.release;
+
+-- count_errors --
+-- Errors within a time, of one fault or of all, of some releases or of all; those of one fault in
+-- one minute are one, because they come in bursts.
+SELECT count(DISTINCT (s.project_id, s.fingerprint, date_trunc('minute', s.received_at))) AS errors
+FROM honed.signal AS s
+WHERE s.type = 'exception'
+  AND s.project_id = ANY (%(projects)s::bigint[])
+  AND s.received_at >= %(since)s::timestamptz
+  AND s.received_at < %(until)s::timestamptz
+  AND (%(fingerprint)s::text = '' OR s.fingerprint = %(fingerprint)s::text)
+  AND (cardinality(%(releases)s::text[]) = 0 OR s.release = ANY (%(releases)s::text[]));
+
+-- list_new_faults --
+-- Groups of exceptions whose first came since a time, with the files of their frames.
+SELECT g.title, g.files, g.releases
+FROM honed.signal_group AS g
+WHERE g.project_id = ANY (%(projects)s::bigint[])
+  AND g.type = 'exception'
+  AND g.fingerprint <> 'overflow'
+  AND coalesce(g.latest ->> 'level', 'error') IN ('error', 'fatal', 'critical')
+  AND g.created_at >= %(since)s::timestamptz
+ORDER BY g.group_id;
+
+-- now --
+-- The time by honed's clock.
+SELECT honed.now() AS now;

@@ -1,0 +1,260 @@
+"""A change of code after it was proposed, on a real repository and what services tell."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from honed.core.aftermath import Aftermath, Standing
+from honed.core.change import CodeChange, FileChange
+from honed.core.hypothesis import Hypothesis
+from honed.storage.db import Database
+from honed.storage.queries import load_queries
+from honed.targets.repository.aftermath import aftermath
+from honed.targets.repository.packing import pack, patch_digest
+from honed.targets.repository.services import is_same_file
+from honed.targets.repository.target import RepositoryTarget
+from honed.testing.repository_worlds import (
+    PRICES,
+    WRONG_SLICE,
+    RepositoryWorld,
+    make_repository_world,
+)
+
+FAULT = "a" * 32
+WATCH_H = 4.0
+REPAIRED = PRICES.replace("prices[1:]", "prices")
+TEST = "tests/test_prices.py::test_cheapest"
+
+
+@dataclass
+class Story:
+    """A change from its request on, told hour by hour; hour 0 is its merge."""
+
+    world: RepositoryWorld
+    owner: Database
+    merged_at: datetime
+    change: CodeChange
+    parameters: dict[str, Any]
+    merge_commit: str = ""
+    _groups: set[str] = field(default_factory=set)
+
+    def propose(self) -> None:
+        """Let the request be open."""
+        self._run(
+            "INSERT INTO honed.change_request (target_id, root_cause, patch_digest, branch,"
+            " base_branch, base_commit, head_commit, title, body, lane, forge)"
+            " VALUES (%s, 'cause', %s, 'improvement/x', 'main', %s, %s, 'Count it', '', 'review',"
+            " 'local')",
+            self.world.target.target_id,
+            self.parameters["patch_digest"],
+            self.change.base_commit,
+            self.change.base_commit,
+        )
+
+    def end(self, state: str, *, by_person: bool = True) -> None:
+        """Let the request be merged or closed at hour 0."""
+        is_merged = state == "merged"
+        if is_merged:
+            self.merge_commit = self.world.checkout.commit({"shop/prices.py": REPAIRED.encode()})
+        self._run(
+            "UPDATE honed.change_request SET state = %s, merge_commit = %s, ended_at = %s,"
+            " closed_by_person = %s, end_reason = %s",
+            state,
+            self.merge_commit,
+            self.merged_at,
+            by_person and not is_merged,
+            "" if is_merged else "not so",
+        )
+
+    def tests(self, before: Sequence[str], after: Sequence[str]) -> None:
+        """Say which tests fail on the commit before the merge, and on it."""
+        court = self.world.target.court
+        command = hashlib.sha256("\0".join([str(court.python), *court.tests]).encode())
+        for commit, failing in ((self.change.base_commit, before), (self.merge_commit, after)):
+            self._run(
+                "INSERT INTO honed.suite_run (target_id, commit, command, failing, flaky, passed,"
+                " cpu_s) VALUES (%s, %s, %s, %s, '[]', 5, 0.1)",
+                self.world.target.target_id,
+                commit,
+                command.hexdigest(),
+                json.dumps(dict.fromkeys(failing, "E  wrong")),
+            )
+
+    def errors(self, hours: Sequence[float], release: str = "", fingerprint: str = FAULT) -> None:
+        """Let errors of one fault come."""
+        for hour in hours:
+            self._run(
+                "INSERT INTO honed.signal (received_at, project_id, source, type, at, subject,"
+                " service, environment, release, fingerprint, body) SELECT %s, project_id,"
+                " 'sentry', 'exception', %s, 'x', 's', 'e', %s, %s, '{}' FROM honed.project",
+                *[self.merged_at + timedelta(hours=hour)] * 2,
+                release,
+                fingerprint,
+            )
+
+    def new_fault(self, hour: float, file: str, release: str = "") -> None:
+        """Let a fault come that was never seen before."""
+        at = self.merged_at + timedelta(hours=hour)
+        self._run(
+            "INSERT INTO honed.signal_group (project_id, fingerprint, type, title, culprit, files,"
+            " created_at, first_seen_at, last_seen_at, event_count, releases, environments, sample,"
+            " latest) SELECT project_id, md5(%s), 'exception', 'KeyError in total', '', %s, %s, %s,"
+            " %s, 1, %s, '{}', '{}', '{}' FROM honed.project",
+            file,
+            [file],
+            *[at] * 3,
+            [release],
+        )
+
+    def look(self, hour: float = 0.0) -> Aftermath:
+        """Return what is said of it so many hours after its merge."""
+        now = self.merged_at + timedelta(hours=hour)
+        known = self.world.target
+        store = replace(known.store, fake_now=now)
+        target = RepositoryTarget(known.record, store, known.settings)
+        claim = Hypothesis("fix_exception", "cause", "a claim", 3, 4, -0.5, self.parameters)
+        return aftermath(claim, target)
+
+    def _run(self, statement: str, *values: object) -> None:
+        with self.owner.transaction() as conn:
+            conn.execute(statement.encode(), values)
+
+
+@pytest.fixture
+def story(store: Database, tmp_path: Path) -> Story:
+    """Return a change that is not proposed yet, in a repository whose services report."""
+    world = make_repository_world(WRONG_SLICE, store, tmp_path, code_watch_hours=WATCH_H)
+    base = world.target.shape().commit
+    file = FileChange("shop/prices.py", PRICES, REPAIRED)
+    change = CodeChange(base, (file,), ("tests/test_prices.py::test_total",), "Count it")
+    with store.transaction() as conn:
+        (row,) = conn.execute("SELECT honed.now() AS now")
+        conn.execute(
+            "INSERT INTO honed.project (name, public_key, target_id, created_at)"
+            " VALUES ('shop', %s, %s, honed.now() - interval '14 hours')",
+            ["0" * 32, world.target.target_id],
+        )
+    parameters: dict[str, Any] = {
+        "change": pack(change),
+        "patch_digest": patch_digest(change),
+        "fingerprint": FAULT,
+    }
+    return Story(world, store, row["now"], change, parameters)
+
+
+def test_it_waits_for_people_and_is_ended_by_them(story: Story) -> None:
+    assert story.look().standing is Standing.ENDED, "nobody knows of it"
+    story.propose()
+    assert story.look(hour=1000.0).standing is Standing.WAITING
+    story.end("closed")
+    said = story.look()
+    assert said.standing is Standing.ENDED
+    assert said.reason == "a person closed change 1 without merging it: not so"
+    story.end("closed", by_person=False)
+    assert "honed withdrew" in story.look().reason
+
+
+def test_a_fault_that_is_gone_for_the_whole_watch_is_a_success(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests([story.change.repairs[0]], [])
+    story.errors([-number / 2 for number in range(1, 25)])
+    # Nobody knows when it was deployed: what comes soon after the merge says nothing.
+    story.errors([0.2, 0.5])
+    for hour in (0.5, 1.5, 3.9):
+        assert story.look(hour).standing is Standing.WAITING
+    said = story.look(WATCH_H + 0.1)
+    assert said.standing is Standing.WELL
+    assert said.score is not None
+    assert 0.8 < said.score <= 1.0
+    facts: Any = said.facts
+    assert (facts["fault"]["before"], facts["fault"]["after"]) == (24, 0)
+    assert facts["tests"] == {"lost": [], "repaired": True, "error": ""}
+    assert facts["release"] == ""
+
+
+def test_a_release_tells_when_it_is_deployed(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests([], [])
+    old, new = story.change.base_commit[:12], story.merge_commit[:12]
+    story.errors([-number / 4 for number in range(1, 49)], old)
+    said = story.look(10.0)
+    assert (said.standing, "no release" in said.reason) == (Standing.WAITING, True)
+    # The old release goes on for a while; the fault is still in the new one.
+    story.errors([0.5, 2.0, 2.5], old)
+    story.errors([3.0], new, "b" * 32)
+    assert story.look(4.5).standing is Standing.WAITING, "old ones raise it, and not the new one"
+    story.errors([3.1, 3.3, 3.5, 3.7, 3.9], new)
+    said = story.look(4.5)
+    assert said.standing is Standing.HARMED
+    assert said.reason.startswith("the fault still comes as often: 5 in 1.0 h since, 48 in ")
+    assert said.facts["release"] == new
+
+
+@pytest.mark.parametrize(
+    ("file", "release", "standing"),
+    [
+        ("/srv/app/shop/prices.py", "", Standing.HARMED),
+        ("/srv/app/shop/cart.py", "", Standing.WELL),
+        ("shop/prices.py", "old", Standing.WELL),
+    ],
+)
+def test_new_faults_count_in_files_that_it_changed(
+    story: Story, file: str, release: str, standing: Standing
+) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests([], [])
+    if release:
+        story.errors([1.0], story.merge_commit, "b" * 32)
+    story.new_fault(2.0, file, release)
+    said = story.look(WATCH_H + 2.0)
+    assert said.standing is standing
+    assert ("KeyError in total" in said.reason) == (standing is Standing.HARMED)
+
+
+def test_tests_that_the_merge_breaks_are_harm_and_others_are_not(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests(["tests/test_old.py::test_x"], ["tests/test_old.py::test_x", TEST])
+    said = story.look(0.1)
+    assert said.standing is Standing.HARMED
+    assert said.reason == f"tests fail that passed before it was merged: {TEST}"
+
+
+def test_without_services_the_tests_decide_at_once(story: Story) -> None:
+    with story.owner.transaction() as conn:
+        conn.execute("DELETE FROM honed.project")
+    story.propose()
+    story.end("merged")
+    story.tests([story.change.repairs[0]], [])
+    said = story.look(0.1)
+    assert said.standing is Standing.WELL
+    assert said.score == pytest.approx(0.8)
+
+
+def test_every_query_can_be_prepared_by_the_daemon(daemon: Database) -> None:
+    for file in ("aftermath.sql", "services.sql", "same_bug.sql"):
+        for name, query in load_queries("honed.targets.repository", file).items():
+            names = [part.split(")s")[0] for part in query.split("%(")[1:]]
+            numbered = query.replace("%%", "%")
+            for place, each in enumerate(dict.fromkeys(names), 1):
+                numbered = numbered.replace(f"%({each})s", f"${place}")
+            with daemon.transaction() as conn:
+                conn.execute(f"PREPARE {name} AS {numbered}".encode())
+
+
+def test_a_file_is_known_whatever_is_in_front_of_it() -> None:
+    assert is_same_file("/srv/app/shop/cart.py", "src/shop/cart.py")
+    assert is_same_file("shop/cart.py", "shop/cart.py")
+    assert is_same_file("C:\\app\\shop\\cart.py", "shop/cart.py")
+    assert is_same_file("cart.py", "shop/cart.py")
+    assert not is_same_file("/srv/other/cart.py", "shop/cart.py")
+    assert not is_same_file("/srv/shop/card.py", "shop/cart.py")
