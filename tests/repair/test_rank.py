@@ -106,3 +106,14 @@ def test_an_element_that_stands_nowhere_is_odd() -> None:
     odd, usual = (of(SHORT, "return a", f"return b[{index}]", 0.0) for index in ("-1", "a"))
     scored = {each: score for score, each in ranked({PATH: SHORT}, [odd, usual], {})}
     assert scored[usual] - scored[odd] > 0.9
+
+
+def test_a_loop_that_ends_no_function_goes_on() -> None:
+    text = b"def f(x):\n    n = 0\n    for each in x:\n        n += g[each]\n    return n\n"
+    source = Source(PATH, text)
+    guarded = "        if each not in g:\n            {}\n        n += g[each]\n"
+    ends, goes_on = (
+        of(source, "        n += g[each]\n", guarded.format(way), 0.0)
+        for way in ("return n", "continue")
+    )
+    assert [each for _, each in ranked({PATH: source}, [ends, goes_on], {})] == [goes_on, ends]

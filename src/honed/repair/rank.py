@@ -24,8 +24,10 @@ _OF_FREQUENCY: Final = 0.15
 _MOST_FAMILIAR: Final = 3.0
 #: One element that stands nowhere in the file, ``names[-1]``, is rarely what a condition is about.
 _OF_ELEMENT: Final = 1.0
-#: A condition with a part that need not be there ranks so much below the one without at least: of the
-#: many parts that one could add, each is as unlikely as there are many.
+#: Where no loop of a function ends it, to skip one turn is more usual than to end it.
+_OF_FIRST_EXIT: Final = 1.5
+#: A condition with a part that need not be there ranks so much below the one without at least: of
+#: the many parts that one could add, each is as unlikely as there are many.
 _OF_NEEDLESS_PART: Final = 4.0
 #: What is another candidate with a detour ranks so much below it at least.
 _OF_DETOUR: Final = 1.0
@@ -48,6 +50,7 @@ def naturalness(source: Source, candidate: Candidate, written: Mapping[str, int]
     score -= _OF_UNUSED * (len(unused(new)) - len(unused(old)))
     score += _OF_FREQUENCY * familiarity(old, new, written)
     score -= _OF_LITERAL * len(_literals(new) - _literals(source.tree))
+    score -= _OF_FIRST_EXIT * (_leaves_loops(new) and not _leaves_loops(old))
     score -= _OF_ELEMENT * len(_elements(new) - _elements(source.tree))
     return score - _OF_SECOND_EDIT * candidate.template.count("+")
 
@@ -259,6 +262,12 @@ def _literals(tree: ast.AST) -> set[str]:
         and not isinstance(node.value, bool)
         and node.value not in usual
     }
+
+
+def _leaves_loops(tree: ast.AST) -> bool:
+    """Whether a function returns out of a loop."""
+    loops = (node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.While)))
+    return any(isinstance(each, ast.Return) for loop in loops for each in ast.walk(loop))
 
 
 def _elements(tree: ast.AST) -> set[str]:

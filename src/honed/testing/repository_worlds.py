@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from honed.targets.repository.hand import RepositoryHand, at_repository
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.postgres import Databases
 from honed.testing.repositories import Checkout
+from honed.testing.sender import sending
 
 #: A sum that leaves out its first price; three tests see it.
 PRICES = """def total(prices):
@@ -49,9 +51,11 @@ def test_cheapest():
 
 @dataclass(frozen=True, slots=True)
 class RepositoryPlan:
-    """The files of a repository's only commit."""
+    """The files of a repository's only commit, and what services that run it raised."""
 
     files: Mapping[str, str]
+    #: Events as the SDKs of Sentry tell them.
+    raised: Sequence[Mapping[str, Any]] = ()
 
 
 #: One edit repairs it.
@@ -70,6 +74,90 @@ NO_REPAIR = RepositoryPlan(
             "def test_later():\n    raise AssertionError('not written yet')\n"
         ),
     }
+)
+
+
+_CART = """def unit_price(prices, name):
+    return prices.get(name, 0)
+
+
+def total(prices, names, rebate=0):
+    cents = 0
+    for name in names:
+        cents += prices[name]
+    return cents - rebate
+"""
+_CART_TESTS = """import pytest
+
+from shop.cart import total, unit_price
+
+
+@pytest.mark.parametrize(("names", "cents"), [(["tea"], 3), (["tea", "mug"], 10), ([], 0)])
+def test_total(names, cents):
+    assert total({"tea": 3, "mug": 7}, names) == cents
+
+
+def test_what_is_not_sold_costs_nothing():
+    assert unit_price({"tea": 3}, "pen") == 0
+"""
+
+
+def raised(type_: str, value: str, *frames: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the event of an exception.
+
+    Args:
+        type_: its type.
+
+        value: what it says.
+
+        frames: outermost first, as the SDKs of Sentry tell them.
+    """
+    stack = [{"in_app": True, **each} for each in frames]
+    exception = {"type": type_, "value": value, "stacktrace": {"frames": stack}}
+    return {"exception": {"values": [exception]}}
+
+
+#: A name that is not sold; the function beside it says what that costs.
+UNKNOWN_NAME = RepositoryPlan(
+    {"shop/__init__.py": "", "shop/cart.py": _CART, "tests/test_cart.py": _CART_TESTS},
+    raised=[
+        raised(
+            "KeyError",
+            "'pen'",
+            {
+                "filename": "shop/cart.py",
+                "module": "shop.cart",
+                "function": "total",
+                "lineno": 8,
+                "context_line": "        cents += prices[name]",
+                "vars": {
+                    "prices": {"tea": "3", "mug": "7"},
+                    "names": ["'tea'", "'pen'"],
+                    "rebate": "0",
+                    "cents": "3",
+                    "name": "'pen'",
+                },
+            },
+        )
+    ],
+)
+
+#: What is raised is nothing of the repository's code.
+RAISED_ELSEWHERE = RepositoryPlan(
+    {"shop/__init__.py": "", "shop/cart.py": _CART, "tests/test_cart.py": _CART_TESTS},
+    raised=[
+        raised(
+            "TimeoutError",
+            "no answer",
+            {
+                "filename": "/usr/lib/python3.11/socket.py",
+                "module": "socket",
+                "function": "create_connection",
+                "lineno": 851,
+                "in_app": False,
+            },
+        )
+    ],
 )
 
 
@@ -154,7 +242,11 @@ def make_repository_world(
     checkout = Checkout(folder / "person")
     checkout.commit({path: text.encode() for path, text in plan.files.items()})
     url = str(checkout.folder)
-    options = {"tests": ["tests"], "branch": "main"}
+    if plan.raised:
+        with sending(store) as sender:
+            for event in plan.raised:
+                sender.event(**event)
+    options = {"tests": ["tests"], "branch": "main", "project": "shop"}
     record = add_target(store, TargetRecord("shop", url, url, "repository", options))
     daemon = replace(store, role="honed_daemon")
     of_it = Settings.model_validate({"home": folder / "home", **settings})

@@ -1,0 +1,63 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from honed.core.finding import EXCEPTION
+from honed.kinds.fix_exception import FixException
+from honed.storage.db import Database
+from honed.storage.server import Server
+from honed.testing.contract import KindContract, wanted
+from honed.testing.repository_worlds import (
+    RAISED_ELSEWHERE,
+    UNKNOWN_NAME,
+    MakeRepositoryWorld,
+    make_repository_world,
+    making_repository_worlds,
+    require_sandbox,
+)
+
+
+@pytest.fixture(scope="class")
+def make_world(
+    postgres_server: Server, migrated_template: str, session_folder: Path
+) -> Iterator[MakeRepositoryWorld]:
+    """Return a maker of repositories that live as long as the test's class."""
+    require_sandbox()
+    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
+        yield make
+
+
+@pytest.mark.slow
+class TestFixException(KindContract):
+    kind = FixException()
+    ill = UNKNOWN_NAME
+    well = RAISED_ELSEWHERE
+
+
+def test_what_cannot_be_reproduced_is_searched_once_a_commit(
+    store: Database, tmp_path: Path
+) -> None:
+    require_sandbox()
+    world = make_repository_world(RAISED_ELSEWHERE, store, tmp_path)
+    kind, target = FixException(), world.target
+    (finding,) = (each for each in wanted(kind, world) if each.type == EXCEPTION)
+    assert finding.evidence["count"] == 1
+    assert list(kind.propose([finding], target)) == []
+    commit = target.shape().commit
+    (search,) = target.searches.on(commit)
+    assert finding.subject in search.cause
+    assert search.reason.startswith("it cannot be reproduced")
+    assert target.searches.was_made(kind.name, search.cause, commit)
+    assert not target.searches.was_made(kind.name, search.cause, "0" * 40)
+    target.searches.forget()
+    assert not target.searches.was_made(kind.name, search.cause, commit)
+
+
+def test_what_came_longer_ago_is_no_finding(store: Database, tmp_path: Path) -> None:
+    require_sandbox()
+    world = make_repository_world(UNKNOWN_NAME, store, tmp_path)
+    found = world.target.observe(timedelta(hours=1)).findings
+    assert [each.type for each in found] == [EXCEPTION]
+    assert world.target.observe(timedelta(microseconds=1)).findings == ()
