@@ -15,17 +15,30 @@ No model, no network, 2 processes and 60 s a bug by default. Printed for each bu
 looked at while the templates were made; those with odd numbers were not (`--half unseen`), but for
 the second one, whose text was seen once. QuixBugs (github.com/jkoppel/QuixBugs) is fetched by
 whoever runs this.
+
+`--peer PYTHON_OF_FIXKIT` runs PyMutRepair of FixKit 0.0.1 beside it on each program of QuixBugs,
+with the same tests, seconds and processes: as it is, and corrected (see `repair_peer.py`). It needs
+an environment of its own, since pip finds no versions that fit together; this one imports:
+
+    python -m venv FOLDER
+    FOLDER/bin/pip install --no-deps fixkit==0.0.1 sflkit==0.2.16 tests4py==1.0.0
+    FOLDER/bin/pip install coverage pytest pytest-cov pytest-json-report sflkitlib sortedcollections
+    FOLDER/bin/pip install matplotlib multiset numpy gitpython pyyaml packaging psutil setuptools
+    FOLDER/bin/pip install tabulate unidiff
 """
 
 import argparse
 import ast
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -201,6 +214,52 @@ def report(results: Sequence[Result], name: str) -> None:
         print(f"  {sort:<18}{sum(e.is_plausible for e in own):>4}{rights:>4} of {len(own)}")
 
 
+def peer_line(bug: Bug, python: Path, budget: Budget, *options: str) -> str:
+    """Return what FixKit's PyMutRepair comes to on one program, as a line."""
+    name = " ".join(["  PyMutRepair", *options])
+    imported = [str(python), "-c", "import fixkit.repair.pymutrepair"]
+    if not python.exists() or subprocess.run(imported, capture_output=True, check=False).returncode:
+        return f"{name:<32}not installed at {python}"
+    program = Path(bug.program)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        work = Path(folder) / "work"
+        shutil.copytree(bug.suite.root, work, ignore=_but_for(bug))
+        script = str(Path(__file__).with_name("repair_peer.py"))
+        arguments = [str(work), str(program.parent), *bug.suite.tests, str(budget.processes)]
+        process = subprocess.Popen(
+            [str(python), script, *arguments, *options],
+            cwd=work,
+            env={**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            out, _ = process.communicate(timeout=budget.seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+    told = [json.loads(each) for each in out.decode().splitlines() if each.endswith("}")]
+    found = [each["seconds"] for each in told if each["fitness"] >= 1 - 1e-8]
+    said = f"first patch after {found[0]:.1f} s" if found else "nothing"
+    last_s = told[-1]["seconds"] if told else budget.seconds
+    rate = f"{len(told)} candidates, {len(told) / last_s:.1f}/s"
+    return f"{name:<32}{said}, {rate}"
+
+
+def _but_for(bug: Bug) -> Callable[[str, list[str]], set[str]]:
+    """Return what leaves out the other programs, and the correct ones."""
+    program = Path(bug.program)
+
+    def others(folder: str, names: list[str]) -> set[str]:
+        is_of_programs = Path(folder).name == program.parent.name
+        kept = {program.name, "node.py"}
+        left = {"correct_python_programs", "__pycache__"}
+        return {each for each in names if each in left or (is_of_programs and each not in kept)}
+
+    return others
+
+
 def line(result: Result, seconds: float) -> str:
     """Return one bug as a line."""
     outcome = result.outcome
@@ -225,6 +284,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every so many bugs")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--peer", type=Path, help="the Python that FixKit is installed for")
     parser.add_argument("--show", action="store_true", help="print the first patches")
     asked = parser.parse_args()
     budget = Budget(asked.seconds, asked.processes)
@@ -242,6 +302,8 @@ def main() -> None:
             print(line(results[-1], time.monotonic() - began), flush=True)
             if asked.show:
                 show(results[-1])
+            for options in ((), ("corrected",)) if asked.peer else ():
+                print(peer_line(bug, asked.peer.absolute(), budget, *options), flush=True)
     report(results, f"{asked.set} ({asked.half})")
 
 
