@@ -82,12 +82,10 @@ class FixException(CodeKind):
         with target.files(commit) as tree:
             for finding in wanted[:_SEARCHES]:
                 found = _Search(target, tree, finding).claimed()
-                claim = self.claim(found, target) if isinstance(found, Claimed) else None
-                if claim is not None:
+                if isinstance(found, str):
+                    target.searches.remember(self.name, _cause(finding), commit, found)
+                elif (claim := self.claim(found, target)) is not None:
                     yield claim
-                else:
-                    why = found if isinstance(found, str) else "its change is open already"
-                    target.searches.remember(self.name, _cause(finding), commit, why)
 
 
 @dataclass(frozen=True, slots=True)
