@@ -77,6 +77,21 @@ def test_what_a_person_asked_to_merge_is_merged(waiting: Waiting) -> None:
     assert waiting.follow() == merged
 
 
+def test_news_of_a_forge_are_looked_at_once(waiting: Waiting) -> None:
+    keeper = Keeper(waiting.shop.parts, list, begins_cycles=True)
+    waiting.decide("merge_change(%(id)s)")
+    keeper.follow_news()
+    before = waiting.main()
+    with waiting.shop.store.transaction() as conn:
+        (row,) = conn.execute(b"SELECT target_id FROM honed.target WHERE name = 'cart'")
+        for _ in range(2):
+            changes.note_news(conn, row["target_id"])
+    keeper.follow_news()
+    assert waiting.main() != before
+    with waiting.shop.store.transaction() as conn:
+        assert changes.take_news(conn) == []
+
+
 def test_what_a_person_asked_for_is_in_the_ledger(waiting: Waiting) -> None:
     waiting.decide("merge_change(%(id)s)")
     for _ in range(2):

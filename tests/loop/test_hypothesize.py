@@ -255,6 +255,7 @@ def test_refuted_claim_may_be_made_again_after_a_while(pet_shop: PetShop) -> Non
     assert len(pet_shop.improvements()) == 2
 
 
+@pytest.mark.slow
 def test_claim_whose_steps_failed_is_tried_again_after_a_growing_pause(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (replace(BETTER, steps=(INDEX_OWNER, IMPOSSIBLE)),)
     freely = Options(dry_run=False, require_approval=False)
@@ -270,6 +271,7 @@ def test_claim_whose_steps_failed_is_tried_again_after_a_growing_pause(pet_shop:
         assert {each.state for each in pet_shop.improvements()} == {State.ROLLED_BACK}
 
 
+@pytest.mark.slow
 def test_what_is_done_once_only_is_not_done_again_after_it_was_kept(pet_shop: PetShop) -> None:
     class Once(PetKind):
         is_once: ClassVar[bool] = True

@@ -50,6 +50,7 @@ def test_change_waits_for_the_end_of_an_old_transaction(pet_shop: PetShop) -> No
     assert is_on_target(pet_shop)
 
 
+@pytest.mark.slow
 def test_transaction_of_another_database_holds_up_nothing(pet_shop: PetShop) -> None:
     pet_shop.configure(max_transaction_s=1e-6)
     with psycopg.connect(pet_shop.store.url) as conn:
@@ -109,6 +110,7 @@ def test_production_is_asked_once_more_before_the_first_step(
     pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
 
 
+@pytest.mark.slow
 def test_nothing_holds_up_a_rollback(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     pet_shop.configure(max_transaction_s=1e-6)

@@ -29,6 +29,7 @@ ALPHA = 0.05
 FREE = Options(dry_run=False, require_approval=False)
 
 
+@pytest.mark.slow
 def test_stretches_in_which_honed_itself_was_at_work_do_not_count(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     improvement = pet_shop.improvement()
@@ -74,6 +75,7 @@ def test_a_guard_can_take_a_change_back_and_cannot_speak_for_it(
     assert said.time.effect == pytest.approx(math.log(read), abs=0.01)
 
 
+@pytest.mark.slow
 def test_readings_in_which_only_guards_were_measured_make_no_pair(pet_shop: PetShop) -> None:
     class OnlyGuards(PetKind):
         def measure(self, hypothesis: Any, target: Any) -> dict[str, float]:
@@ -97,6 +99,7 @@ def shop_that_knows(pet_shop: PetShop, readings: int) -> None:
     pet_shop.work_until(lambda: pet_shop.improvement().state in resting)
 
 
+@pytest.mark.slow
 def test_production_before_the_moment_that_a_claim_answers_is_not_compared(
     pet_shop: PetShop,
 ) -> None:
@@ -115,6 +118,7 @@ def test_production_before_the_moment_that_a_claim_answers_is_not_compared(
     assert min(pair.before_at.start for pair in pairs) == moment
 
 
+@pytest.mark.slow
 def test_no_stretch_of_production_is_compared_twice(pet_shop: PetShop) -> None:
     shop_that_knows(pet_shop, 5)
     improvement = pet_shop.improvement()
@@ -136,6 +140,7 @@ def test_no_stretch_of_production_is_compared_twice(pet_shop: PetShop) -> None:
     ("claim", "state", "outcome"),
     [(BETTER, State.KEPT, None), (WORSE, State.ROLLED_BACK, Outcome.REGRESSED)],
 )
+@pytest.mark.slow
 def test_where_all_readings_were_disturbed_harm_is_seen_and_no_gain_counts(
     pet_shop: PetShop, claim: Claim, state: State, outcome: Outcome | None
 ) -> None:
@@ -241,6 +246,7 @@ def test_a_person_who_takes_back_what_shows_nothing_has_not_seen_it_regress(
     assert improvement.production_log_ratio > 0
 
 
+@pytest.mark.slow
 def test_of_what_improves_by_itself_neither_effect_nor_outcome_is_recorded(
     pet_shop: PetShop,
 ) -> None:
@@ -260,6 +266,7 @@ def test_of_what_improves_by_itself_neither_effect_nor_outcome_is_recorded(
     assert judged(pet_shop) == 0
 
 
+@pytest.mark.slow
 def test_what_is_foretold_forgives_nothing_that_the_trial_tolerated(pet_shop: PetShop) -> None:
     class Lenient(PetKind):
         def trial(self, hypothesis: Hypothesis, target: Any) -> Trial:

@@ -99,6 +99,7 @@ def test_every_change_waits_for_a_person_who_approves_its_bytes(pet_shop: PetSho
     assert ledger(pet_shop)[3:5] == ["awaiting_approval", "approved"]
 
 
+@pytest.mark.slow
 def test_what_a_person_rejects_is_neither_applied_nor_proposed_again(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.turn(FREE)
@@ -143,6 +144,7 @@ def test_person_takes_back_what_was_kept(pet_shop: PetShop) -> None:
     ledger(pet_shop)
 
 
+@pytest.mark.slow
 def test_refuted_claim_is_not_tried_again_while_nothing_changes(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (FALSE,)
     pet_shop.turn(FREE)
@@ -154,6 +156,7 @@ def test_refuted_claim_is_not_tried_again_while_nothing_changes(pet_shop: PetSho
     assert [each.state for each in pet_shop.improvements()] == [State.REFUTED, State.REFUTED]
 
 
+@pytest.mark.slow
 def test_one_change_is_applied_and_watched_at_a_time(pet_shop: PetShop) -> None:
     pet_shop.configure(max_changes_per_run=2)
     pet_shop.kind.claims = (BETTER, WORSE)
@@ -165,6 +168,7 @@ def test_one_change_is_applied_and_watched_at_a_time(pet_shop: PetShop) -> None:
     assert better.completed_at <= worse.applying_at
 
 
+@pytest.mark.slow
 def test_what_is_beyond_the_limit_of_a_cycle_waits_for_the_next(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.kind.claims = (WORSE, BETTER)
@@ -191,6 +195,7 @@ def approve_all(shop: PetShop) -> None:
     assert shop.improvements()[1].state is State.APPROVED
 
 
+@pytest.mark.slow
 def test_next_cycle_carries_out_what_was_approved_before_honeds_own_change(
     pet_shop: PetShop,
 ) -> None:

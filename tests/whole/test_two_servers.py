@@ -157,6 +157,7 @@ def test_primary_adopts_what_the_secondary_has_kept(servers: Servers) -> None:
     assert arrived.sha256 in str(proposed.detail["detail"])
 
 
+@pytest.mark.slow
 def test_what_regressed_on_the_secondary_is_avoided_on_the_primary(servers: Servers) -> None:
     primary, secondary = servers.primary, servers.secondary
     for each in (primary, secondary):
@@ -182,12 +183,14 @@ def kept(servers: Servers) -> Servers:
     return servers
 
 
+@pytest.mark.slow
 def test_own_trial_of_the_primary_decides(kept: Servers) -> None:
     kept.primary.shop.kind.claims = (replace(RISKY, effect=0.5),)
     kept.primary.shop.turn(FREE)
     assert kept.primary.improvement().state is State.REFUTED
 
 
+@pytest.mark.slow
 def test_nothing_is_adopted_while_the_secondary_is_cut_off(kept: Servers) -> None:
     shop = kept.primary.shop
     cut_off(shop)
@@ -206,6 +209,7 @@ def test_nothing_is_adopted_while_the_secondary_is_cut_off(kept: Servers) -> Non
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_adoption_that_was_approved_waits_until_both_are_together(kept: Servers) -> None:
     shop = kept.primary.shop
 
@@ -234,6 +238,7 @@ def reasons(of: Server) -> str:
         return "; ".join(str(each.detail.get("reason")) for each in events(conn, improvement_id))
 
 
+@pytest.mark.slow
 def test_environment_is_told_in_classes(kept: Servers) -> None:
     with kept.primary.shop.store.transaction() as conn:
         (row,) = conn.execute("SELECT envelope FROM honed.evidence")

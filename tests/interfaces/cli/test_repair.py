@@ -65,6 +65,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path): (folder / path).read_bytes() for path in kept}
 
 
+@pytest.mark.slow
 def test_a_repair_is_printed_judged_and_committed_on_its_branch(
     repository: Path, line: CommandLine, tmp_path: Path
 ) -> None:

@@ -241,6 +241,7 @@ def die_in_a_lab(shop: Any, home: Path, *lines: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_an_interrupted_copy_is_made_again(shop: Any, make_lab: MakeLab, honed_home: Path) -> None:
     die_in_a_lab(shop, honed_home, "Copying._add_foreign_keys = die", "lab.refresh()")
     lab = make_lab(shop)

@@ -247,6 +247,7 @@ def test_which_of_equal_rows_a_limit_returns_is_left_open(
     }
 
 
+@pytest.mark.slow
 def test_nobody_is_accused_of_rows_that_move_by_themselves(
     module_lab: Lab, clone: Clone, make_arms: MakeArms
 ) -> None:

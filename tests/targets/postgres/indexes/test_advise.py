@@ -93,6 +93,7 @@ FOREIGN: tuple[LiteralString, ...] = (
 )
 
 
+@pytest.mark.slow
 def test_a_table_with_a_part_elsewhere_is_left_alone(make_world: MakeWorld) -> None:
     asked: LiteralString = "SELECT count(*) FROM measured WHERE value = 17 AND at < '2026-09-01'"
     assert advise(make_world(WorldPlan((*TABLES, *FOREIGN), (asked,))).target).sets == ()
