@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 
 from honed.approval.decisions import reject, roll_back
 from honed.core.verdict import State

@@ -2,6 +2,8 @@
 
 from typing import LiteralString
 
+import pytest
+
 from honed.targets.postgres.indexes.advise import advise
 from honed.testing.worlds import MISSING_INDEX, MakeWorld, WorldPlan
 
