@@ -10,11 +10,12 @@ from honed.approval.decisions import approve, roll_back
 from honed.approval.policy import write_policy
 from honed.config import Settings
 from honed.core.forge import ChangeState
-from honed.core.verdict import State
+from honed.core.verdict import Outcome, State
 from honed.improvement.record import Improvement, improvements
 from honed.kinds.fix_failing_test import FixFailingTest
 from honed.ledger.keys import Signer
 from honed.loop.cycle import ENDED, Options, get_cycle, request
+from honed.loop.following import follow_changes
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import connection_url
@@ -73,6 +74,21 @@ class Shop:
         """Let a person ask for it to be taken back, and honed do it."""
         with self.store.transaction() as conn:
             roll_back(conn, self.improvement().improvement_id, "not like this")
+        self.work()
+
+    def merge(self) -> None:
+        """Let a person merge the change with git, and honed see it."""
+        (change,) = self.changes()
+        self.world.checkout.git("merge", "--quiet", "--no-ff", "-m", "Merge it", change.branch)
+        follow_changes(self.parts, self.world.target.record)
+        self.look()
+
+    def look(self) -> None:
+        """Let honed look once more at what it watches."""
+        with self.store.transaction() as conn:
+            conn.execute(
+                "UPDATE honed.procrastinate_jobs SET scheduled_at = NULL WHERE task_name = 'learn'"
+            )
         self.work()
 
     def changes(self) -> list[Change]:
@@ -153,6 +169,57 @@ def test_an_approved_repair_is_proposed_and_taken_back(make_shop: MakeShop) -> N
     assert shop.world.branches() == {"main"}
     (change,) = shop.changes()
     assert (change.state, change.closed_by_person) == (ChangeState.CLOSED, False)
+
+
+@pytest.mark.slow
+def test_what_is_merged_and_holds_up_is_kept_and_learned_from(make_shop: MakeShop) -> None:
+    shop = make_shop(WRONG_SLICE)
+    shop.turn(SUPERVISED)
+    shop.approve()
+    shop.look()
+    assert shop.improvement().state is State.WATCHING, "people have all the time they want"
+    shop.merge()
+    found = shop.improvement()
+    assert (found.state, found.outcome) == (State.KEPT, Outcome.HIGH_SUCCESS), found.error
+    with shop.parts.store.transaction() as conn:
+        (said,) = conn.execute("SELECT score, facts FROM honed.aftermath")
+        priors = conn.execute("SELECT prior, merged, kept FROM honed.template_prior").fetchall()
+    assert said["score"] == pytest.approx(0.8)
+    assert said["facts"]["tests"] == {"lost": [], "repaired": True, "error": ""}
+    assert [(row["merged"], row["kept"]) for row in priors] == [(1, 1)]
+    assert priors[0]["prior"] > 1.0
+
+
+@pytest.mark.slow
+def test_what_is_merged_and_harms_is_reverted_by_a_change_of_its_own(make_shop: MakeShop) -> None:
+    shop = make_shop(WRONG_SLICE)
+    with shop.store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.project (name, public_key, target_id) VALUES ('shop', %s, %s)",
+            ["0" * 32, shop.world.target.target_id],
+        )
+    shop.turn(SUPERVISED)
+    shop.approve()
+    shop.merge()
+    assert shop.improvement().state is State.WATCHING
+    with shop.store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.signal_group (project_id, fingerprint, type, title, culprit, files,"
+            " first_seen_at, last_seen_at, event_count, releases, environments, sample, latest)"
+            " SELECT project_id, 'new', 'exception', 'IndexError in total', '',"
+            " '{/srv/shop/prices.py}', honed.now(), honed.now(), 3, '{}', '{}', '{}', '{}'"
+            " FROM honed.project"
+        )
+    shop.look()
+    found = shop.improvement()
+    assert (found.state, found.outcome) == (State.ROLLED_BACK, Outcome.REGRESSED), found.error
+    revert, change = shop.changes()
+    assert (change.state, revert.state) == (ChangeState.MERGED, ChangeState.OPEN)
+    assert shop.world.checkout.git("diff", change.base_commit, revert.branch) == ""
+    with shop.parts.store.transaction() as conn:
+        (prior,) = conn.execute("SELECT prior, reverted FROM honed.template_prior")
+    assert prior["reverted"] == 1
+    assert prior["prior"] < 1.0
 
 
 @pytest.mark.slow
