@@ -134,6 +134,42 @@ def test_defaults_and_values_of_modules_are_made_anew(started: Any, suite: Suite
     assert of_module["is_plausible"]
 
 
+LONG = """\
+import time
+
+from module import twice
+
+
+def test_long():
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    assert twice(3) == 6
+
+
+def test_short():
+    assert twice(2) == 5 - 1
+    assert twice(-2) == 0
+"""
+
+
+def test_a_long_test_is_run_only_where_short_ones_pass(plant: Any, started: Any) -> None:
+    suite = plant({"module.py": MODULE.replace("by=2", "by=1"), "test_module.py": LONG})
+    workers = started(suite)
+    bad, good = tried(workers, suite, "n - 7", RIGHT)
+    told = {key for key, *_ in bad["where"]}
+    assert "test_module.py::test_short" in told
+    assert "test_module.py::test_long" not in told
+    assert good["is_plausible"]
+
+
+def test_what_takes_long_to_fail_may_take_as_long_to_pass(plant: Any, started: Any) -> None:
+    suite = plant({"module.py": MODULE, "test_module.py": LONG}, timeout_s=0.3)
+    base = look(started(suite), suite)
+    assert base.took["test_module.py::test_long"] >= 0.1
+    assert base.limits["test_module.py::test_long"] == 0.3
+
+
 def test_partial_progress_is_told(started: Any, suite: Suite) -> None:
     workers = started(suite)
     (half,) = tried(workers, suite, "n * 2 if n < 3 else 0")
