@@ -1,5 +1,7 @@
 """Findings that nobody answers become tickets; those that a kind still works on do not."""
 
+import json
+
 import pytest
 
 from honed.backlog.draft import Draft
@@ -75,6 +77,24 @@ class TestFindings(SourceContract):
         assert f"`honed finding show {finding_id}`" in draft.test_plan
         judged = triage(draft)
         assert (judged.category, judged.priority) == (Category.PERFORMANCE, Priority.HIGH)
+
+    def test_the_same_bug_elsewhere_is_a_bug_with_its_place_and_its_example(
+        self, improvements: Improvements
+    ) -> None:
+        evidence = {
+            "files": ["shop/basket.py"],
+            "change": {"change_id": 7, "repository": "other", "title": "Count it"},
+        }
+        finding_id = find(improvements, "shop/basket.py: weight as in change 7")
+        with improvements.store.transaction() as conn:
+            conn.execute(
+                "UPDATE honed.finding SET type = 'same_bug', evidence = %s", [json.dumps(evidence)]
+            )
+        (draft,) = said(improvements)
+        assert draft.files_to_modify == ("shop/basket.py",)
+        assert draft.proposed_solution.startswith("The same change as in change 7 of other")
+        assert f"`honed finding show {finding_id}`" in draft.test_plan
+        assert triage(draft).category is Category.BUG_FIX
 
     def test_the_kinds_are_waited_for(self, improvements: Improvements) -> None:
         for phase in ("analyzing", "hypothesizing", "acting", "learning"):
