@@ -25,6 +25,7 @@ def test_the_gates_are_plug_ins_asked_in_the_order_of_their_cost() -> None:
         "syntax",
         "loop_metrics",
         "secret_scan",
+        "made_up_answers",
         "certainty",
         "red_green",
         "test_suite",
