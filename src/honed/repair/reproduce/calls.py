@@ -1,6 +1,7 @@
 """One captured call as Python: the function, with the arguments that its frame still shows."""
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,8 +12,11 @@ from honed.repair.reproduce.classes import Classes, last_name
 from honed.repair.reproduce.imports import Imports
 from honed.repair.reproduce.places import Place, place_of
 from honed.repair.reproduce.refusal import NotRebuilt
+from honed.repair.reproduce.returns import promised
 from honed.repair.reproduce.values import Values
 
+#: What a test calls what a call returned.
+RETURNED: Final = "returned"
 _WIDEST: Final = 88
 _PROPERTIES: Final = frozenset({"property", "cached_property"})
 _CONTEXTS: Final = frozenset({"contextmanager", "asynccontextmanager"})
@@ -28,6 +32,8 @@ class Call:
     imports: Imports
     #: Whether it needs what makes an object without its constructor.
     makes_objects: bool
+    #: Conditions that the function promises of what the call returns, by the name ``RETURNED``.
+    promises: tuple[str, ...] = ()
 
 
 def call_of(frame: Frame, classes: Classes) -> Call:
@@ -47,7 +53,9 @@ def call_of(frame: Frame, classes: Classes) -> Call:
         return Call(place, (called,), imports, makes_objects=False)
     written = _Writer(place, place.function, frame.variables, values, classes, imports)
     lines = tuple(written.statements())
-    return Call(place, lines, imports, values.makes_objects)
+    is_named = any(re.search(rf"\b{RETURNED}\b", line) for line in lines)
+    promises = () if is_named else tuple(promised(place.function, RETURNED))
+    return Call(place, lines, imports, values.makes_objects, promises)
 
 
 @dataclass(frozen=True, slots=True)

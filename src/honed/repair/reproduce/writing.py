@@ -9,7 +9,7 @@ from typing import Final
 
 from honed.core.fault import Fault, Frame
 from honed.core.stable_names import type_name
-from honed.repair.reproduce.calls import Call
+from honed.repair.reproduce.calls import RETURNED, Call
 from honed.repair.reproduce.imports import MAKE
 from honed.repair.reproduce.places import NAMELESS
 
@@ -91,7 +91,7 @@ def test_name(call: Call, fault: Fault) -> str:
 
 
 def test_text(call: Call, fault: Fault) -> str:
-    """Return a test that fails as long as ``call`` raises anything."""
+    """Return a test that fails as long as ``call`` raises anything, or returns another sort."""
     said = ascii(fault.message[:_MOST_SAID])
     place, kind = ascii(call.place.name), ascii(fault.type)
     return (
@@ -101,7 +101,7 @@ def test_text(call: Call, fault: Fault) -> str:
         f'    "message": {said},\n    "function": {place},\n}}\n\n'
         + (_MAKE if call.makes_objects else "")
         + f"\ndef {test_name(call, fault)}():\n"
-        + "".join(f"    {line}\n" for line in call.lines)
+        + "".join(f"    {line}\n" for line in _asked(call))
     )
 
 
@@ -142,6 +142,15 @@ def function_of(frame: Frame) -> str:
 def _imports(call: Call) -> str:
     lines = call.imports.lines()
     return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def _asked(call: Call) -> list[str]:
+    """Return the call, and what the function itself says of its result."""
+    if not call.promises:
+        return list(call.lines)
+    first, *others = call.lines
+    conditions = [f"assert {each}" for each in call.promises]
+    return [f"{RETURNED} = {first}", *others, *conditions]
 
 
 def _kind(fault: Fault) -> str:
