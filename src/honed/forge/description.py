@@ -247,15 +247,18 @@ def _checked(grounds: Grounds) -> str:
         f"{f' {by}' if by and each.event == 'approved' else ''}, leaf `{each.leaf_hash}`"
         for each in grounds.entries
     ]
-    last = [
-        f"- `honed ledger show {each.index}` checks the signature of an entry, `honed ledger"
-        f" export {each.index}` proves it to somebody without access, `honed verify` checks all"
-        for each in grounds.entries[-1:]
+    last = grounds.entries[-1].index if grounds.entries else None
+    ledger = [
+        f"- `honed ledger show {last}` checks the signature of an entry",
+        f"- `honed ledger export {last}` proves it to somebody without access",
+        "- `honed verify` checks the whole record",
     ]
     shown = f"- `honed improvement show {number}` tells all of it"
-    back = f"- `honed improvement rollback {number} --reason ...` takes it back: it closes this"
-    back += " request, or proposes the revert of what was merged"
-    return "\n".join([*entries, shown, *last, back])
+    back = (
+        f"- `honed improvement rollback {number} --reason ...` takes it back: it closes this"
+        " request, or proposes the revert of what was merged"
+    )
+    return "\n".join([*entries, shown, *(ledger if entries else []), back])
 
 
 def _named(authors: Sequence[str]) -> str:

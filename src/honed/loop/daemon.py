@@ -22,6 +22,7 @@ from honed.signals.partitions import RETENTION_S, Retention
 from honed.signals.scrubbing import scrubber_by
 from honed.storage.queries import load_queries
 from honed.targets.registry import list_targets
+from honed.targets.repository.changes import take_news
 
 _QUERIES = load_queries("honed.loop")
 _LOG = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Keeper:
             duties.append((self.begin_due, TICK_S))
             duties.append((self.scan_if_due, TICK_S))
             duties.append((self.follow_changes, REVIEWS_S))
+            duties.append((self.follow_news, TICK_S))
             duties.append((self.drop_old_signals, RETENTION_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
             if self._parts.settings.llm_provider is not LlmProvider.NONE:
@@ -160,6 +162,17 @@ class Keeper:
         """Merge and close the changes of code of which people said so, and see what others did."""
         for record in list_targets(self._parts.store):
             follow_changes(self._parts, record)
+
+    def follow_news(self) -> None:
+        """Look at the changes of repositories whose forges have said that something happened.
+
+        What gets lost here is seen at the next look at all.
+        """
+        with self._parts.store.transaction() as conn:
+            due = take_news(conn)
+        for record in list_targets(self._parts.store) if due else ():
+            if record.target_id in due:
+                follow_changes(self._parts, record)
 
     def answer_texts(self) -> None:
         """Let the language model answer what was asked by ``honed.generate_text()``."""

@@ -59,8 +59,8 @@ class ForgeSettings(BaseModel):
     )
     forge_secret_variable: _Variable = Field(
         "",
-        description="Environment variable with the secret of the forge's webhooks, which nothing"
-        " takes in yet; empty: there is none.",
+        description="Environment variable with the secret of the forge's webhooks, where"
+        " `honed serve` runs; empty: none are heard.",
     )
     forge_merge_method: MergeBy = Field(
         MergeBy.MERGE, description="How changes get into their base branch: merge, squash, rebase."

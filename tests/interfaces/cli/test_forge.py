@@ -7,6 +7,7 @@ import pytest
 
 from honed.core.forge import Check, CheckState, Proposal, Tally
 from honed.storage.db import Database
+from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository import changes
 from honed.targets.repository.change import Lane, Limits, NewChange
 from honed.testing.commandline import CommandLine
@@ -120,3 +121,17 @@ def test_a_daemon_cannot_decide(cli: CommandLine, open_: Open, daemon_url: str) 
     cli.env["HONED_STORE_URL"] = daemon_url
     assert "honed_approver" in cli.refusal("forge", "merge", str(change_id))
     assert "honed_operator" in cli.refusal("forge", "close", str(change_id), "--reason", "x")
+
+
+def test_what_to_enter_on_a_forge_is_told(cli: CommandLine, store: Database) -> None:
+    options = {"forge": "github", "forge_repository": "shop/cart"}
+    for name, more in {"cart": {"forge_secret_variable": "HOOK_SECRET"}, "deaf": {}}.items():
+        record = TargetRecord(name, "/nowhere", sort="repository", options={**options, **more})
+        add_target(store, record)
+    said = cli.json("forge", "webhook", "cart")
+    assert said["url"].endswith("/hooks/cart")
+    assert (said["secret_variable"], said["secret_field"]) == ("HOOK_SECRET", "Secret")
+    assert "Pull requests" in said["events"]
+    assert "export HOOK_SECRET" in cli.text("forge", "webhook", "cart")
+    assert "forge_secret_variable" in cli.refusal("forge", "webhook", "deaf")
+    assert "no target nobody" in cli.refusal("forge", "webhook", "nobody")

@@ -7,7 +7,7 @@ from honed.errors import UnknownChange
 from honed.interfaces.cli.forge_page import print_change
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.improvement import person
-from honed.interfaces.cli.opening import asking
+from honed.interfaces.cli.opening import asking, opened_store
 from honed.interfaces.cli.output import plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.targets.repository import changes
@@ -104,6 +104,33 @@ def close(invocation: Invocation, change_id: int, reason: str) -> None:
         found = changes.get(conn, change_id)
     again = f"; `honed ticket reopen {found.ticket_id}` asks for another" if found.ticket_id else ""
     _say(invocation, found, f"is closed for good{again}")
+
+
+@forge.command()
+@click.argument("target")
+@click.pass_obj
+def webhook(invocation: Invocation, target: str) -> None:
+    """Say what to enter on the forge, so that it tells honed at once what happened there.
+
+    Without a webhook honed looks every minute. `honed serve` takes it in; a webhook only says that
+    looking is worth it, and is believed if it has the secret.
+    """
+    from honed.errors import UnknownTarget
+    from honed.interfaces.cli.forge_page import print_webhook
+    from honed.targets.registry import get_target
+    from honed.targets.repository.webhook import webhook_of
+
+    settings = invocation.settings()
+    with opened_store(invocation) as store:
+        record = get_target(store.owner, target)
+    if record.sort != "repository":
+        msg = f"{target} is no repository"
+        raise UnknownTarget(msg, hint="`honed target list` shows what is one")
+    wanted = webhook_of(settings, record)
+    if invocation.as_json:
+        print_json(plain(wanted))
+        return
+    print_webhook(wanted)
 
 
 def _say(invocation: Invocation, change: Change, said: str) -> None:

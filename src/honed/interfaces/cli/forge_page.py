@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from honed.core.forge import Check
 from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
 from honed.targets.repository.change import Change, ChangeEvent, Lane
+from honed.targets.repository.webhook import Webhook
 
 
 def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> None:
@@ -47,6 +48,19 @@ def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> N
         for each in happened
     ]
     print_rows(("when", "what", "who", "why"), told, empty="")
+
+
+def print_webhook(wanted: Webhook) -> None:
+    """Print what to enter on a forge."""
+    print_fields(
+        {
+            "payload URL": wanted.url,
+            "content type": "application/json",
+            wanted.secret_field: f"the value of {wanted.secret_variable}",
+            "events": "; ".join(wanted.events),
+            "before that": wanted.missing,
+        }
+    )
 
 
 def _row(check: Check) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ class _Invocation(Protocol):
 @click.command()
 @click.pass_obj
 def serve(invocation: _Invocation) -> None:
-    """Serve the API and the intake: what the other of two servers says, and signals of services.
+    """Serve the API and the intake: what another server says, signals, and webhooks of forges.
 
     On the loopback by default; elsewhere only with a token, which the intake does not ask for: who
     sends signals shows the key of a project. It begins no cycles and handles no messages:
@@ -30,6 +30,7 @@ def serve(invocation: _Invocation) -> None:
     from honed.interfaces.http.app import create_app
     from honed.interfaces.http.evidence import evidence_router, health_router
     from honed.interfaces.http.gate import Rules
+    from honed.interfaces.http.hooks import hooks_router
     from honed.interfaces.http.intake import Door
     from honed.interfaces.http.server import listening, serve_until_told
     from honed.signals.intakes import open_intakes
@@ -48,7 +49,8 @@ def serve(invocation: _Invocation) -> None:
     ):
         host, port = door.getsockname()[:2]
         _tell(invocation, str(host), int(port))
-        behind = create_app(rules, [health_router(), evidence_router(app.parts)])
+        routers = [health_router(), evidence_router(app.parts), hooks_router(app.parts)]
+        behind = create_app(rules, routers)
         front = Door(behind, intakes=intakes, pipeline=pipeline, rules=rules)
         serve_until_told(front, door)
     click.echo("honed has ended", err=True)

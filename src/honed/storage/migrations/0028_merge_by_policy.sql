@@ -1,5 +1,5 @@
--- Lets a policy merge a change once its checks have passed, and keeps the entry of the ledger of
--- every decision about a change and of its end.
+-- Lets a policy merge a change once its checks have passed, keeps the entry of the ledger of every
+-- decision about a change and of its end, and remembers that a forge has something new.
 --
 -- Why: a policy that approves a change without a person may let it in as well, by the same rules
 -- asked once more; and what became of a change is signed, whoever decided it. People decide in psql
@@ -7,7 +7,9 @@
 -- Locks: ACCESS EXCLUSIVE on change_event for a new check, which is a moment: it is small.
 -- Rows rewritten: none.
 --
--- change_entry  which entry of the ledger says it, one row each event; only ever added to
+-- change_entry   which entry of the ledger says it, one row each event; only ever added to
+-- change_notice  repositories whose forge says that something happened; the daemon looks, and
+--                forgets it
 
 alter table honed.change_event
   drop constraint change_event_event_check,
@@ -24,6 +26,12 @@ create table honed.change_entry (
 create trigger change_entry_is_append_only
   before update or delete or truncate on honed.change_entry
   for each statement execute function honed.refuse_change_rewrite();
+
+-- One row however often it is said: what happened is asked of the forge.
+create table honed.change_notice (
+  target_id bigint primary key references honed.target (target_id),
+  noticed_at timestamptz not null default honed.now()
+);
 
 -- Locks a change; decisions about it, and its ends, that no entry of the ledger says yet.
 create function honed.unsealed_events(change_id bigint)
@@ -166,6 +174,7 @@ $$;
 
 grant select, insert on honed.change_entry to honed_daemon;
 grant select on honed.change_entry to honed_viewer;
+grant select, insert, delete on honed.change_notice to honed_daemon;
 revoke all on function honed.unsealed_events, honed.change_lane, honed.merge_by_policy from public;
 grant execute on function honed.unsealed_events, honed.merge_by_policy to honed_daemon;
 grant execute on function honed.change_lane to honed_viewer, honed_daemon;

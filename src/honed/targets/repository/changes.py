@@ -251,6 +251,16 @@ def ask_merge(
     conn.execute(_QUERIES["merge"], values)
 
 
+def note_news(conn: Connection, target_id: int) -> None:
+    """Note that the forge of a repository has something new; said twice it is the same."""
+    conn.execute(_QUERIES["note"], {"target_id": target_id})
+
+
+def take_news(conn: Connection) -> list[int]:
+    """Return the repositories whose forges have something new, and forget it."""
+    return [row["target_id"] for row in conn.execute(_QUERIES["take_notices"])]
+
+
 def _check_open(conn: Connection, change_id: int) -> None:
     known = get(conn, change_id)
     if known.state is not ChangeState.OPEN:

@@ -115,3 +115,14 @@ ORDER BY c.change_id;
 -- Keeps which entry of the ledger says an event.
 INSERT INTO honed.change_entry (event_id, ledger_index, leaf_hash)
 VALUES (%(event_id)s::bigint, %(ledger_index)s::bigint, %(leaf_hash)s::text);
+
+-- note --
+-- Notes that the forge of a repository has something new.
+INSERT INTO honed.change_notice (target_id)
+VALUES (%(target_id)s::bigint)
+ON CONFLICT DO NOTHING;
+
+-- take_notices --
+-- Returns the repositories whose forges have something new, and forgets it.
+DELETE FROM honed.change_notice
+RETURNING target_id;

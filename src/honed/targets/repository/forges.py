@@ -7,7 +7,7 @@ from typing import Final
 from honed.config import ForgeKind, Settings
 from honed.core.forge import Forge, MergeMethod
 from honed.errors import ConfigurationError
-from honed.forge.connect import Place, connect
+from honed.forge.connect import Hear, Place, connect, hearing
 from honed.forge.patience import Clock
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
@@ -54,18 +54,38 @@ def open_forge(  # noqa: PLR0913 - two of them by name, for tests
     Raises:
         ConfigurationError: it is named wrongly, or its token is not there.
     """
-    said = {name: str(record.options.get(name, getattr(settings, name))) for name in OPTIONS}
-    if said["forge"] == ForgeKind.LOCAL:
+    place = place_of(settings, record)
+    if place.kind == ForgeKind.LOCAL:
         default = str(record.options.get("default_branch", "main"))
         return LocalForge(store, record.name, branches, default)
-    place = Place(
+    return connect(place, clock=clock, environment=environment)
+
+
+def open_ear(
+    settings: Settings, record: TargetRecord, *, environment: Mapping[str, str] | None = None
+) -> Hear:
+    """Return what hears the webhooks of a repository's forge; it needs their secret, and no token.
+
+    Raises:
+        ConfigurationError: there is no forge, it is named wrongly, or the secret is not there.
+    """
+    place = place_of(settings, record)
+    if place.kind == ForgeKind.LOCAL:
+        msg = f"{record.name} is reviewed in honed itself, where nobody sends webhooks"
+        raise ConfigurationError(msg, hint="set forge to where it is reviewed")
+    return hearing(place, environment=environment)
+
+
+def place_of(settings: Settings, record: TargetRecord) -> Place:
+    """Return where a repository is reviewed; nothing is checked yet."""
+    said = {name: str(record.options.get(name, getattr(settings, name))) for name in OPTIONS}
+    return Place(
         kind=said["forge"],
         repository=said["forge_repository"],
         url=said["forge_url"],
         token_variable=said["forge_token_variable"],
         secret_variable=said["forge_secret_variable"],
     )
-    return connect(place, clock=clock, environment=environment)
 
 
 def limits_of(settings: Settings) -> Limits:
