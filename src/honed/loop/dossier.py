@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from honed.approval.decisions import Decision, decisions
+from honed.core.aftermath import Aftermath
 from honed.core.trial import GUARD
 from honed.experiments.record import StoredTrial, load_last_trial
 from honed.improvement.record import Event, Improvement, events, get
+from honed.loop.aftermath import stored_aftermath
 from honed.loop.effects import Effect, effects_of
 from honed.loop.evidence import Evidence, Pair, stored_pairs, weigh
 from honed.storage.db import Connection
@@ -34,6 +36,8 @@ class Dossier:
     watch: tuple[Pair, ...]
     #: What that says of the change; None: nothing yet.
     evidence: Evidence | None
+    #: What was said last of a change that waits for people; None: nothing.
+    aftermath: Aftermath | None
     events: tuple[Event, ...]
     #: Texts of the measured units that are statements, by unit.
     texts: Mapping[str, str]
@@ -66,6 +70,7 @@ def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
         effects=tuple(effects_of(conn, improvement_id)),
         watch=tuple(watch),
         evidence=weigh(watch, trial, alpha=trial.design.alpha if trial else _ALPHA),
+        aftermath=stored_aftermath(conn, improvement_id),
         events=tuple(events(conn, improvement_id)),
         texts=_texts(conn, improvement.target_id, units),
     )

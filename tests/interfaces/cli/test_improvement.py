@@ -90,6 +90,23 @@ def test_everything_about_an_improvement_is_shown(cli: CommandLine, waiting: Imp
     ]
 
 
+def test_what_people_and_services_say_of_a_change_is_shown(
+    cli: CommandLine, improvements: Improvements
+) -> None:
+    kept = improvements.create(State.KEPT)
+    with improvements.store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.aftermath (improvement_id, standing, reason, score)"
+            " VALUES (%s, 'well', 'it is gone', 0.876)",
+            [kept.improvement_id],
+        )
+    shown = cli.text("improvement", "show", str(kept.improvement_id))
+    assert "it is gone" in shown
+    assert "0.88" in shown
+    said = cli.json("improvement", "show", str(kept.improvement_id))["aftermath"]
+    assert (said["standing"], said["score"]) == ("well", 0.876)
+
+
 def test_an_approval_off_a_terminal_needs_the_digest(
     cli: CommandLine, waiting: Improvement
 ) -> None:

@@ -51,6 +51,7 @@ def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
     _print_decisions(dossier)
     _print_effects(dossier)
     _print_watch(dossier)
+    _print_aftermath(dossier)
     _print_history(dossier)
 
 
@@ -222,6 +223,15 @@ def _print_watch(dossier: Dossier) -> None:
         for each in evidence.units
     ]
     print_rows(titles, rows, empty="")
+
+
+def _print_aftermath(dossier: Dossier) -> None:
+    said = dossier.aftermath
+    if said is None:
+        return
+    print_heading("watch: people, services and tests")
+    score = None if said.score is None else f"{said.score:.2f}"
+    print_fields({"standing": said.standing, "reason": said.reason, "success score": score})
 
 
 def _with_interval(effect: float, at_end: Interval) -> str:
