@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from honed.repair.candidates import Candidate
 from honed.repair.inputs import mutated
 from honed.repair.localise import Spectrum
 from honed.repair.workers import Workers
@@ -23,6 +22,13 @@ _LEAST_COMPARED: Final = 6
 
 #: An answer: how a call ended, what it returned, and the lines that it ran; None: not known.
 Answer = tuple[str, str, int] | None
+
+
+class Asked(Protocol):
+    """A change that the fork server can make."""
+
+    def asked(self) -> dict[str, list[list[int | str]]]:
+        """Return its edits by file, as the fork server takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +76,17 @@ def probes(spectrum: Spectrum, seed: int) -> list[Probe]:
 
 def compare(
     workers: Workers,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Asked],
     asked: Sequence[Probe],
     until: float = math.inf,
+    *,
+    with_arguments: bool = False,
 ) -> Compared:
     """Return what the code as it is and each candidate do on the probes' inputs.
 
     After the time ``until``, by ``time.monotonic``, no more candidates are looked at but the first
-    few: answers are then of the first candidates alone.
+    few: answers are then of the first candidates alone. Arguments that a call changes are part of
+    its answer where it returns nothing, and always ``with_arguments``.
     """
     changes: list[dict[str, Any]] = [{}, *(each.asked() for each in candidates)]
     answers: list[list[Answer]] = []
@@ -88,7 +97,8 @@ def compare(
         some = changes[start : start + size]
         found: list[list[Answer]] = [[] for _ in some]
         for probe in asked:
-            requests = [_request(probe, change) for change in some]
+            of_all = {"with_arguments": with_arguments}
+            requests = [{**_request(probe, change), **of_all} for change in some]
             for number, answer in enumerate(workers.ask_all(requests)):
                 found[number] += [tuple(each) if each else None for each in answer["outputs"][0]]
         answers += found

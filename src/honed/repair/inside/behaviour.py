@@ -68,7 +68,8 @@ def _output(
     except Exception as error:  # noqa: BLE001 - an error is an answer like any other
         return ["raised", type(error).__name__, counter.lines]
     # What returns nothing may have changed its arguments.
-    after = canonical(arguments) if result is None else ""
+    is_told = result is None or request.get("with_arguments", False)
+    after = canonical(arguments) if is_told else ""
     return ["returned", f"{text}{after}", counter.lines]
 
 

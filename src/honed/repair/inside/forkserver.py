@@ -7,6 +7,8 @@ Requests and answers are objects of JSON, one a line; ``do`` names the request:
 - ``trace``: which lines tests run, with the types of locals and calls (see ``spectrum``).
 - ``try``: whether candidates pass, failing tests first.
 - ``call``: what a function returns on inputs, as it is and with candidates (see ``behaviour``).
+- ``callings``: what functions are called with in tests (see ``callings``).
+- ``time``: how much processor time calls of a function take (see ``timing``).
 - ``decide``: what a condition would have to say, and which conditions say it (see ``angel``).
 """
 
@@ -22,7 +24,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from . import angel, behaviour, spectrum, tests
+from . import angel, behaviour, callings, spectrum, tests, timing
 from .isolated import Say, adopt_orphans, has_children, in_child
 from .swap import Change, Files, Functions
 from .tests import Case, Excinfo
@@ -74,7 +76,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     opened = json.loads(requests.readline())
     os.chdir(opened["root"])
-    sys.path.insert(0, opened["root"])
+    sys.path[:0] = [opened["root"], os.path.join(opened["root"], "src")]
     server = Server(opened["root"], opened["tests"], requests, answers)
     code = pytest.main([*ARGUMENTS, *opened["tests"]], plugins=[Loop(server.serve)])
     if not server.has_served:
@@ -113,6 +115,8 @@ class Server:
             "try": self._try,
             "call": self._call,
             "decide": self._decide,
+            "callings": functools.partial(callings.callings, self),
+            "time": functools.partial(timing.timed, self),
         }
 
     def serve(self, items: list[Any], excinfo: Excinfo) -> None:

@@ -135,7 +135,7 @@ class Recorder:
         self._lines[code.co_filename][code.co_firstlineno] += 1
         if len(self._calls) >= MOST_CALLS or code.co_name.startswith("<"):
             return
-        arguments = _arguments(frame)
+        arguments = plain_arguments(frame)
         if arguments is None:
             return
         call: dict[str, Any] = {
@@ -163,7 +163,7 @@ class Recorder:
             call["result"] = literal(result)
 
 
-def _arguments(frame: FrameType) -> list[str] | None:
+def plain_arguments(frame: FrameType) -> list[str] | None:
     """Return the arguments of a call as literals; None where one of them is none."""
     code = frame.f_code
     if code.co_flags & 0x0C or code.co_kwonlyargcount:

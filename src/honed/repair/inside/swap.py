@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,8 +40,9 @@ class Functions:
             self._by_file[path] = _numbered(functions)
 
     def named(self, path: str, qualname: str) -> FunctionType | None:
-        """Return the first function of that name in a file."""
-        return next(iter(self._by_file.get(path, {}).get((qualname, 0), ())), None)
+        """Return the first function of that name in a file, or what the name stands for there."""
+        defined = self._by_file.get(path, {}).get((qualname, 0), ())
+        return next(iter(defined), None) or _bound(path, qualname)
 
     def put(self, changes: Sequence[Change]) -> list[tuple[FunctionType, CodeType]] | None:
         """Give functions their new code, and return the old; None where it does not fit them."""
@@ -61,6 +63,17 @@ class Functions:
         """Give functions their old code."""
         for function, code in replaced:
             function.__code__ = code
+
+
+def _bound(path: str, qualname: str) -> FunctionType | None:
+    """Return the function that a name of a file's module stands for, where it is another's."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == path:
+            found: Any = module
+            for part in qualname.split("."):
+                found = getattr(found, part, None)
+            return found if isinstance(found, FunctionType) else None
+    return None
 
 
 def _numbered(functions: dict[tuple[str, int], Any]) -> dict[tuple[str, int], Any]:

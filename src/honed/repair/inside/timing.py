@@ -1,0 +1,80 @@
+"""How much processor time calls of a function take, as it is or with a candidate."""
+
+import ast
+import gc
+import inspect
+import marshal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from . import tests
+from .isolated import Say
+
+#: Calls before time is taken: Python specialises code that runs again and again.
+WARM = 20
+#: Turns of which the median counts.
+TURNS = 5
+#: A turn that takes longer is not timed any more.
+TURN_CPU_S = 5.0
+#: Bytes of arguments that are laid ready for one turn.
+MOST_BYTES = 32 << 20
+
+
+def timed(server: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the processor time in seconds of ``passes`` calls with each input: their median turn.
+
+    Each call has arguments of its own, which are made before time is taken. What raises, or is not
+    there, has no time: then ``cpu_s`` is None, and ``why`` says why.
+    """
+
+    def run(say: Say) -> None:
+        function = server.functions.named(request["path"], request["name"])
+        if function is None:
+            say({"cpu_s": None, "why": "it is not there"})
+            return
+        tests.on_time_out = lambda: say({"cpu_s": None, "why": "it takes too long"})
+        try:
+            with tests.alarm(TURN_CPU_S * (TURNS + 1)):
+                say({"cpu_s": _median(_callable(function), request), "why": ""})
+        except tests.OutOfTime:
+            say({"cpu_s": None, "why": "it takes too long"})
+        except Exception as error:  # noqa: BLE001 - whatever it raises is no time
+            say({"cpu_s": None, "why": f"it raises {type(error).__name__}"})
+
+    said = server.in_fork(request["candidate"], run, wall_s=request["wall_s"])
+    answer: dict[str, Any] = said[-1] if said else {"cpu_s": None, "why": "it died"}
+    return answer
+
+
+def _callable(function: Any) -> Callable[..., Any]:
+    if inspect.isgeneratorfunction(function):
+        return lambda *given: deque(function(*given), maxlen=0)
+    return function  # type: ignore[no-any-return]  # it is a function
+
+
+def _median(function: Callable[..., Any], request: dict[str, Any]) -> float:
+    packed = [_packed(texts) for texts in request["inputs"]]
+    passes = max(1, min(request["passes"], MOST_BYTES // max(1, sum(map(len, packed)))))
+    for _ in range(-(-WARM // len(packed))):
+        _turn(function, packed, 1)
+    turns = sorted(_turn(function, packed, passes) for _ in range(TURNS))
+    return float(turns[TURNS // 2] / passes)
+
+
+def _turn(function: Callable[..., Any], packed: list[bytes], passes: int) -> float:
+    ready = [marshal.loads(each) for _ in range(passes) for each in packed]  # noqa: S302 - made here
+    gc.collect()
+    gc.disable()
+    try:
+        started = time.process_time_ns()
+        for given in ready:
+            function(*given)
+        return (time.process_time_ns() - started) / 1e9
+    finally:
+        gc.enable()
+
+
+def _packed(texts: list[str]) -> bytes:
+    return marshal.dumps(tuple(ast.literal_eval(text) for text in texts))
