@@ -93,15 +93,16 @@ def _alone(workers: Workers, keys: Sequence[str], limit_s: float) -> dict[str, d
 
 
 def _await(workers: Workers, whole: dict[str, dict[str, Any]], suite: Suite) -> None:
-    """Give tests that were soon out of time all that they may use, until one never ends.
+    """Give tests that were soon out of time as much as there is patience for, until one never ends.
 
     Where one never ends, so will the others: they are not waited for.
     """
     late = [key for key, each in whole.items() if each["outcome"] == "timeout"]
-    if suite.timeout_s <= _SOON_S:
+    limit_s = min(suite.timeout_s, workers.patience_s)
+    if limit_s <= _SOON_S:
         return
     for start in range(0, len(late), len(workers)):
-        again = _alone(workers, late[start : start + len(workers)], suite.timeout_s)
+        again = _alone(workers, late[start : start + len(workers)], limit_s)
         whole |= again
         if any(each["outcome"] == "timeout" for each in again.values()):
             return

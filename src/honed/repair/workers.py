@@ -22,6 +22,8 @@ _OUTPUT_BYTES: Final = 256 << 20
 #: More than the repair's own time, for what ends it.
 _GRACE_S: Final = 60.0
 _PROCESSES: Final = 128
+#: The share of a repair's time for which it waits for one test that may never end.
+_PATIENCE: Final = 1 / 20
 
 
 class Workers:
@@ -48,6 +50,7 @@ class Workers:
         # A sandbox dies with the thread that made it, so each has one for all its life.
         self._threads = [ThreadPoolExecutor(1) for _ in range(budget.processes)]
         self._running: list[Running] = []
+        self.patience_s = budget.seconds * _PATIENCE
         self.tests: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
