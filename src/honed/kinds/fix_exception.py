@@ -74,7 +74,7 @@ class FixException(CodeKind):
         wanted = [
             each
             for each in sorted(findings, key=lambda each: (-each.weight, each.subject))
-            if not target.withheld(_cause(each), "0" * 64)
+            if not target.withheld(_cause(each), "0" * 64, _ticket(each))
             and not target.searches.was_made(self.name, _cause(each), commit)
         ]
         if not wanted:
@@ -144,6 +144,12 @@ class _Search:
                 "ticket_id": evidence["ticket_id"],
             },
         )
+
+
+def _ticket(finding: Finding) -> int | None:
+    """Return the ticket of a fault; None: it has none yet."""
+    named = finding.evidence.get("ticket_id")
+    return named if isinstance(named, int) else None
 
 
 def _cause(finding: Finding) -> str:

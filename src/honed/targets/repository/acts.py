@@ -39,6 +39,8 @@ class Publication:
     #: Digest of the hypothesis, as every entry of the ledger about it names it; empty: there is
     #: none. The commit names it, too: the entries that prove it are written after its bytes.
     claim: str = ""
+    #: The ticket that asks for it; None: none does.
+    ticket_id: int | None = None
 
 
 def branch_of(change: CodeChange) -> str:
@@ -94,6 +96,7 @@ def publish_step(clone: Clone, publication: Publication) -> Step:
         "body": publication.body,
         "change": pack(change),
         "claim": publication.claim,
+        "ticket_id": publication.ticket_id,
     }
     return Step(
         description=f"propose to {publication.base_branch}: {publication.title}",

@@ -136,6 +136,7 @@ class CodeKind(Kind[RepositoryTarget]):
             root_cause=hypothesis.subject,
             title=evidence.title,
             body=body(evidence),
+            ticket_id=parameters.get("ticket_id"),
             claim=digest(hypothesis.to_json()),
         )
         return [publish_step(target.clone(), publication)]

@@ -155,6 +155,7 @@ class RepositoryHand:
             base_commit=base_commit,
             head_commit=commit,
             forge=self.forge.name,
+            ticket_id=act.get("ticket_id"),
             improvement_id=self.place.improvement_id,
         )
 

@@ -185,10 +185,11 @@ class RepositoryTarget:
         why = self.withheld(f"anything of {self.name}", "0" * 64)
         return [changes.WORDS.get(why, why)] if why else []
 
-    def withheld(self, root_cause: str, patch_digest: str) -> str:
+    def withheld(self, root_cause: str, patch_digest: str, ticket_id: int | None = None) -> str:
         """Return why a change for this cause would not be opened now; empty: it would.
 
-        ``duplicate``, ``closed_by_person``, ``cooldown`` or ``quota``.
+        ``duplicate``, ``closed_by_person`` (unless a person has reopened the ticket since),
+        ``cooldown`` or ``quota``.
         """
         new = NewChange(
             target_id=self.target_id,
@@ -197,6 +198,7 @@ class RepositoryTarget:
             patch_digest=patch_digest,
             base_commit="",
             head_commit="",
+            ticket_id=ticket_id,
         )
         with self._store.transaction() as conn:
             return changes.withheld(conn, new, limits_of(self._settings))
