@@ -16,6 +16,7 @@ from honed.errors import ConfigurationError, UnknownTarget
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
+from honed.targets.urls import check_url
 
 _QUERIES = load_queries("honed.targets")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -72,9 +73,9 @@ def add_target(store: Database, record: TargetRecord) -> TargetRecord:
     """
     check_name(record.name)
     _check_pair(record)
-    _refuse_password(record, record.observe_url, acting=False)
+    _check_address(record, record.observe_url, acting=False)
     if record.act_url:
-        _refuse_password(record, record.act_url, acting=True)
+        _check_address(record, record.act_url, acting=True)
     with store.transaction() as connection:
         for other in connection.execute(_QUERIES["list_targets"]):
             _refuse_shared_variable(record.name, other["name"])
@@ -186,7 +187,9 @@ def _parts(url: str) -> dict[str, Any]:
         raise ConfigurationError(msg, hint=_FORM) from None
 
 
-def _refuse_password(record: TargetRecord, url: str, *, acting: bool) -> None:
+def _check_address(record: TargetRecord, url: str, *, acting: bool) -> None:
+    if record.sort == "repository":
+        check_url(url)
     if record.sort != "postgres":
         return
     where = _parts(url)

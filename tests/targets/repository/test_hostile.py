@@ -1,13 +1,19 @@
 """What a repository says is data: nothing of it runs, and nothing of it leads out."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from honed.config import Settings
 from honed.errors import ConfigurationError, GitFailed
-from honed.targets.repository.clone import Clone, check_url
+from honed.storage.db import Database
+from honed.targets.registry import TargetRecord, add_target
+from honed.targets.repository.clone import Clone
+from honed.targets.repository.source import Source
 from honed.targets.repository.worktree import worktree
+from honed.targets.urls import check_url
 from honed.testing.repositories import Checkout
 
 HOOKS = ("pre-push", "post-checkout", "post-update", "reference-transaction", "post-index-change")
@@ -148,13 +154,69 @@ def test_a_tree_that_would_write_gits_own_files_is_refused(
     assert list((tmp_path / "trees").glob("*")) == []
 
 
-@pytest.mark.parametrize("url", ["ext::sh -c touch% x", "--upload-pack=touch x", "fd::17"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ext::sh -c touch% x",
+        "--upload-pack=touch x",
+        "fd::17",
+        "-oProxyCommand=touch",
+        "git@-oProxyCommand=touch x:shop.git",
+        "ssh://-oProxyCommand=touch/shop.git",
+        "ssh://ada@-oProxyCommand=touch/shop.git",
+        "https://[::1/shop.git",
+        "https://example.org/a\nb",
+        "",
+    ],
+)
 def test_urls_that_are_programs_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no URL"):
         check_url(url)
 
 
-def test_a_password_in_a_url_is_refused_without_being_repeated() -> None:
+@pytest.mark.parametrize("url", ["ftp://example.org/x", "javascript://x", "ext://x"])
+def test_what_git_need_not_open_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not let open"):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/srv/shop.git",
+        "../shop",
+        "C:/shop",
+        "https://example.org/shop.git",
+        "https://ada@example.org:8443/shop.git",
+        "ssh://git@example.org/shop.git",
+        "ssh://git@[::1]:2222/shop.git",
+        "git@example.org:shop/cart.git",
+        "example.org:shop/cart.git",
+        "file:///srv/shop.git",
+    ],
+)
+def test_ordinary_urls_are_taken(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize("secret", ["ada:hunter2", "ghp_" + "a1B2" * 9])
+def test_a_password_in_a_url_is_refused_without_being_repeated(secret: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        check_url("https://ada:hunter2@example.org/shop.git")
-    assert "hunter2" not in str(caught.value)
+        check_url(f"https://{secret}@example.org/shop.git")
+    assert secret.rpartition(":")[2] not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c touch% x", "https://ada:hunter2@example.org/x.git"])
+@pytest.mark.parametrize("place", ["observe", "act"])
+def test_a_row_that_somebody_else_wrote_is_refused_by_the_target_itself(
+    checkout: Checkout, tmp_path: Path, url: str, place: str
+) -> None:
+    checkout.commit({"a.txt": b"1"})
+    usual = TargetRecord("shop", str(checkout.folder), str(checkout.folder), "repository")
+    record = replace(usual, observe_url=url) if place == "observe" else replace(usual, act_url=url)
+    source = Source(record, Settings(home=tmp_path))
+    for acting in (False, True):
+        with pytest.raises(ConfigurationError):
+            source.clone(acting=acting)
+    with pytest.raises(ConfigurationError):
+        add_target(Database("postgresql://nobody-asks"), record)

@@ -126,8 +126,8 @@ def add(  # noqa: PLR0913 - one argument an option
 
 def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     """Store a repository with the branch that it has now, once it was read."""
-    from honed.targets.repository.clone import check_url
     from honed.targets.repository.source import Source
+    from honed.targets.urls import check_url
 
     if not record.observe_url:
         raise click.MissingParameter(param_type="option", param_hint="'--url'")

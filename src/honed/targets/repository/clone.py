@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from honed.errors import ConfigurationError, GitFailed, UnknownCommit
+from honed.errors import GitFailed, UnknownCommit
 from honed.targets.repository.credentials import NO_CREDENTIALS, Credentials
 from honed.targets.repository.git import Git, hidden
+from honed.targets.urls import check_url
 
 _FETCH_TIMEOUT_S: Final = 900.0
 #: Files are their bytes in the repository: what attributes would convert stays as it is.
@@ -132,18 +132,3 @@ def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS
     attributes.parent.mkdir(exist_ok=True)
     attributes.write_text(_ATTRIBUTES)
     return clone
-
-
-def check_url(url: str) -> None:
-    """Return if ``url`` can be a repository's: a path, or one of http, https, ssh and git.
-
-    Raises:
-        ConfigurationError: it is another, or holds a password.
-    """
-    parts = urlsplit(url)
-    if url.startswith("-") or "::" in url:
-        msg = f"{url!r} is no URL of a repository"
-        raise ConfigurationError(msg, hint="name a folder, or an address such as https://host/path")
-    if parts.password:
-        msg = "the URL of the repository holds a password"
-        raise ConfigurationError(msg, hint="leave it out; the token comes from the environment")

@@ -22,6 +22,7 @@ from honed.targets.repository.credentials import Credentials
 from honed.targets.repository.forges import open_forge
 from honed.targets.repository.judge import Court
 from honed.targets.repository.worktree import Worktree, worktree
+from honed.targets.urls import check_url
 
 #: One run of all tests may take so long, and so much memory.
 SUITE: Final = Limits(cpu_s=600, wall_s=900, memory_bytes=2 << 30, processes=128)
@@ -69,9 +70,12 @@ class Source:
             acting: whether its URL is where branches are pushed to.
 
         Raises:
-            ConfigurationError: the URL is none, or holds a password.
+            ConfigurationError: one of its URLs is none, or holds a password.
         """
         url = self.record.observe_url
+        # Whoever wrote the row: git runs programs and sends passwords for some addresses.
+        for each in filter(None, (url, self.record.act_url)):
+            check_url(each)
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         folder = self.settings.home / "clones" / name
         clone = open_clone(url, folder, self.credentials)
