@@ -62,6 +62,12 @@ def target() -> None:
 )
 @click.option("--branch", default="", help="Repository: by default the one that its HEAD names.")
 @click.option("--project", default="", help="Repository: the project whose exceptions are its own.")
+@click.option(
+    "--releases",
+    type=click.Choice(["commits", "tags"]),
+    default=None,
+    help="Repository: what its services call releases, commits (or anything) by default, or tags.",
+)
 @click.option("--sql", "only_sql", is_flag=True, help="Only print the SQL that makes both roles.")
 @click.pass_obj
 def add(  # noqa: PLR0913 - one argument an option
@@ -78,6 +84,7 @@ def add(  # noqa: PLR0913 - one argument an option
     tests: tuple[str, ...],
     branch: str,
     project: str,
+    releases: str | None,
     only_sql: bool,
 ) -> None:
     """Let honed look at a database, and print the SQL that makes its two roles.
@@ -92,13 +99,19 @@ def add(  # noqa: PLR0913 - one argument an option
     from honed.targets.postgres.roles import roles_sql
 
     check_name(name)
-    of_repository = {"python": python, "tests": list(tests), "branch": branch, "project": project}
+    of_repository = {
+        "python": python,
+        "tests": list(tests),
+        "branch": branch,
+        "project": project,
+        "releases": releases,
+    }
     if sort == "repository":
         said = {name: value for name, value in of_repository.items() if value}
         _add_repository(invocation, TargetRecord(name, url, act_url, sort, said))
         return
     if any(of_repository.values()):
-        msg = "--python, --test, --branch and --project are of repositories"
+        msg = "--python, --test, --branch, --project and --releases are of repositories"
         raise click.UsageError(msg)
     sql = roles_sql(
         name,
