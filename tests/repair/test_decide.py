@@ -1,6 +1,6 @@
 """Patches that pass are published where they agree, and where they are not dearer than others."""
 
-from honed.repair.behaviour import Answer, Compared, Probe, dearness
+from honed.repair.behaviour import Answer, Compared, Probe, dearness, probes
 from honed.repair.decide import decide
 from honed.repair.localise import Spectrum, suspicion
 
@@ -53,6 +53,23 @@ def test_a_patch_of_another_order_of_cost_comes_after_a_cheap_one() -> None:
 def test_what_was_not_looked_at_is_not_published() -> None:
     unknown = Compared([], [[]], [], [0])
     assert "could not be looked at" in decide([-1.0], unknown).abstained
+
+
+def test_patches_that_no_input_runs_are_not_told_apart() -> None:
+    same = ("?", "?", "?")
+    assert "no input was found" in decide([-1.0, -9.0], compared(same, same)).abstained
+    assert decide([-1.0], compared(same)).abstained == ""
+    assert decide([-1.0, -9.0], compared(("a", "?", "?"), same)).abstained == ""
+
+
+def test_functions_that_patches_change_are_asked_before_others() -> None:
+    often = [{"path": "m.py", "name": "often", "arguments": ["1"], "is_entry": True}] * 9
+    once = [{"path": "m.py", "name": "changed", "arguments": ["2"], "is_entry": False}]
+    two = [{"path": "n.py", "name": "two", "arguments": ["3"], "is_entry": True}] * 2
+    spectrum = Spectrum({}, {}, [*often, *two, *once])
+    assert [each.name for each in probes(spectrum, 1)] == ["often", "two"]
+    found = probes(spectrum, 1, {("m.py", "changed")})
+    assert [each.name for each in found] == ["changed", "often"]
 
 
 def test_lines_that_only_failing_tests_run_are_the_most_suspicious() -> None:

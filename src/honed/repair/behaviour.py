@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
@@ -58,13 +58,18 @@ class Compared:
         return [(probe, each) for probe in self.probes for each in probe.inputs]
 
 
-def probes(spectrum: Spectrum, seed: int) -> list[Probe]:
-    """Return the functions that tests call with plain values, and inputs like those."""
+def probes(spectrum: Spectrum, seed: int, changed: Collection[tuple[str, str]] = ()) -> list[Probe]:
+    """Return the functions that tests call with plain values, and inputs like those.
+
+    Those of ``changed``, by file and name, come first: in a larger repository most calls run
+    nothing of what a patch changes.
+    """
     calls: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
     for call in spectrum.calls:
-        if call["is_entry"]:
-            calls[call["path"], call["name"]].append(tuple(call["arguments"]))
-    most = sorted(calls.items(), key=lambda item: (-len(item[1]), item[0]))
+        called = (call["path"], call["name"])
+        if call["is_entry"] or called in changed:
+            calls[called].append(tuple(call["arguments"]))
+    most = sorted(calls.items(), key=lambda item: (item[0] not in changed, -len(item[1]), item[0]))
     found = []
     for (path, name), known in islice(most, _MOST_FUNCTIONS):
         width = Counter(map(len, known)).most_common(1)[0][0]

@@ -26,6 +26,7 @@ NO_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType({})
 _OF_PLACE: Final = 2.0
 _OF_LOOP: Final = 1.0
 _LONGEST_EXPRESSION: Final = 60
+_NAMED: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,21 @@ def changed_part(source: Source, edits: tuple[Edit, ...]) -> tuple[int, int, byt
     end = min(start for start in starts[1:] if start >= last and start > begin)
     moved = [Edit(each.start - begin, each.end - begin, each.text) for each in edits]
     return begin, end, applied(source.text[begin:end], moved)
+
+
+def changed_functions(source: Source, candidate: Candidate) -> frozenset[tuple[str, str]]:
+    """Return file and name of the function or method that an edit is in; else all of the file's."""
+    at, names, body = min(each.start for each in candidate.edits), [], source.tree.body
+    while True:
+        named = [each for each in body if isinstance(each, _NAMED)]
+        found = next((each for each in named if source.start(each) <= at < source.end(each)), None)
+        if found is None:
+            break
+        names.append(found.name)
+        body = found.body if isinstance(found, ast.ClassDef) else []
+    if names:
+        return frozenset({(source.path, ".".join(names))})
+    return frozenset((source.path, each.name) for each in named)
 
 
 def _meaning(text: bytes) -> str:

@@ -74,6 +74,11 @@ def _doubt(
     others = sorted((cluster for cluster in weights if cluster != first), key=lambda c: -weights[c])
     if not any(compared.answers[order[0]]):
         return "its behaviour beyond the tests could not be looked at", None
+    if len(compared.answers) > 1 and not any(
+        departure(own, compared.base) for own in compared.answers
+    ):
+        # Not even what failed is among the inputs: that all agree on these says nothing.
+        return "several patches pass all tests, and no input was found that runs them", None
     share = weights[first] / sum(weights.values())
     if dearness(compared.answers[order[0]], [compared.base, *compared.answers]) > MOST_TIMES:
         return "it runs many times the lines of another patch or of the code as it was", None

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from honed.repair.base import Base, look
 from honed.repair.behaviour import compare, probes
-from honed.repair.candidates import NO_WEIGHTS, Candidate, drafted, ordered
+from honed.repair.candidates import (
+    NO_WEIGHTS,
+    Candidate,
+    changed_functions,
+    drafted,
+    ordered,
+)
 from honed.repair.conditions import places, synthesised
 from honed.repair.decide import decide
 from honed.repair.localise import suspicion
@@ -97,7 +103,9 @@ def _ranked(
     scored = ranked(sources, found.plausible, written)[:MOST_COMPARED]
     natural, plausible = [score for score, _ in scored], [each for _, each in scored]
     until = found.started + found.budget.seconds
-    compared = compare(found.workers, plausible, probes(found.base.spectrum, seed), until)
+    changed = {name for each in plausible for name in changed_functions(sources[each.path], each)}
+    asked = probes(found.base.spectrum, seed, changed)
+    compared = compare(found.workers, plausible, asked, until)
     natural = natural[: len(compared.answers)]
     decision = decide(natural, compared, raised=_raised(found.base))
 
