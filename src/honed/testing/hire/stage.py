@@ -26,7 +26,7 @@ from honed.interfaces.http.app import create_app
 from honed.interfaces.http.evidence import health_router
 from honed.interfaces.http.gate import Rules
 from honed.interfaces.http.intake import Door
-from honed.loop.cycle import Options
+from honed.loop.cycle import ENDED, Options
 from honed.signals.intakes import open_intakes
 from honed.signals.projects import Project, add_project
 from honed.targets.registry import TargetRecord, add_target
@@ -145,6 +145,7 @@ class Stage:
 
     def _turn(self, name: str) -> list[Improvement]:
         report = self.app.run_cycle(name, Options(dry_run=False))
+        assert report.cycle.phase in ENDED, "it was interrupted"
         assert not report.cycle.error, report.cycle.error
         for each in report.improvements:
             if each.state is State.AWAITING_APPROVAL:
