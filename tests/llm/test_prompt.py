@@ -97,6 +97,15 @@ def test_evidence_shows_what_is_around_a_frame() -> None:
     assert said["suspects"] == [{"file": "src/shop/cart.py", "line": 50, "score": 0.988}]
 
 
+def test_functions_are_shown_whole_or_not_at_all() -> None:
+    functions = {"a.py: f": "f" * 9_000, "a.py: g": "g" * 9_000, "a.py: h": "h"}
+    said = Evidence(functions=functions, tried={"templates": "found nothing"}).plain()
+    assert said == {
+        "functions": {"a.py: f": "f" * 9_000, "a.py: h": "h"},
+        "tried": {"templates": "found nothing"},
+    }
+
+
 def test_evidence_is_bounded() -> None:
     fault = Fault(
         "E", "m" * 10**6, tuple(Frame("a.py", line=n, code="c" * 10**5) for n in range(99))
@@ -104,5 +113,9 @@ def test_evidence_is_bounded() -> None:
     for _ in range(50):
         fault = Fault("E", cause=fault)
     sources = {"a.py": "y" * 10**6}
-    evidence = Evidence(fault, sources, "t" * 10**6, "o" * 10**6, [Suspect("a", 1, 1.0)] * 999)
-    assert len(json.dumps(evidence.plain())) < 60_000
+    evidence = Evidence(
+        *(fault, sources, "t" * 10**6, "o" * 10**6, [Suspect("a", 1, 1.0)] * 999),
+        functions={str(number): "f" * 5_000 for number in range(99)},
+        tried={"x": "y" * 10**6},
+    )
+    assert len(json.dumps(evidence.plain())) < 75_000

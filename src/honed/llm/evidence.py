@@ -1,6 +1,6 @@
 """What a model is shown of a fault: the error, where it happened, the failing test, suspects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ _MOST_SUSPECTS: Final = 20
 _LONGEST_LINE: Final = 400
 _LONGEST_TEXT: Final = 4_000
 _LONGEST_OUTPUT: Final = 8_000
+_MOST_OF_FUNCTIONS: Final = 12_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Evidence:
         output: what it printed when it failed; of a long one the end is shown.
 
         suspects: lines by the spectrum, the most suspect first.
+
+        functions: texts of functions on the way, the most telling first, by file and name:
+            ``shop/cart.py: Cart.total``. As many are shown as there is room for.
+
+        tried: what was proposed before and by whom, and why it did not do.
     """
 
     fault: Fault | None = None
@@ -48,6 +54,8 @@ class Evidence:
     failing_test: str = ""
     output: str = ""
     suspects: Sequence[Suspect] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    tried: Mapping[str, str] = field(default_factory=dict)
 
     def plain(self) -> Json:
         """Return it as JSON, cut to what a model can take in."""
@@ -59,8 +67,18 @@ class Evidence:
                 {"file": each.file, "line": each.line, "score": round(each.score, 3)}
                 for each in self.suspects[:_MOST_SUSPECTS]
             ],
+            "functions": dict(self._functions()),
+            "tried": {name: words[:_LONGEST_LINE] for name, words in self.tried.items()},
         }
         return {name: value for name, value in said.items() if value}
+
+    def _functions(self) -> Iterator[tuple[str, str]]:
+        """Yield whole functions, one cut through says nothing."""
+        room = _MOST_OF_FUNCTIONS
+        for name, text in self.functions.items():
+            if len(text) <= room:
+                room -= len(text)
+                yield name, text
 
     def _fault(self, fault: Fault | None, depth: int = 0) -> Json:
         if fault is None or depth > _MOST_CAUSES:

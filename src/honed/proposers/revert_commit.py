@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from honed.core.change import CodeChange, FileChange
-from honed.core.gate import TestRun, Thresholds
+from honed.core.gate import TestRun
 from honed.core.privacy import Scrubber
 from honed.errors import ConfigurationError, GitFailed, UnknownCommit
 from honed.forge.quoting import plain
@@ -36,7 +36,7 @@ from honed.targets.repository.blame import Cause, cause
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.inverse import Inverse, inverse
 from honed.targets.repository.judge import Checkout, CodeJudge, Court
-from honed.targets.repository.mend import installed_gates
+from honed.targets.repository.mend import may_change
 from honed.targets.repository.proposer import Bench, Proposed, Proposer, Trouble
 from honed.targets.repository.suites import green
 from honed.targets.repository.worktree import worktree
@@ -49,8 +49,6 @@ _LEAST_S: Final = 1.0
 _SHORT: Final = 12
 #: Ids of tests, and files, that a message names.
 _NAMED: Final = 3
-#: What says which files a change may touch.
-_PATHS: Final = "allowed_paths"
 
 
 class RevertCommit(Proposer):
@@ -141,10 +139,7 @@ class _History:
 
     def is_allowed(self, file: FileChange) -> bool:
         """Return whether honed may change a file so at all."""
-        change = CodeChange(self.trouble.commit, (file,))
-        side = Checkout(self.trouble.folder, {}, self.bench.court)
-        gate = installed_gates(reading=True)[_PATHS]
-        return gate.check(change, CodeJudge(side, side), Thresholds()).passed
+        return may_change(file, Checkout(self.trouble.folder, {}, self.bench.court))
 
     def passes(self, change: CodeChange) -> bool:
         """Return whether the tests pass with a change."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from honed.config import Settings
 from honed.core.canonical import Json
-from honed.core.change import CodeChange
+from honed.core.change import CodeChange, FileChange
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.core.plugins import discover
 from honed.errors import RepairFailed
@@ -18,6 +18,8 @@ from honed.targets.repository.proposer import FAMILY, Bench, Proposed, Proposer,
 _MOST_CHANGES: Final = 3
 #: Gates before this one run nothing.
 _RUNS_TESTS: Final = 50
+#: The gate that says which files a change may touch.
+_PATHS: Final = "allowed_paths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def mend(
     asked = proposers if proposers is not None else installed_proposers()
     attempts: list[Attempt] = []
     for proposer in sorted(asked.values(), key=lambda each: (each.order, each.name)):
-        tried = {each.proposer: each.words for each in attempts}
+        tried = {**named.tried, **{each.proposer: each.words for each in attempts}}
         for attempt in _attempts(proposer, replace(named, tried=tried), bench, gates):
             attempts.append(attempt)
             if attempt.is_sound:
@@ -154,6 +156,12 @@ def installed_gates(*, reading: bool = False) -> dict[str, Gate]:
     """Return every installed gate, by name; with ``reading`` those alone that run no tests."""
     found = discover("honed.gates", Gate)  # type: ignore[type-abstract]  # the family's base
     return {name: each for name, each in found.items() if not reading or each.order < _RUNS_TESTS}
+
+
+def may_change(file: FileChange, side: Checkout) -> bool:
+    """Return whether any change may touch a file so."""
+    gate = installed_gates(reading=True)[_PATHS]
+    return gate.check(CodeChange("", (file,)), CodeJudge(side, side), Thresholds()).passed
 
 
 def judged(
