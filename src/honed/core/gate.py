@@ -63,6 +63,9 @@ class Side(Protocol):
     def paths(self) -> Collection[str]:
         """Return every file's path from the root."""
 
+    def with_files(self, files: Mapping[str, str]) -> "Side":
+        """Return the same side with ``files`` over it, text by path."""
+
 
 class Judge(Protocol):
     """Where gates look at a change: a place that neither the change nor its author can write to."""

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final
 
+from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.core.gate import TestRun
 from honed.core.testrun import Outcome
-from honed.errors import ConfigurationError
+from honed.errors import ConfigurationError, EvaluatorFailed
 from honed.sandbox.account import lend
 from honed.sandbox.box import Box, Ended, Limits
 from honed.sandbox.run import run
@@ -46,6 +48,9 @@ class Court:
     #: Sockets of disposable servers that tests may speak to, and variables that say so.
     sockets: tuple[Path, ...] = ()
     environment: Mapping[str, str] | None = None
+    #: A folder with releases of packages that are seen before those of ``python``; None: there is
+    #: none. Links of paths (``.pth``) in it are not followed.
+    packages: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,36 @@ class Checkout:
         with self._copy() as folder:
             ended = self._run(folder, tests or self.court.tests, lines=lines)
             return _report(folder / "report" / "report.json", ended)
+
+    def ask(
+        self,
+        script: Path,
+        request: Mapping[str, Json],
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:  # noqa: ANN401 - JSON that nobody vouches for
+        """Return what a script says of a fresh copy; like all that code says, it may be anything.
+
+        Args:
+            script: of honed's own, without honed's packages; everything in its folder is seen.
+
+            request: it finds this in the file that ``HONED_ASKED`` names, and writes its answer to
+                the one that ``HONED_REPORT`` does.
+
+            variables: of its environment, beside those.
+
+        Raises:
+            EvaluatorFailed: it gave no answer.
+            SandboxMissing: there is no sandbox, so nothing is run.
+        """
+        with self._copy() as folder:
+            asked = folder / "asked.json"
+            asked.write_text(json.dumps(request), encoding="utf-8")
+            ended = self._start(folder, script, asked, {**variables, "HONED_ASKED": str(asked)})
+            try:
+                return json.loads(_read(folder / "report" / "report.json"))
+            except (OSError, ValueError, RecursionError) as error:
+                msg = f"{script.parent.name}/{script.name} gave no answer: {_why(ended)}"
+                raise EvaluatorFailed(msg) from error
 
     def read(self, path: str) -> str | None:
         """Return a file's text; None: there is none, or it is no text."""
@@ -127,26 +162,36 @@ class Checkout:
             yield folder
 
     def _run(self, folder: Path, tests: Sequence[str], *, lines: bool) -> Ended:
-        court = self.court
         # In a file, because there may be more of them than a command line holds.
         arguments = [*_WITHOUT, "-q", "--tb=short", "--rootdir", _ROOT, *tests]
         (folder / "tests.json").write_text(json.dumps(arguments), encoding="utf-8")
         environment = {
-            **(court.environment or {}),
-            "HONED_REPORT": "/report/report.json",
-            "HONED_ROOT": _ROOT,
             "HONED_TESTS": str(folder / "tests.json"),
             **({"HONED_LINES": "1"} if lines else {}),
         }
+        return self._start(folder, _RUNNER, folder / "tests.json", environment)
+
+    def _start(
+        self, folder: Path, script: Path, asked: Path, environment: Mapping[str, str]
+    ) -> Ended:
+        """Return how a script ended in the sandbox, on the copy in ``folder``."""
+        court = self.court
+        packages = (court.packages,) if court.packages else ()
         box = Box(
             court.python,
-            reads=(_INSIDE, folder / "tests.json"),
+            reads=(script.parent, asked, *packages),
             writes={folder / "work": _ROOT, folder / "report": "/report"},
             sockets=court.sockets,
-            environment=environment,
+            environment={
+                **(court.environment or {}),
+                **({"PYTHONPATH": str(court.packages)} if packages else {}),
+                "HONED_REPORT": "/report/report.json",
+                "HONED_ROOT": _ROOT,
+                **environment,
+            },
             folder=_ROOT,
         )
-        return run(box, [str(court.python), "-P", str(_RUNNER)], limits=court.limits)
+        return run(box, [str(court.python), "-P", str(script)], limits=court.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +202,22 @@ class CodeJudge:
     patched: Checkout
 
     @classmethod
-    def of(cls, folder: Path, change: CodeChange, court: Court) -> "CodeJudge":
+    def of(
+        cls, folder: Path, change: CodeChange, court: Court, packages: Path | None = None
+    ) -> "CodeJudge":
         """Return the judge of ``change`` on the files of ``folder``, which is only read.
 
         Both sides have the new files that come with the change, its tests; the rest of it only the
         patched side has.
+
+        Args:
+            folder: the repository's files as they were at the base.
+
+            change: what is judged.
+
+            court: how tests are run.
+
+            packages: releases that only the patched side has, of a change that asks for them.
 
         Raises:
             ConfigurationError: a path leads out of the repository, or a file is not as the change
@@ -175,7 +231,8 @@ class CodeJudge:
                 raise ConfigurationError(msg, hint="make the change anew on this commit")
         new = {each.path: each.after for each in change.files if each.before is None}
         every = {each.path: each.after for each in change.files}
-        return cls(replace(base, files=new), replace(base, files=every))
+        patched = replace(court, packages=packages) if packages else court
+        return cls(replace(base, files=new), replace(base, files=every, court=patched))
 
     @property
     def digest(self) -> str:

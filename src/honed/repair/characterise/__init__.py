@@ -1,0 +1,1 @@
+"""Characterisation tests: what code does today, written down as tests that pass."""

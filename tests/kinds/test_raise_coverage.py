@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from honed.kinds.raise_coverage import RaiseCoverage
+from honed.storage.server import Server
+from honed.testing.contract import KindContract
+from honed.testing.repository_worlds import (
+    MakeRepositoryWorld,
+    RepositoryPlan,
+    making_repository_worlds,
+    require_sandbox,
+)
+
+_PRICES = """import time
+
+
+def total(prices):
+    return sum(prices)
+
+
+def discount(cents: int, level: str) -> int:
+    if cents < 0:
+        raise ValueError("negative")
+    if level == "gold":
+        return cents * 80 // 100
+    if level == "silver" and cents > 1000:
+        return cents * 90 // 100
+    return cents
+
+
+def age(since):
+    now = time.time()
+    seconds = now - since
+    return seconds
+"""
+_TEST = """from shop.prices import total
+
+
+def test_total():
+    assert total([1, 2]) == 3
+"""
+ILL = RepositoryPlan({"shop/__init__.py": "", "shop/prices.py": _PRICES, "tests/test_p.py": _TEST})
+#: What is left depends on the time.
+WELL = RepositoryPlan(
+    {
+        "shop/__init__.py": "",
+        "shop/prices.py": _PRICES[: _PRICES.index("def discount")]
+        + _PRICES[_PRICES.index("def age") :],
+        "tests/test_p.py": _TEST,
+    }
+)
+
+
+@pytest.fixture(scope="class")
+def make_world(
+    postgres_server: Server, migrated_template: str, session_folder: Path
+) -> Iterator[MakeRepositoryWorld]:
+    """Return a maker of repositories that live as long as the test's class."""
+    require_sandbox()
+    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
+        yield make
+
+
+@pytest.mark.slow
+class TestRaiseCoverage(KindContract):
+    kind = RaiseCoverage()
+    ill = ILL
+    well = WELL
