@@ -13,8 +13,10 @@ demo: .venv/.demo
 test: .venv/.dev
 	$(BIN)/pytest -n 2 -m 'not slow'
 
+# Worlds are made once for a module, so each stays with one worker.
 test-slow: .venv/.dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist loadscope -m 'slow and not alone'
+	$(BIN)/pytest -m 'slow and alone'
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

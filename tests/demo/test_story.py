@@ -8,6 +8,9 @@ import pytest
 from honed.demo.report import DemoReport
 from honed.demo.story import Script, play
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def report(session_folder: Path) -> DemoReport:

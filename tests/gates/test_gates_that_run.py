@@ -17,6 +17,9 @@ from honed.gates.red_green import RedGreen
 from honed.gates.test_coverage import TestCoverage
 from honed.gates.test_suite import TestSuite
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.slow
 def test_a_right_change_passes_every_gate(

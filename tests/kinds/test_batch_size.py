@@ -19,6 +19,9 @@ from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 TABLES: tuple[LiteralString, ...] = (
     """
     CREATE TABLE visit (visit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

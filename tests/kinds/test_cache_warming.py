@@ -13,6 +13,9 @@ from honed.targets.postgres.warming.cache import CachedRelation, choose, pieces,
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import PostgresWorld, WorldPlan
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 EXTENSIONS = ("CREATE EXTENSION pg_prewarm", "CREATE EXTENSION pg_buffercache")
 TABLES = (
     "CREATE TABLE article (article_id integer PRIMARY KEY, title text)",

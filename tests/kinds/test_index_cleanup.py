@@ -3,9 +3,14 @@ from dataclasses import replace
 from functools import partial
 from typing import LiteralString
 
+import pytest
+
 from honed.kinds.index_cleanup import IndexCleanup
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
+
+#: What it measures is time.
+pytestmark = pytest.mark.alone
 
 TABLES = (
     "CREATE TABLE client (client_id integer PRIMARY KEY)",

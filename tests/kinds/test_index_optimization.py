@@ -11,6 +11,9 @@ from honed.targets.postgres.indexes.definition import IndexDefinition, Key
 from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import GOOD_INDEXES, MISSING_INDEX, PostgresWorld, WorldPlan
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 
 class TestIndexOptimization(KindContract):
     kind = IndexOptimization()

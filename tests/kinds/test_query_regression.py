@@ -18,6 +18,9 @@ from honed.testing.contract import KindContract, Proposed, cost
 from honed.testing.simulated import Noise, SimulatedTrial
 from honed.testing.worlds import CORRELATED_COLUMNS, MakeWorld, PostgresWorld, WorldPlan
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 #: Calls of each statement in each stretch: enough to know a plan by.
 CALLS = 15
 

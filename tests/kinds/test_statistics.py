@@ -1,6 +1,11 @@
+import pytest
+
 from honed.kinds.statistics import Statistics
 from honed.testing.contract import KindContract
 from honed.testing.worlds import CORRELATED_COLUMNS, INDEPENDENT_COLUMNS
+
+#: What it measures is time.
+pytestmark = pytest.mark.alone
 
 
 class TestStatistics(KindContract):

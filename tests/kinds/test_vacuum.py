@@ -11,6 +11,9 @@ from honed.targets.postgres.vacuuming.tables import VacuumedTable, count_holders
 from honed.testing.contract import KindContract, Proposed, cost
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 TABLES = (
     # Else VACUUM finds rows whose commit is not on disk yet, and no page that all may see.
     "SET synchronous_commit = on",

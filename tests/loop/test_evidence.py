@@ -27,6 +27,9 @@ from honed.targets.registry import get_target
 from honed.testing.improvements import Improvements
 from honed.testing.pets import PetKind
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 CHANGED = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 READINGS = 10

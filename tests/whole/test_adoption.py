@@ -24,6 +24,9 @@ from honed.testing.pets import Production, opened_production
 from honed.testing.postgres import Databases
 from honed.wiring import App, open_app
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 NAME = "pets"
 
 

@@ -29,6 +29,9 @@ from honed.testing.pets import PetKind
 from honed.testing.postgres import TEST_OPTIONS
 from honed.wiring import App, installed_kinds, open_app
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 _NAME = "pets"
 _OLD = Path("/usr/lib/postgresql/15/bin")
 _WITH_STANDBYS = {**TEST_OPTIONS, "wal_level": "replica", "max_wal_senders": "4"}

@@ -27,6 +27,9 @@ from honed.targets.postgres.replay import (
 )
 from honed.targets.postgres.worlds import OwnDatabases, Side
 
+#: What it measures is time.
+pytestmark = pytest.mark.alone
+
 MakeArms = Callable[..., dict[Side, ReplayArm]]
 
 BUSY_S = 0.2
