@@ -17,7 +17,8 @@ from honed.targets.postgres.target import PostgresTarget
 from honed.testing.contract import KindContract, Proposed, cost, wanted
 from honed.testing.worlds import CORRELATED_COLUMNS, MakeWorld, PostgresWorld, WorldPlan
 
-pytestmark = pytest.mark.slow  # There is much of it.
+#: There is much of it, and what it measures is time.
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SALES: tuple[LiteralString, ...] = (
     """
