@@ -98,6 +98,17 @@ class Story:
                 fingerprint,
             )
 
+    def span(self, hour: float, operation: str, duration_ms: float) -> None:
+        """Let an operation take so long."""
+        self._run(
+            "INSERT INTO honed.signal (received_at, project_id, source, type, at, subject, service,"
+            " environment, release, value, fingerprint, body) SELECT %s, project_id, 'otlp',"
+            " 'span', %s, %s, 's', 'e', '', %s, '', '{}' FROM honed.project",
+            *[self.merged_at + timedelta(hours=hour)] * 2,
+            operation,
+            duration_ms,
+        )
+
     def new_fault(self, hour: float, file: str, release: str = "") -> None:
         """Let a fault come that was never seen before."""
         at = self.merged_at + timedelta(hours=hour)
@@ -137,7 +148,7 @@ def story(store: Database, tmp_path: Path) -> Story:
         (row,) = conn.execute("SELECT honed.now() AS now")
         conn.execute(
             "INSERT INTO honed.project (name, public_key, target_id, created_at)"
-            " VALUES ('shop', %s, %s, honed.now() - interval '14 hours')",
+            " VALUES ('shop', %s, %s, honed.now() - interval '24 hours')",
             ["0" * 32, world.target.target_id],
         )
     parameters: dict[str, Any] = {
@@ -164,7 +175,7 @@ def test_a_fault_that_is_gone_for_the_whole_watch_is_a_success(story: Story) -> 
     story.propose()
     story.end("merged")
     story.tests([story.change.repairs[0]], [])
-    story.errors([-number / 2 for number in range(1, 25)])
+    story.errors([*(-number / 2 for number in range(1, 25)), -20.5, -21.5, -22.5, -23.5])
     # Nobody knows when it was deployed: what comes soon after the merge says nothing.
     story.errors([0.2, 0.5])
     for hour in (0.5, 1.5, 3.9):
@@ -174,7 +185,8 @@ def test_a_fault_that_is_gone_for_the_whole_watch_is_a_success(story: Story) -> 
     assert said.score is not None
     assert 0.8 < said.score <= 1.0
     facts: Any = said.facts
-    assert (facts["fault"]["before"], facts["fault"]["after"]) == (24, 0)
+    assert (facts["fault"]["before"], facts["fault"]["after"]) == (28, 0)
+    assert (facts["errors"]["before"], facts["errors"]["after"]) == (4, 2), "at the same hours"
     assert facts["tests"] == {"lost": [], "repaired": True, "error": ""}
     assert facts["release"] == ""
 
@@ -192,10 +204,42 @@ def test_a_release_tells_when_it_is_deployed(story: Story) -> None:
     story.errors([3.0], new, "b" * 32)
     assert story.look(4.5).standing is Standing.WAITING, "old ones raise it, and not the new one"
     story.errors([3.1, 3.3, 3.5, 3.7, 3.9], new)
-    said = story.look(4.5)
+    assert story.look(4.5).standing is Standing.WAITING, "it comes twice an hour: wait and see"
+    said = story.look(5.5)
     assert said.standing is Standing.HARMED
-    assert said.reason.startswith("the fault still comes as often: 5 in 1.0 h since, 48 in ")
+    assert said.reason.startswith("the fault still comes as often: 5 in 2.0 h since, 48 in 24.0 h")
     assert said.facts["release"] == new
+
+
+def test_errors_are_compared_with_those_at_the_same_hours(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests([], [])
+    # At night there are none: that makes those of the day no more than they were.
+    story.errors([-23.95 + number / 10 for number in range(10)], fingerprint="c" * 32)
+    story.errors([0.05 + number / 10 for number in range(10)], fingerprint="c" * 32)
+    assert story.look(1.1).standing is Standing.WAITING
+    story.errors([0.01 + number / 50 for number in range(49)], fingerprint="d" * 32)
+    said = story.look(1.1)
+    assert said.standing is Standing.HARMED
+    assert said.reason == "errors come more often: 59 in 1.0 h since, 10 in 1.0 h before"
+
+
+def test_operations_that_take_longer_are_harm_at_the_end(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.tests([], [])
+    for hour in range(4):
+        for minute in range(3):
+            at, wobble = hour + minute / 10 + 0.1, 1 + (hour + minute) / 100
+            story.span(at - 24, "GET /cart", 100.0 * wobble)
+            story.span(at, "GET /cart", 150.0 * wobble)
+            story.span(at - 24, "GET /", 100.0 * wobble)
+            story.span(at, "GET /", 101.0 * wobble)
+    assert story.look(3.5).standing is Standing.WAITING
+    said = story.look(4.1)
+    assert said.standing is Standing.HARMED
+    assert said.reason == "operations take longer: GET /cart (+50%)"
 
 
 @pytest.mark.parametrize(

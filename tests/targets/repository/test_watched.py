@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.core.aftermath import HIGH_SCORE, Standing
-from honed.targets.repository.watched import STEPS, Counts, Endings, Seen, harm, judge, score
+from honed.targets.repository.watched import STEPS, Counts, Endings, Seen, Speed, harm, judge, score
 
 ALPHA = 0.05
 GONE = Counts(before=70, after=0, before_h=168.0, after_h=24.0)
 CALM = Counts(before=20, after=18, before_h=24.0, after_h=24.0)
+SLOW = Speed("GET /cart", 0.5, 0.3, 0.7)
+FAST = Speed("GET /", -0.5, -0.7, -0.3)
 WELL = Seen(STEPS, Endings((), are_repaired=True), GONE, CALM)
 
 counts = st.builds(
@@ -44,7 +46,8 @@ def test_what_is_gone_and_brings_nothing_new_is_well() -> None:
         (replace(WELL, fault=Counts(70, 9, 168.0, 24.0)), "fault still comes as often: 9 in 24.0"),
         # Rare as it is, it came back.
         (replace(WELL, fault=Counts(1, 1, 168.0, 24.0)), "fault still comes"),
-        (replace(WELL, errors=Counts(20, 45, 24.0, 24.0)), "errors come more often"),
+        (replace(WELL, errors=Counts(20, 60, 24.0, 24.0)), "errors come more often"),
+        (replace(WELL, speeds=(SLOW,)), r"operations take longer: GET /cart \(\+65%\)"),
     ],
 )
 def test_harm_is_told(seen: Seen, reason: str) -> None:
@@ -62,6 +65,13 @@ def test_what_is_seen_early_is_told_early_and_one_return_is_not_enough() -> None
     rarer = replace(WELL, fault=Counts(700, 20, 168.0, 24.0))
     assert harm(rarer, ALPHA) == ""
     assert score(rarer) < score(WELL)
+
+
+def test_what_makes_an_operation_faster_is_judged_by_that() -> None:
+    faster = Seen(STEPS, errors=CALM, operation="GET /", speeds=(FAST,))
+    assert score(faster) > score(replace(faster, speeds=())) + 0.3
+    # A little slower is within what days differ by.
+    assert harm(replace(faster, speeds=(Speed("GET /", 0.15, 0.1, 0.2),)), ALPHA) == ""
 
 
 def test_without_anybody_who_tells_only_tests_count() -> None:

@@ -15,7 +15,7 @@ from honed.storage.queries import load_queries
 from honed.targets.repository import same_bug
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.packing import unpack
-from honed.targets.repository.services import BEFORE, Deployment, Services
+from honed.targets.repository.services import Deployment, Services
 from honed.targets.repository.source import Source
 from honed.targets.repository.suites import suite_run
 from honed.targets.repository.target import RepositoryTarget
@@ -121,26 +121,23 @@ class _Merge:
     def _seen(
         self, told: Services, deployed: Deployment, tests: Endings, about: Mapping[str, Json]
     ) -> Seen:
-        step = timedelta(hours=self.target.settings.code_watch_hours) / STEPS
+        settings, parameters = self.target.settings, self.hypothesis.parameters
+        step = timedelta(hours=settings.code_watch_hours) / STEPS
         steps = min(STEPS, max(0, int((told.now - deployed.at) / step)))
         until = deployed.at + steps * step
-        fingerprint = str(self.hypothesis.parameters.get("fingerprint") or "")
+        fingerprint = str(parameters.get("fingerprint") or "")
         since = deployed.at if deployed.release else deployed.at + _HALF * step
-        fault = told.counts(
-            (self.merged_at - BEFORE, self.merged_at),
-            (min(since, until), until),
-            fingerprint,
-            deployed.releases,
-        )
-        errors = told.counts(
-            (self.merged_at - STEPS * step, self.merged_at), (deployed.at, until), "", ()
-        )
+        after, operation = (deployed.at, until), str(parameters.get("operation") or "")
+        fault = told.fault(fingerprint, deployed.releases, (min(since, until), until))
+        speeds = told.speeds(after, operation, settings.alpha) if steps == STEPS else ()
         return Seen(
             steps,
             tests,
             fault if fingerprint else None,
-            errors,
+            told.errors(after),
             tuple(told.new_faults(deployed, self._paths())),
+            tuple(speeds),
+            operation,
             about,
         )
 

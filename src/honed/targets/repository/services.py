@@ -1,22 +1,29 @@
 """What services that run a repository's code tell: releases, and how often errors come."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from honed.errors import UnknownCommit
+from honed.stats.intervals import welch
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.watched import Counts
+from honed.targets.repository.watched import Counts, Speed
 
 _QUERIES: Final = load_queries("honed.targets.repository", "services.sql")
 #: A fault is counted so long before a merge, as faults are rare; releases are known so long.
 BEFORE: Final = timedelta(days=7)
+#: Operations whose speed is compared, and the least hours of each on either side.
+_MOST_OPERATIONS: Final = 20
+_LEAST_HOURS: Final = 4
+#: A begin and an end.
+Stretch: TypeAlias = tuple[datetime, datetime]
 #: A release that is the id of a commit, or its beginning.
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 
@@ -53,7 +60,9 @@ class Services:
         with target.store.transaction() as conn:
             rows = conn.execute(_QUERIES["list_projects"], asked).fetchall()
             (row,) = conn.execute(_QUERIES["now"])
-        since = min((each["created_at"] for each in rows), default=merged_at)
+        begin = min((each["created_at"] for each in rows), default=merged_at)
+        kept = timedelta(days=target.settings.signal_retention_days)
+        since = max(begin, row["now"] - kept)
         is_tagged = options.get("releases") == "tags"
         projects = [each["project_id"] for each in rows]
         return cls(target.store, projects, since, merged_at, row["now"], is_tagged)
@@ -78,21 +87,63 @@ class Services:
         at, release = min(with_it)
         return Deployment(at, release, tuple(release for _, release in with_it))
 
-    def counts(
-        self,
-        before: tuple[datetime, datetime],
-        after: tuple[datetime, datetime],
-        fingerprint: str,
-        releases: Sequence[str],
-    ) -> Counts:
-        """Return how often errors came before, as far as anybody could tell, and after."""
-        before = (min(max(before[0], self.since), before[1]), before[1])
+    def fault(self, fingerprint: str, releases: Sequence[str], within: Stretch) -> Counts:
+        """Return how often a fault came in the days before the merge, and in a stretch since.
+
+        Args:
+            fingerprint: of the fault.
+
+            releases: of which it counts since; empty: of all.
+
+            within: the stretch.
+        """
+        before = self._known((self.merged_at - BEFORE, self.merged_at))
         return Counts(
             self._count(before, fingerprint, ()),
-            self._count(after, fingerprint, releases),
-            (before[1] - before[0]) / timedelta(hours=1),
-            (after[1] - after[0]) / timedelta(hours=1),
+            self._count([within], fingerprint, releases),
+            _hours(before),
+            _hours([within]),
         )
+
+    def errors(self, within: Stretch) -> Counts:
+        """Return how often errors came in a stretch, and at the same hours of the days before."""
+        before = self._same_hours(within)
+        return Counts(
+            self._count(before, "", ()),
+            self._count([within], "", ()),
+            _hours(before),
+            _hours([within]),
+        )
+
+    def speeds(self, within: Stretch, operation: str, alpha: float) -> Iterator[Speed]:
+        """Yield how long operations take in a stretch, beside the same hours of the days before.
+
+        Those into which most time goes are compared by Welch's interval on the logarithms of their
+        hourly medians, each at a share of ``alpha`` (Bonferroni 1936). Hours resemble those beside
+        them, so an interval is somewhat too short: what it shows has to be large (``SLOWER``).
+
+        Args:
+            within: the stretch.
+
+            operation: one that is compared whatever it costs; empty: none.
+
+            alpha: of all intervals together.
+        """
+        stretches = [*self._same_hours(within), within]
+        asked = {
+            "projects": self.projects,
+            "begins": [begin for begin, _ in stretches],
+            "ends": [end for _, end in stretches],
+            "since": within[0],
+            "operation": operation,
+            "most": _MOST_OPERATIONS,
+        }
+        with self.store.transaction() as conn:
+            rows = conn.execute(_QUERIES["list_durations"], asked).fetchall()
+        for row in rows:
+            if min(len(row["before"]), len(row["after"])) >= _LEAST_HOURS:
+                found = welch(row["before"], row["after"], alpha=alpha / len(rows))
+                yield Speed(row["operation"], found.effect, found.low, found.high)
 
     def new_faults(self, deployed: Deployment, paths: frozenset[str]) -> Iterator[str]:
         """Yield the titles of faults that are new since, with a frame in one of these files."""
@@ -105,13 +156,22 @@ class Services:
             if any(is_same_file(file, path) for file in row["files"] for path in paths):
                 yield row["title"]
 
-    def _count(
-        self, within: tuple[datetime, datetime], fingerprint: str, releases: Sequence[str]
-    ) -> int:
+    def _same_hours(self, within: Stretch) -> list[Stretch]:
+        """Return the stretches of the week before that lie at the same hours of the day."""
+        period = timedelta(days=max(1, math.ceil((within[1] - within[0]) / timedelta(days=1))))
+        times = max(1, BEFORE // period)
+        earlier = [(within[0] - n * period, within[1] - n * period) for n in range(1, times + 1)]
+        return self._known(*earlier)
+
+    def _known(self, *stretches: Stretch) -> list[Stretch]:
+        """Return what of some stretches lies within the time of which anything is known."""
+        return [(max(begin, self.since), end) for begin, end in stretches if end > self.since]
+
+    def _count(self, within: Sequence[Stretch], fingerprint: str, releases: Sequence[str]) -> int:
         asked = {
             "projects": self.projects,
-            "since": within[0],
-            "until": within[1],
+            "begins": [begin for begin, _ in within],
+            "ends": [end for _, end in within],
             "fingerprint": fingerprint,
             "releases": list(releases),
         }
@@ -128,6 +188,10 @@ class Services:
             return clone.commit(f"refs/tags/{release}" if self.is_tagged else release)
         except UnknownCommit:
             return ""
+
+
+def _hours(stretches: Sequence[Stretch]) -> float:
+    return math.fsum((end - begin) / timedelta(hours=1) for begin, end in stretches)
 
 
 def is_there(clone: Clone, commit: str) -> bool:

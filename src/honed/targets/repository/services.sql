@@ -15,14 +15,13 @@ GROUP BY s.release
 ORDER BY min(s.received_at), s.release;
 
 -- count_errors --
--- Errors within a time, of one fault or of all, of some releases or of all; those of one fault in
--- one minute are one, because they come in bursts.
+-- Errors within some times, of one fault or of all, of some releases or of all; those of one fault
+-- in one minute are one, because they come in bursts.
 SELECT count(DISTINCT (s.project_id, s.fingerprint, date_trunc('minute', s.received_at))) AS errors
-FROM honed.signal AS s
+FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS w (began_at, ended_at)
+JOIN honed.signal AS s ON s.received_at >= w.began_at AND s.received_at < w.ended_at
 WHERE s.type = 'exception'
   AND s.project_id = ANY (%(projects)s::bigint[])
-  AND s.received_at >= %(since)s::timestamptz
-  AND s.received_at < %(until)s::timestamptz
   AND (%(fingerprint)s::text = '' OR s.fingerprint = %(fingerprint)s::text)
   AND (cardinality(%(releases)s::text[]) = 0 OR s.release = ANY (%(releases)s::text[]));
 
@@ -36,6 +35,41 @@ WHERE g.project_id = ANY (%(projects)s::bigint[])
   AND coalesce(g.latest ->> 'level', 'error') IN ('error', 'fatal', 'critical')
   AND g.created_at >= %(since)s::timestamptz
 ORDER BY g.group_id;
+
+-- list_durations --
+-- How long the operations took that most time goes into: medians of hours within some times, from
+-- a moment on and before it.
+WITH span AS MATERIALIZED (
+  SELECT s.subject, s.value, date_bin('1 hour', s.received_at, %(since)s::timestamptz) AS hour
+  FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS w (began_at, ended_at)
+  JOIN honed.signal AS s ON s.received_at >= w.began_at AND s.received_at < w.ended_at
+  WHERE s.type = 'span'
+    AND s.value > 0
+    AND s.project_id = ANY (%(projects)s::bigint[])
+),
+dear AS (
+  SELECT span.subject
+  FROM span
+  WHERE span.hour >= %(since)s::timestamptz
+  GROUP BY span.subject
+  ORDER BY span.subject = %(operation)s::text DESC, sum(span.value) DESC
+  LIMIT %(most)s::integer
+),
+hourly AS (
+  SELECT span.subject, span.hour
+       , ln(percentile_cont(0.5) WITHIN GROUP (ORDER BY span.value)) AS log_ms
+  FROM span
+  JOIN dear USING (subject)
+  GROUP BY span.subject, span.hour
+)
+SELECT hourly.subject AS operation
+     , coalesce(array_agg(hourly.log_ms) FILTER (WHERE hourly.hour < %(since)s::timestamptz), '{}')
+         AS before
+     , coalesce(array_agg(hourly.log_ms) FILTER (WHERE hourly.hour >= %(since)s::timestamptz), '{}')
+         AS after
+FROM hourly
+GROUP BY hourly.subject
+ORDER BY hourly.subject;
 
 -- now --
 -- The time by honed's clock.

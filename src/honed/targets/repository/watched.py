@@ -13,6 +13,10 @@ STEPS = 4
 #: A fault that came as often as before would have been seen so many times: then its absence, or its
 #: return, says something (the rule of three: none of 3 expected has a probability of 0.05).
 ENOUGH = 3.0
+#: Errors have to come more often by this factor: days differ by that much, whatever is changed.
+MORE = 1.5
+#: Operations have to take this many times as long.
+SLOWER = 1.2
 
 #: What the score is made of: it was let in and stays; what it claims is seen; fewer errors come.
 _OF_STAYING = 0.4
@@ -69,6 +73,21 @@ class Endings:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """How long an operation takes: natural logarithm of after / before, with its interval."""
+
+    operation: str
+    effect: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as plain JSON."""
+        names = ("effect", "low", "high")
+        return {"operation": self.operation, **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What is seen of a merged change so far; counts are of whole steps of its watch."""
 
@@ -81,6 +100,10 @@ class Seen:
     errors: Counts | None = None
     #: Titles of faults that are new since, in files that it changed.
     new: tuple[str, ...] = ()
+    #: Of operations, once the watch is over.
+    speeds: tuple[Speed, ...] = ()
+    #: The operation that it makes faster; empty: that is not what it claims.
+    operation: str = ""
     #: When and why it counts as deployed, and what else the record shall hold.
     about: Mapping[str, Json] = field(default_factory=dict)
 
@@ -98,6 +121,7 @@ class Seen:
             "fault": self.fault.to_json() if self.fault else None,
             "errors": self.errors.to_json() if self.errors else None,
             "new_faults": list(self.new),
+            "speeds": [each.to_json() for each in self.speeds],
         }
 
 
@@ -105,11 +129,12 @@ def judge(seen: Seen, alpha: float) -> Aftermath:
     """Return what is to become of a merged change.
 
     It harms if tests fail that passed on the commit before it; if a fault is new in a file that it
-    changed; if errors come more often than before; or if the fault that it was to repair still
-    comes as often. Rates are compared by the exact conditional test of two Poisson rates
-    (``stats.rates``), in each of the ``STEPS`` steps of the watch at ``alpha / STEPS`` (Bonferroni
-    1936), so that all looks together take a change back wrongly with at most ``alpha``. That rests
-    on errors that come by themselves: what else changed in the same days is not told apart.
+    changed; if errors come ``MORE`` times as often as before; if the fault that it was to repair
+    still comes as often; or if, at the end, an operation takes ``SLOWER`` times as long. Rates are
+    compared by the exact conditional test of two Poisson rates (``stats.rates``), in each of the
+    ``STEPS`` steps of the watch at ``alpha / STEPS`` (Bonferroni 1936), so that all looks together
+    take a change back wrongly with at most ``alpha``. That rests on errors that come by themselves:
+    what else changed in the same days is not told apart.
 
     Args:
         seen: what is seen.
@@ -134,6 +159,10 @@ def harm(seen: Seen, alpha: float) -> str:
         return f"the fault still comes as often: {_rates(seen.fault)}"
     if seen.errors is not None and _is_more(seen.errors, alpha):
         return f"errors come more often: {_rates(seen.errors)}"
+    slower = [each for each in seen.speeds if each.low > math.log(SLOWER)]
+    if slower:
+        times = (f"{each.operation} ({math.expm1(each.effect):+.0%})" for each in slower)
+        return f"operations take longer: {_names(tuple(times))}"
     return ""
 
 
@@ -143,8 +172,8 @@ def score(seen: Seen) -> float:
     0.4, as it was let in and stays
     + 0.4 x what is seen of its claim: of a fault (1 - its rate now / its rate before) x (1 - e^-n),
     where n of its events were to be expected in the watch, so that the second factor is the
-    probability that it would have been seen; without a fault 1 if the tests pass that it was made
-    for, else 0
+    probability that it would have been seen; of an operation 1 if it is shown to be faster, else 0;
+    without either 1 if the tests pass that it was made for, else 0
     + 0.2 x (1 - rate of all errors now / before, within 0 and 1), or 0.2 if none came at all.
     """
     total = _OF_STAYING + _OF_CLAIM * _claim_seen(seen)
@@ -156,6 +185,8 @@ def score(seen: Seen) -> float:
 def _claim_seen(seen: Seen) -> float:
     if seen.fault is not None:
         return (1.0 - seen.fault.share_left) * -math.expm1(-seen.fault.expected)
+    if seen.operation and seen.errors is not None:
+        return float(any(each.high < 0 for each in seen.speeds if each.operation == seen.operation))
     return 1.0 if seen.tests.are_repaired else 0.0
 
 
@@ -169,7 +200,8 @@ def _is_back(fault: Counts, alpha: float, *, is_over: bool) -> bool:
 def _is_more(errors: Counts, alpha: float) -> bool:
     if not errors.after_h:
         return False
-    chance = chance_of_more(errors.before, errors.after, errors.before_h, errors.after_h)
+    # As many hours as there would have to be before for so many more errors.
+    chance = chance_of_more(errors.before, errors.after, errors.before_h, MORE * errors.after_h)
     return chance <= alpha / STEPS
 
 
