@@ -36,6 +36,7 @@ from honed.llm.evidence import Evidence
 from honed.llm.model import Answer, Budget, Message, Role
 from honed.llm.prices import Prices
 from honed.llm.prompt import render
+from honed.llm.recordings import forget
 from honed.llm.spending import Work
 from honed.llm.wire import Wire
 from honed.storage.db import Database
@@ -329,3 +330,28 @@ def test_a_replay_needs_neither_provider_nor_key(daemon: Database, scrubber: Scr
     client = open_model(Settings(llm_mode=LlmMode.REPLAY, llm_model="m"), daemon, scrubber)
     assert client is not None
     assert client.wire is None
+
+
+def test_what_is_old_is_forgotten_and_what_it_cost_is_not(
+    make_client: MakeClient, daemon: Database, store: Database
+) -> None:
+    ask(make_client(mode=LlmMode.RECORD))
+    ask(make_client(mode=LlmMode.RECORD), [Message(Role.USER, "Another.")])
+    with store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.llm_recording SET recorded_at = recorded_at - interval '91 days'"
+            " WHERE request::text LIKE '%Another%'"
+        )
+        conn.execute("SELECT honed.generate_text('old'), honed.generate_text('waits')")
+        conn.execute(
+            "UPDATE honed.text_request SET state = 'failed',"
+            " ended_at = requested_at - interval '91 days' WHERE prompt = 'old'"
+        )
+    assert forget(daemon, 90) == 2
+    assert forget(daemon, 90) == 0
+    (left,) = rows(store, "SELECT request::text AS text FROM honed.llm_recording")
+    assert "Repair this." in left["text"]
+    assert [row["prompt"] for row in rows(store, "SELECT prompt FROM honed.text_request")] == [
+        "waits"
+    ]
+    assert len(rows(store, "SELECT FROM honed.llm_call")) == 2

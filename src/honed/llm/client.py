@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from honed.config import LlmMode, LlmProvider, Settings
 from honed.core.canonical import Json
@@ -305,11 +306,21 @@ def open_model(settings: Settings, store: Database, scrubber: Scrubber) -> Clien
     )
 
 
+def provider_of(settings: Settings) -> str:
+    """Return who answers, as the table of prices calls them; empty: nobody."""
+    host = urlsplit(_base_url(settings)).hostname or ""
+    return _PROVIDERS.get(host, host)
+
+
+def _base_url(settings: Settings) -> str:
+    return settings.llm_base_url or _ADDRESSES.get(settings.llm_provider, "")
+
+
 def _wire(settings: Settings) -> Wire:
     is_anthropic = settings.llm_provider is LlmProvider.ANTHROPIC
     return Wire(
         dialect=Anthropic() if is_anthropic else OpenAICompatible(),
-        base_url=settings.llm_base_url or _ADDRESSES[settings.llm_provider],
+        base_url=_base_url(settings),
         key=_key(settings.llm_key_variable),
     )
 

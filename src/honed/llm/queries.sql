@@ -47,6 +47,16 @@ INSERT INTO honed.llm_recording (request_hash, provider, model, request, reply)
 VALUES (%(request_hash)s, %(provider)s, %(model)s, %(request)s::jsonb, %(reply)s::jsonb)
 ON CONFLICT (request_hash) DO NOTHING;
 
+-- forget_recordings --
+-- Forget answers that were recorded, and prompts from SQL that ended, so many days ago.
+SELECT honed.forget_llm_recordings(%(days)s::integer) AS forgotten;
+
+-- outlook --
+-- What is spent or reserved today, what nobody may exceed, and how many answers are recorded.
+SELECT b.reserved_usd + b.spent_today_usd AS taken_usd, b.limit_usd_day,
+       (SELECT count(*) FROM honed.llm_recording) AS recordings
+  FROM honed.llm_budget AS b;
+
 -- claim_text --
 -- Take up the oldest prompt that is due, for so long.
 UPDATE honed.text_request

@@ -38,6 +38,16 @@ def record(store: Database, provider: str, request: Request, reply: Reply) -> Re
         return _read(conn, request) or reply
 
 
+def forget(store: Database, days: int) -> int:
+    """Delete answers that were recorded, and prompts from SQL that ended, more than ``days`` ago.
+
+    Return how many. What they cost stays.
+    """
+    with store.transaction() as conn:
+        (row,) = conn.execute(_QUERIES["forget_recordings"], {"days": days})
+        return int(row["forgotten"])
+
+
 def _read(conn: Connection, request: Request) -> Reply | None:
     row = conn.execute(_QUERIES["find_recording"], {"request_hash": request.hash}).fetchone()
     if row is None:

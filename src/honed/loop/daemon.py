@@ -13,6 +13,7 @@ from honed.core.target import Target
 from honed.errors import HonedError
 from honed.ledger.checkpoint import write_checkpoint
 from honed.llm.client import open_model
+from honed.llm.recordings import forget
 from honed.llm.requests import answer_requests
 from honed.loop.cycle import Options, schedule
 from honed.loop.following import follow_changes
@@ -127,8 +128,12 @@ class Keeper:
             _LOG.warning("no checkpoint was written: %s (%s)", error, error.hint)
 
     def drop_old_signals(self) -> None:
-        """Drop the days of signals whose time is over, also while nobody takes any in."""
+        """Drop the days of signals whose time is over, also while nobody takes any in.
+
+        What language models were asked and answered is dropped in its time, too.
+        """
         Retention(self._parts.store, self._parts.settings.signal_retention_days).drop()
+        forget(self._parts.store, self._parts.settings.llm_retention_days)
 
     def keep_role(self) -> None:
         """Hold the daemon's role, or its role among two servers, and tell the other one."""

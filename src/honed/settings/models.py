@@ -58,3 +58,9 @@ class ModelSettings(BaseModel):
         description="Whether the model answers (live), what was recorded and else the model"
         " (record), or what was recorded alone (replay).",
     )
+    llm_retention_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="What models were asked and answered is kept so many days; what it cost stays.",
+    )

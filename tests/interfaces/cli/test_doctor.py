@@ -206,3 +206,27 @@ def test_a_wrong_setting_is_one_failed_check(cli: CommandLine) -> None:
     assert "watch_intervals (HONED_WATCH_INTERVALS)" in found["settings"]["seen"]
     assert found["environment"]["status"] == "ok"
     assert cli("doctor").exit_code == 1
+
+
+def test_the_language_model_is_told_without_asking_it(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(**env: str) -> Any:
+        cli.env.update({f"HONED_LLM_{name.upper()}": value for name, value in env.items()})
+        return checks(cli)["language model"]
+
+    assert "none is named" in seen()["seen"]
+    half = seen(provider="anthropic")
+    assert (half["status"], half["fix"]) == ("warn", "name it as its provider does")
+    missing = seen(model="claude-haiku-4-5", key_variable="KEY_OF_DOCTOR")
+    assert "there is no variable KEY_OF_DOCTOR" in missing["seen"]
+    monkeypatch.setenv("KEY_OF_DOCTOR", "sk-ant-something")
+    found = seen()
+    assert found["status"] == "ok"
+    assert found["seen"] == (
+        "claude-haiku-4-5 of anthropic, the key is in KEY_OF_DOCTOR, 2.00 of 2.00 USD are left"
+        " today; whether it answers is not tried"
+    )
+    assert "today's budget is spent" in seen(budget_usd_day="0")["seen"]
+    assert "what own-1 of anthropic costs is not known" in seen(model="own-1")["seen"]
+    assert "recordings alone answer; there are 0" in seen(mode="replay")["seen"]

@@ -105,6 +105,7 @@ def _there(invocation: Invocation, settings: Settings) -> Iterator[Check]:
             yield _guarded("login", _login, store)
             yield _guarded("ledger", _ledger, store, settings)
             yield _guarded("checkpoints", _checkpoints, store, settings)
+            yield _guarded("language model", _model, store, settings)
             yield from _work(store)
             yield from _targets(store, settings)
     except HonedError as error:
@@ -257,6 +258,21 @@ def _ledger(store: Store, settings: Settings) -> Check:
     seen = f"{size} entries, signed with the key {key_id[:16]}, which is not here"
     fix = f"copy it to {settings.key_file} from the home of the honed that began the ledger"
     return Check("ledger", Status.FAIL, seen, fix)
+
+
+def _model(store: Store, settings: Settings) -> Check:
+    """Say which model would be asked; it is not, for that could cost."""
+    from honed.llm.outlook import look
+
+    with store.owner.transaction() as conn:
+        found = look(settings, conn)
+    if not found.is_asked:
+        return Check("language model", Status.OK, found.seen)
+    if found.obstacle:
+        seen = f"{found.seen}; it is never asked: {found.obstacle}"
+        return Check("language model", Status.WARN, seen, found.fix)
+    seen = f"{found.seen}; whether it answers is not tried"
+    return Check("language model", Status.OK, seen)
 
 
 def _work(store: Store) -> Iterator[Check]:
