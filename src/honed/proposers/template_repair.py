@@ -53,7 +53,7 @@ class TemplateRepair(Proposer):
         )
         box = Box(court.python, sockets=court.sockets, environment=court.environment or {})
         with _laid(trouble.folder, trouble.added):
-            outcome = repair(suite, box, bench.budget)
+            outcome = repair(suite, box, bench.budget, bench.priors)
         examined = {**outcome.examined, "patches": float(len(outcome.patches))}
         if not outcome.patches:
             return Proposed(why_none=outcome.abstained, examined=examined)

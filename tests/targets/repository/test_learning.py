@@ -9,6 +9,7 @@ import pytest
 
 from honed.core.change import CodeChange, FileChange
 from honed.core.finding import SAME_BUG
+from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.repository.priors import template_priors
 from honed.targets.repository.same_bug import known_bugs, remember, same_bugs
@@ -191,3 +192,12 @@ def test_the_same_bug_is_found_elsewhere_in_any_repository(
             "UPDATE honed.improvement SET state = 'rolled_back' WHERE improvement_id = %s", [made]
         )
     assert places(world) == [], "what was taken back is no example"
+
+
+def test_the_next_search_is_told_what_templates_are_worth(
+    store: Database, world: RepositoryWorld
+) -> None:
+    world.target.shape()
+    assert dict(world.target.bench(Budget(seconds=1.0)).priors) == {}
+    improvement(store, world.target.target_id, "off_by_one", "kept", "merged")
+    assert dict(world.target.bench(Budget(seconds=1.0)).priors) == {"off_by_one": 1.2}
