@@ -134,6 +134,8 @@ def refresh(desk: Desk, change_id: int) -> Change:
     late or in another order it is the same.
     """
     known = desk.read(change_id)
+    if known.number is None and known.state is ChangeState.OPEN:
+        known = _found(desk, known)
     if known.number is None or known.state is ChangeState.MERGED:
         return known
     request = desk.forge.get(known.number)
@@ -266,6 +268,14 @@ def _is_to_be_merged(desk: Desk, change: Change) -> bool:
         is_asked, _ = changes.merge_by_policy(conn, change.change_id)
         seal(conn, desk.signer, change.change_id)
     return is_asked
+
+
+def _found(desk: Desk, change: Change) -> Change:
+    """Return a change with its number, if its request was opened and the answer got lost."""
+    for request in desk.forge.own_open(change.branch):
+        if (request.branch, request.base) == (change.branch, change.base_branch):
+            return desk.record(change.change_id, request)
+    return change
 
 
 def _close(desk: Desk, change: Change) -> ChangeRequest:
