@@ -3,8 +3,8 @@
 ## What it does
 
 It takes the exceptions that services reported, calls the function again with the variables as they
-were captured, which gives a test that fails, and looks for a change after which it passes: an edit,
-the revert of the commit that brought the fault, or what a language model says where one is
+were captured, which gives a test that fails, and looks for a change after which it passes: the
+revert of the commit that brought the fault, an edit, or what a language model says where one is
 configured. Carried out, it is a branch with one commit, the repair with its test, and a request for
 review; the branch itself is never written to.
 
@@ -33,6 +33,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from honed.core.change import CodeChange
 from honed.core.fault import Fault, Frame
 from honed.core.finding import EXCEPTION, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
@@ -42,7 +43,7 @@ from honed.repair.reproduce.reproduce import Reproduction, reproduce
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
 from honed.targets.repository.judge import Checkout
-from honed.targets.repository.mend import installed_gates, mend
+from honed.targets.repository.mend import Mended, installed_gates, installed_proposers, mend
 from honed.targets.repository.proposer import Trouble
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
@@ -53,6 +54,8 @@ _SEARCH_S: Final = 60.0
 #: Events of one fault that are called again: their variables may differ.
 _SAMPLES: Final = 3
 _CAUSE_CHARACTERS: Final = 160
+#: The proposer that undoes a commit.
+_UNDOES: Final = "revert_commit"
 _REFUSED: Final = (
     "the code refuses this on purpose: whether it should, or who calls it should not ask, a person"
     " knows"
@@ -117,14 +120,12 @@ class _Search:
             fault=fault,
             messages={again.test_id: f"{fault.type}: {fault.message}"},
         )
-        bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
         try:
-            mended = mend(trouble, bench, installed_gates(reading=True))
+            change = self._change(trouble)
         except RepairFailed as error:
             return f"no change was looked for: {error}"
-        if mended.change is None:
-            return f"no change settles it: {mended.why_none}"
-        change = mended.change
+        if isinstance(change, str):
+            return f"no change settles it: {change}"
         if not change.doubt and _is_refusal(fault, self.tree):
             change = replace(change, doubt=_REFUSED)
         evidence = self.finding.evidence
@@ -144,6 +145,20 @@ class _Search:
                 "ticket_id": evidence["ticket_id"],
             },
         )
+
+    def _change(self, trouble: Trouble) -> CodeChange | str:
+        """Return a change that reading gates let pass, else the best there is, else why none is."""
+        bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
+        gates, everybody = installed_gates(reading=True), installed_proposers()
+        # A test that only asks a call to return lets any answer pass: what worked is known to.
+        undoing = {name for name in everybody if trouble.added and name == _UNDOES}
+        tried: list[Mended] = []
+        for names in filter(None, (undoing, everybody.keys() - undoing)):
+            tried.append(mend(trouble, bench, gates, {name: everybody[name] for name in names}))
+            if tried[-1].is_sound:
+                break
+        found = [each.change for each in reversed(tried) if each.change is not None]
+        return found[0] if found else "; ".join(each.why_none for each in reversed(tried))
 
 
 def _ticket(finding: Finding) -> int | None:
