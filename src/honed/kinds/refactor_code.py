@@ -28,28 +28,20 @@ By gates, in a sandbox: no test is lost, functions answer as before on the input
 and on others like them, tests reach the lines that it touches, and nothing becomes dearer.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Final
 
-from honed.core.canonical import Json
-from honed.core.change import CodeChange, Purpose
+from honed.core.change import Purpose
 from honed.core.finding import Finding, FindingType
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger, Risk
-from honed.errors import ChangeRefused, EvaluatorFailed
 from honed.repair.refactor.files import read_package
 from honed.repair.refactor.propose import shrinkage, simpler
 from honed.repair.refactor.reach import share_reached
-from honed.repair.refactor.refactor import Refactor
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import Checkout, CodeJudge
-from honed.targets.repository.mend import installed_gates, judged
-from honed.targets.repository.packing import pack, unpack
-from honed.targets.repository.remembered import remembered
+from honed.targets.repository.mend import installed_gates
+from honed.targets.repository.rewrites import Maker, Rewrite, rewrites, tested_lines
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.worktree import Worktree
 
 #: Code that says the same in more words than it needs.
 CODE_SMELL: Final = FindingType("code_smell")
@@ -59,32 +51,19 @@ _MOST_CLAIMS: Final = 3
 _MOST_FINDINGS: Final = 20
 #: These take away what never runs: no test can reach it.
 _NEVER_RUNS: Final = frozenset({"unreachable", "unused_function"})
-_TITLES: Final = {
-    "merge_copies": "Keep one of two copies",
-    "share_code": "Let copies share what they have in common",
-    "unreachable": "Remove code that nothing gets to",
-    "unused_function": "Remove a function that nothing names",
-    "unused_names": "Remove imports that nothing uses",
-    "clutter": "Leave out what says nothing",
-}
+_MAKER: Final = Maker(
+    "refactor_code",
+    Purpose.REFACTOR,
+    {
+        "merge_copies": "Keep one of two copies",
+        "share_code": "Let copies share what they have in common",
+        "unreachable": "Remove code that nothing gets to",
+        "unused_function": "Remove a function that nothing names",
+        "unused_names": "Remove imports that nothing uses",
+        "clutter": "Leave out what says nothing",
+    },
+)
 _TITLE_CHARACTERS: Final = 160
-_DIGEST: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Smell:
-    """One change that makes code smaller, and what it is about."""
-
-    #: The same on every commit that has it.
-    subject: str
-    rule: str
-    reason: str
-    proof: str
-    change: CodeChange
-
-    @property
-    def log_ratio(self) -> float:
-        return shrinkage(self.change.files)
 
 
 class RefactorCode(CodeKind):
@@ -107,13 +86,13 @@ class RefactorCode(CodeKind):
             yield Finding(
                 CODE_SMELL,
                 smell.subject,
-                f"{_TITLES[smell.rule]} in {paths}: {smell.reason}"[:_TITLE_CHARACTERS],
+                f"{_MAKER.titles[smell.rule]} in {paths}: {smell.reason}"[:_TITLE_CHARACTERS],
                 evidence={
                     "commit": commit,
                     "rule": smell.rule,
                     "reason": smell.reason,
                     "proof": smell.proof,
-                    "log_ratio": smell.log_ratio,
+                    "log_ratio": shrinkage(smell.change.files),
                     "diff": smell.change.diff,
                 },
             )
@@ -132,120 +111,45 @@ class RefactorCode(CodeKind):
         if not smells:
             return
         with target.files(commit) as tree:
-            lines = _lines(target, tree)
-            wanted = target.settings.test_coverage
-            sound = (each for each in smells if _is_reached(each, lines, wanted))
-            for _ in range(_MOST_CLAIMS):
-                claim = self._next(sound, known, target)
-                if claim is None:
-                    return
-                yield claim
-
-    def _next(
-        self, sound: Iterator[_Smell], known: dict[str, Finding], target: RepositoryTarget
-    ) -> Hypothesis | None:
-        for smell in sound:
-            claim = self.claim(_claimed(smell, known[smell.subject]), target)
-            if claim is not None:
-                return claim
-        return None
+            lines = tested_lines(target, tree)
+        wanted = target.settings.test_coverage
+        left = _MOST_CLAIMS
+        for smell in smells:
+            if left and _is_reached(smell, lines, wanted):
+                claim = self.claim(_claimed(smell, known[smell.subject]), target)
+                if claim is not None:
+                    left -= 1
+                    yield claim
 
 
-def _claimed(smell: _Smell, finding: Finding) -> Claimed:
+def _claimed(smell: Rewrite, finding: Finding) -> Claimed:
     return Claimed(
         smell.subject,
         smell.change,
         claim=f"{smell.change.files[0].path} does the same in fewer words: {smell.reason}",
         priority=2,
-        predicted_log_ratio=smell.log_ratio,
+        predicted_log_ratio=shrinkage(smell.change.files),
         findings=[finding],
         trouble=f"{smell.reason}.",
     )
 
 
-def _smells(target: RepositoryTarget, commit: str) -> list[_Smell]:
+def _smells(target: RepositoryTarget, commit: str) -> list[Rewrite]:
     """Return the changes of a commit, the surest first; what was found of it once is remembered."""
-    place = target.settings.home / "remembered" / f"smells-{target.target_id}.json"
-    found: Any = remembered(place, commit, lambda: _found(target, commit))
-    clone = target.clone()
-    smells = []
-    for each in found:
-        try:
-            change = unpack(each["change"], clone)
-        except ChangeRefused:
-            continue
-        said = {name: str(each[name]) for name in ("subject", "rule", "reason", "proof")}
-        smells.append(_Smell(**said, change=change))
-    return smells
+
+    def find() -> list[Rewrite]:
+        with target.files(commit) as tree:
+            package = read_package(tree.root)
+            if package is None or tree.odd:
+                # Who does not see everything cannot say that nothing uses a name.
+                return []
+            gates = installed_gates(reading=True).values()
+            return _MAKER.sound(simpler(package), tree, gates, target)
+
+    return rewrites(target, RefactorCode.name, commit, find)
 
 
-def _found(target: RepositoryTarget, commit: str) -> list[Json]:
-    with target.files(commit) as tree:
-        package = read_package(tree.root)
-        if package is None or tree.odd:
-            # Who does not see everything cannot say that nothing uses a name.
-            return []
-        gates = installed_gates(reading=True).values()
-        found: dict[str, Json] = {}
-        for each in simpler(package):
-            change = _change(each, commit)
-            judge = CodeJudge.of(tree.root, change, target.court)
-            if all(result.passed for result in judged(change, judge, gates, target.settings)):
-                subject = _subject(each)
-                found.setdefault(
-                    subject,
-                    {
-                        "subject": subject,
-                        "rule": each.rule,
-                        "reason": each.reason,
-                        "proof": each.proof.value,
-                        "change": pack(change),
-                    },
-                )
-        return list(found.values())
-
-
-def _change(refactor: Refactor, commit: str) -> CodeChange:
-    return CodeChange(
-        base_commit=commit,
-        files=refactor.files,
-        message=(
-            f"{_TITLES[refactor.rule]} in {refactor.files[0].path}\n\n"
-            f"{refactor.reason}.\nIt does the same as before."
-        ),
-        purpose=Purpose.REFACTOR,
-        made_by=f"refactor_code: {refactor.rule}",
-    )
-
-
-def _subject(refactor: Refactor) -> str:
-    """Return what a change is about: its rule, its file and what it removes, wherever that is."""
-    changed = [
-        line
-        for file in refactor.files
-        for line in file.diff.splitlines()
-        if line[:1] in "+-" and not line.startswith(("+++", "---"))
-    ]
-    digest = hashlib.sha256("\n".join(changed).encode()).hexdigest()[:_DIGEST]
-    return f"{refactor.rule} in {refactor.files[0].path} ({digest})"
-
-
-def _lines(target: RepositoryTarget, tree: Worktree) -> dict[str, frozenset[int]]:
-    """Return the lines that tests run, by path; they are run once for each commit."""
-
-    def run() -> Json:
-        ended = Checkout(tree.root, {}, target.court).run_tests(lines=True)
-        if ended.error:
-            raise EvaluatorFailed(ended.error)
-        return {path: sorted(lines) for path, lines in ended.lines.items()}
-
-    place = target.settings.home / "remembered" / f"lines-{target.target_id}.json"
-    command = "\0".join([str(target.court.python), *target.court.tests])
-    found: Any = remembered(place, f"{tree.commit} {command}", run)
-    return {path: frozenset(lines) for path, lines in found.items()}
-
-
-def _is_reached(smell: _Smell, lines: dict[str, frozenset[int]], wanted: float) -> bool:
+def _is_reached(smell: Rewrite, lines: Mapping[str, frozenset[int]], wanted: float) -> bool:
     """Whether tests run every file that changes, and what of it is replaced, unless none can."""
     files = smell.change.files
     if not all(lines.get(each.path) for each in files):

@@ -8,6 +8,7 @@ Requests and answers are objects of JSON, one a line; ``do`` names the request:
 - ``try``: whether candidates pass, failing tests first.
 - ``call``: what a function returns on inputs, as it is and with candidates (see ``behaviour``).
 - ``callings``: what functions are called with in tests (see ``callings``).
+- ``profile``: what functions take by themselves in tests (see ``profiling``).
 - ``time``: how much processor time calls of a function take (see ``timing``).
 - ``decide``: what a condition would have to say, and which conditions say it (see ``angel``).
 """
@@ -24,7 +25,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from . import angel, behaviour, callings, spectrum, tests, timing
+from . import angel, behaviour, callings, profiling, spectrum, tests, timing
 from .isolated import Say, adopt_orphans, has_children, in_child
 from .swap import Change, Files, Functions
 from .tests import Case, Excinfo
@@ -116,6 +117,7 @@ class Server:
             "call": self._call,
             "decide": self._decide,
             "callings": functools.partial(callings.callings, self),
+            "profile": functools.partial(profiling.profiled, self),
             "time": functools.partial(timing.timed, self),
         }
 
@@ -359,6 +361,15 @@ class Server:
         """Return what ``run`` says in a fork in which a candidate is in place."""
         changes = self.changes(edits)
         return in_child(lambda say: self._with(changes, lambda: run(say)), wall_s)[0]
+
+    @property
+    def root(self) -> str:
+        """The folder of the project, with a slash."""
+        return self._root
+
+    def item(self, key: str) -> Any:
+        """Return a collected test as pytest has it."""
+        return self._cases[key].item
 
     def run_test(self, key: str, limit_s: float) -> dict[str, Any]:
         """Run one test in this process, which is a fork."""

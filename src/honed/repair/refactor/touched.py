@@ -22,15 +22,35 @@ class Touched:
     obstacle: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A function and its lines, decorators included."""
+
+    name: str
+    first: int
+    last: int
+    #: Why it cannot be called with inputs of honed's own; empty: it can.
+    obstacle: str
+
+
+def spans(tree: ast.AST) -> list[Span]:
+    """Return the functions and methods of a module with their lines, in the order of the text."""
+    found = []
+    for name, node, obstacle in _functions(tree, "", ""):
+        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        found.append(Span(name, first, node.end_lineno or first, obstacle))
+    return found
+
+
 def touched_functions(files: Iterable[FileChange]) -> list[Touched]:
     """Return the functions and methods of the files before that have a line other than after."""
     found = []
     for file in files:
         back = FileChange(file.path, file.after, file.before)
-        new = {name for name, _, _ in _around(file.path, file.after, file.touched)}
-        old = {name for name, _, _ in _around(file.path, file.before, back.touched)}
-        every = _around(file.path, file.before, None)
-        found += [Touched(file.path, name, why) for name, _, why in every if name in old | new]
+        before, after = _spans(file.path, file.before), _spans(file.path, file.after)
+        names = {each.name for each in before if _holds(each, back.touched)}
+        names |= {each.name for each in after if _holds(each, file.touched)}
+        found += [Touched(file.path, e.name, e.obstacle) for e in before if e.name in names]
     return found
 
 
@@ -48,16 +68,13 @@ def edits(file: FileChange) -> list[Edit]:
     ]
 
 
-def _around(
-    path: str, text: str | None, lines: frozenset[int] | None
-) -> Iterator[tuple[str, Function, str]]:
-    """Yield the functions that hold one of the lines; without lines, all."""
+def _spans(path: str, text: str | None) -> list[Span]:
     tree = parsed(text or "") if path.endswith(".py") else None
-    for name, node, obstacle in _functions(tree, "", "") if tree else ():
-        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-        last = node.end_lineno or first
-        if lines is None or any(first <= line <= last for line in lines):
-            yield name, node, obstacle
+    return spans(tree) if tree else []
+
+
+def _holds(span: Span, lines: Iterable[int]) -> bool:
+    return any(span.first <= line <= span.last for line in lines)
 
 
 def _lines(text: str | None) -> list[str]:

@@ -40,6 +40,30 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What calls of a function took."""
+
+    #: Seconds of processor time; None: there is no telling.
+    cpu_s: float | None
+    #: How many inputs were called: those that return.
+    inputs: int
+    #: Why there is no telling.
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one piece of code took by itself, with what it calls of Python's own."""
+
+    #: From the repository's root; empty: code of others, and tests.
+    path: str
+    #: Where its code begins; lambdas and comprehensions have lines of their own.
+    line: int
+    cpu_s: float
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """An input that a function answers otherwise after the change."""
 
@@ -141,8 +165,8 @@ class Twins:
 
     def cpu_s(
         self, files: Iterable[FileChange], calls: Calls, passes: int, *, is_patched: bool
-    ) -> tuple[float | None, str]:
-        """Return the processor time of one call with each input, or None and why there is none.
+    ) -> Taken:
+        """Return the processor time of one call with each input.
 
         Args:
             files: the change. The code as it is, is put in place like the change, too: compiled
@@ -170,7 +194,34 @@ class Twins:
             }
         )
         taken = said["cpu_s"]
-        return (float(taken) if isinstance(taken, int | float) else None), str(said["why"])
+        cpu_s = float(taken) if isinstance(taken, int | float) else None
+        return Taken(cpu_s, int(said["inputs"]), str(said["why"]))
+
+    def profile(self, tests: Sequence[str] = ()) -> list[Own]:
+        """Return the processor time that functions took by themselves in tests together.
+
+        What the project's files did not do is told under an empty path.
+
+        Args:
+            tests: how the ids begin of those that run; none: all.
+
+        Raises:
+            SandboxEnded: what ran in the sandbox ended it.
+        """
+        named = tuple(tests)
+        said = self._workers.ask(
+            {
+                "do": "profile",
+                "tests": [e for e in self._workers.tests if not tests or e.startswith(named)],
+                "timeout_s": _TEST_S,
+                "wall_s": _CALLINGS_S,
+            }
+        )
+        found = []
+        for path, line, cpu_s, count in said["functions"]:
+            inside = Path(str(path)).relative_to(self._root).as_posix() if path else ""
+            found.append(Own(inside, int(line), float(cpu_s), int(count)))
+        return found
 
     def _inside(self, function: Touched) -> str:
         return str(self._root / function.path)
