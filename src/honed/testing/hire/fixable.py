@@ -60,7 +60,7 @@ def test_both_formats():
         path="src/hire/fleet.py",
         right='return place["lat"], place["lon"]',
         wrong='return place["lat"], place["lng"]',
-        broke_in="Read what the new trackers send",
+        broke_in="Call the longitude as the map does",
     ),
     Planted(
         "still out",
@@ -197,7 +197,7 @@ def test_amounts():
         path="src/hire/invoices.py",
         right="is overdue: pay {euros(invoice.total_cents)} now",
         wrong="is overdue: pay {euros(invoice.total)} now",
-        broke_in="Send a second reminder",
+        broke_in="Word the second reminder more firmly",
     ),
     Planted(
         "docks run out",

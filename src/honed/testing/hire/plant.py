@@ -60,11 +60,15 @@ def checks_of(faults: Sequence[Planted]) -> dict[str, str]:
 def make_database(server: Server, name: str) -> str:
     """Make production's database, with what it holds, and return its URL."""
     create_database(Database(server.url()), name)
-    url = server.url(name)
+    furnish(server.url(name))
+    return server.url(name)
+
+
+def furnish(url: str) -> None:
+    """Put into an empty database what production's holds."""
     with Database(url).connect(autocommit=True) as conn:
         conn.execute(SOURCES["schema.sql"].encode())
         conn.execute(ROWS.encode())
-    return url
 
 
 def _commit(checkout: Checkout, files: Mapping[str, str], message: str, day: int) -> None:
