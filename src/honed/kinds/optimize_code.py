@@ -16,8 +16,8 @@ time is in the finding, and production may call it otherwise than tests do.
 
 ## Risk and rollback
 
-Each rewrite is certain to do the same by its rule, gates compare it with what it was, and a person
-approves and reviews it. The undo closes the request and deletes its branch; where it is merged
+Each rewrite is certain to do the same by its rule, or as certain as annotations of arguments are;
+gates compare it with what it was, and a person approves and reviews it. The undo closes the request and deletes its branch; where it is merged
 already, a revert is proposed, unless somebody has changed the same files since.
 
 ## How it is measured

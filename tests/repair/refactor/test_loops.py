@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from honed.repair.refactor.loops import faster_loops
 from honed.repair.refactor.package import read_module
-from honed.repair.refactor.refactor import Refactor
+from honed.repair.refactor.refactor import Proof, Refactor
 
 WORK = """
 def work(values, count):
@@ -210,3 +210,40 @@ def test_hostile_files_are_left_alone(text: str) -> None:
 @given(st.text() | st.text("():[]{}'\"\\\n\t\f #:=f1x@", max_size=60))
 def test_any_text_is_looked_at_without_an_error(text: str) -> None:
     assert isinstance(found(text), list)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "expected"),
+    [
+        ("w: str", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", ["constant_set"]),
+        ("w: list[str]", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", ["constant_set"]),
+        ("w: Iterable[int]", "for c in w:\n    print(c in (1, 2, 3, 4))", ["constant_set"]),
+        ("n: int, w", "for c in w:\n    print(n in (1, 2, 3, 4))", ["constant_set"]),
+        ("w: str", "for c in w:\n    print(len(w))", ["hoist_length"]),
+        # Others may change it, and a text of another class adds in its own way.
+        ("w: list[str]", "for c in w:\n    print(len(w))", []),
+        ("w: str", "s = ''\nfor c in w:\n    s += c\nreturn s", []),
+        ("w: Text", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", []),
+        ("w: list[Text]", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", []),
+        ("w: str | None", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", []),
+        ("*w: str", "for c in w:\n    print(c in ['a', 'b', 'c', 'd'])", []),
+        ("n: int, w", "for n in w:\n    print(n in (1, 2, 3, 4))", []),
+        ("n: int, w", "for c in w:\n    n = w.n\n    print(n in (1, 2, 3, 4))", []),
+        ("n: int, w", "def g():\n    nonlocal n\nfor c in w:\n    n in (1, 2, 3, 4)", []),
+        ("n: float, w", "for c in w:\n    print(n in (1, 2, 3, 4))", []),
+    ],
+)
+def test_annotations_are_believed_of_lengths_and_searches(
+    head: str, body: str, expected: list[str]
+) -> None:
+    changes = found(f"def f({head}):\n{textwrap.indent(body, '    ')}\n")
+    assert [each.rule for each in changes] == expected
+    assert {each.proof for each in changes} <= {Proof.DECLARED}
+
+
+def test_what_is_certain_is_said_once_and_as_such() -> None:
+    changes = found(
+        "def f(n: int):\n    for c in 'abc':\n"
+        "        print(c in ['a', 'b', 'c', 'd'], n in (1, 2, 3, 4))\n"
+    )
+    assert [each.proof for each in changes] == [Proof.ANALYSED, Proof.DECLARED]

@@ -31,6 +31,10 @@ _DISPLAYS: Final = {
 }  # fmt: skip
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
 _NESTED: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+#: Collections that an annotation may name, whose elements are what it says.
+_MANY: Final = frozenset(
+    {"Collection", "Iterable", "Iterator", "Sequence", "frozenset", "list", "set"}
+)
 _NAMES: Final = frozenset(name for name in dir(builtins) if not name.startswith("_"))
 
 
@@ -39,15 +43,26 @@ class Certain:
 
     A name is its own if only this function binds it, by assignments and loops, no function within
     it mentions it, and nothing in the function reads names that are not written there.
+
+    Args:
+        module: where the function stands.
+
+        function: whose names they are.
+
+        believes: whether arguments are what their annotations say, where that is a number or a
+            text, or a collection of one of them. That is no longer certain.
     """
 
-    def __init__(self, module: Module, function: Function) -> None:
+    def __init__(self, module: Module, function: Function, *, believes: bool = False) -> None:
         self.function = function
         self._module = module
         self._nodes = [each for statement in function.body for each in ast.walk(statement)]
         self._hidden = module.bound_anywhere
         self.names: Mapping[str, str] = {}
+        #: Arguments whose types are believed.
+        self.declared: Mapping[str, str] = {}
         if not is_dynamic(function) and not module.has_star:
+            self.declared = self._declared() if believes else {}
             self.names = self._typed(_own(function, self._nodes))
 
     def builtin(self, name: str) -> bool:
@@ -63,9 +78,30 @@ class Certain:
         found = self._type(node, self.names)
         return "list" if found == "texts" else found
 
+    def _declared(self) -> dict[str, str]:
+        """Return arguments by what their annotations say of them, where nobody else binds them."""
+        nested = [each for each in self._nodes if isinstance(each, _NESTED)]
+        foreign = {name for each in nested for name in _mentioned(each)}
+        for node in self._nodes:
+            if isinstance(node, ast.Global | ast.Nonlocal):
+                foreign.update(node.names)
+        arguments = self.function.args
+        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        said = {each.arg: self._annotated(each.annotation) for each in every}
+        return {name: type_ for name, type_ in said.items() if type_ and name not in foreign}
+
+    def _annotated(self, node: ast.expr | None) -> str:
+        match node:
+            case ast.Name(id=name) if name in PLAIN and self.builtin(name):
+                return name
+            case ast.Subscript(value=ast.Name(id=many), slice=ast.Name(id=name)):
+                is_known = many in _MANY and name in PLAIN and self.builtin(name)
+                return f"many {name}" if is_known else ""
+        return ""
+
     def _typed(self, own: set[str]) -> dict[str, str]:
         bindings = list(_bindings(self._nodes))
-        known: dict[str, str] = {}
+        known: dict[str, str] = dict(self.declared)
         # From what is assigned plainly on: a name may be made of another.
         for _ in range(len(own) + 1):
             before = dict(known)
@@ -96,7 +132,8 @@ class Certain:
     ) -> str:
         found = self._type(value, known)
         if how == "each":
-            return {"str": "str", "texts": "str", "range": "int"}.get(found, "")
+            each = {"str": "str", "texts": "str", "range": "int"}.get(found, "")
+            return found.removeprefix("many ") if found.startswith("many ") else each
         if how == "more":
             # Adding keeps a number and a text what they are.
             return found if known[name] == found and found in PLAIN - {"bool"} else ""

@@ -1,7 +1,8 @@
 """Loops that do the same again and again: a length, a search in a list, a text that grows."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from honed.repair.refactor.certain import MUTABLE, PLAIN, SIZED, Certain
@@ -28,16 +29,30 @@ def faster_loops(module: Module) -> list[Refactor]:
       constants is looked for in a set of them.
     * ``join_texts``: a text that only grows in a loop is joined once behind it.
 
-    Arguments of functions have any type, and so nothing is certain of them.
+    Arguments of functions have any type, and so nothing is certain of them. What an annotation says
+    of them is believed of lengths and searches, and the proof says so; of texts that grow it is
+    not, because a text of another class would lose that.
     """
     found: list[Refactor | None] = []
     for node in ast.walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _loops(node):
             certain = Certain(module, node)
-            found += hoisted(module, certain)
-            found += in_sets(module, certain)
-            found += joined(module, certain)
+            sure = [*hoisted(module, certain), *in_sets(module, certain)]
+            found += [*sure, *joined(module, certain)]
+            believed = Certain(module, node, believes=True)
+            if believed.names != certain.names:
+                found += _declared(sure, [*hoisted(module, believed), *in_sets(module, believed)])
     return [each for each in found if each is not None]
+
+
+def _declared(
+    sure: Sequence[Refactor | None], believed: Sequence[Refactor | None]
+) -> Iterator[Refactor]:
+    """Yield the changes that only annotations allow."""
+    files = {each.files for each in sure if each is not None}
+    for each in believed:
+        if each is not None and each.files not in files:
+            yield replace(each, proof=Proof.DECLARED)
 
 
 def hoisted(module: Module, certain: Certain) -> Iterator[Refactor | None]:
@@ -81,6 +96,8 @@ def _lengths(loop: _Loop, name: str) -> list[ast.Call]:
 
 def _is_bound_before(module: Module, certain: Certain, name: str, loop: _Loop) -> bool:
     """Whether every way to a loop binds a name first."""
+    if name in certain.declared:
+        return True
     node: ast.stmt = loop
     while node is not certain.function:
         for each in module.source.block(node):

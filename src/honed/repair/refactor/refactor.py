@@ -19,6 +19,8 @@ class Proof(StrEnum):
     SAME_CODE = "same code"
     #: Every way through one function was looked at, with types that are certain.
     ANALYSED = "analysed"
+    #: The same, with types that annotations say.
+    DECLARED = "declared"
     #: Nothing in any of the files names it; what is outside of them is not known.
     UNNAMED = "unnamed"
     #: A linter calls it safe.
