@@ -19,6 +19,7 @@ from honed.settings.backlog import TICKET_SOURCES, BacklogSettings
 from honed.settings.forge import ForgeKind, ForgeSettings, MergeBy
 from honed.settings.loop import Autonomy, LoopSettings
 from honed.settings.models import LlmMode, LlmProvider, ModelSettings
+from honed.settings.packages import PackageSettings
 from honed.settings.servers import ServerSettings, TwoServerRole, is_loopback
 from honed.settings.signals import LogLevel, SignalSettings
 
@@ -42,6 +43,7 @@ __all__ = [
 class Settings(
     ForgeSettings,
     ModelSettings,
+    PackageSettings,
     BacklogSettings,
     SignalSettings,
     ServerSettings,

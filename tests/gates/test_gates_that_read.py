@@ -1,9 +1,11 @@
 """Gates that only read a change: paths, size, syntax, secrets, doubts, loops."""
 
+from dataclasses import replace
+
 import pytest
 from tests.gates.conftest import CART, REPAIRED, MakeChange, MakeJudge
 
-from honed.core.change import FileChange
+from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.gate import Gate, Judge, Thresholds
 from honed.core.plugins import discover
 from honed.gates.allowed_paths import AllowedPaths
@@ -13,6 +15,7 @@ from honed.gates.secret_scan import SecretScan
 from honed.gates.size import Size
 from honed.gates.syntax import Syntax
 
+PROJECT = '[project]\nname = "shop"\ndependencies = ["tiny==1.0"]\n'
 NOBODY: Judge = None  # type: ignore[assignment]  # these ask none
 
 
@@ -88,6 +91,40 @@ def test_sources_and_new_tests_may_be_changed(
     change = make_change(REPAIRED, test, document, log)
     assert AllowedPaths().check(change, NOBODY, thresholds).passed
     assert not AllowedPaths().check(make_change(), NOBODY, thresholds).reason.startswith("only")
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "why"),
+    [
+        ("requirements.txt", "tiny==1.0\n", "tiny==1.1\n", ""),
+        ("pyproject.toml", PROJECT, PROJECT.replace("1.0", "1.1"), ""),
+        ("pyproject.toml", PROJECT, PROJECT.replace("shop", "evil"), "more than one requirement"),
+        ("requirements.txt", "tiny==1.0\n", "tiny==1.1\nevil\n", "more than one line"),
+        ("requirements.txt", None, "tiny==1.1\n", "new or gone"),
+        ("shop/cart.py", CART, REPAIRED, "declares no dependencies"),
+        ("uv.lock", "tiny==1.0\n", "tiny==1.1\n", "declares no dependencies"),
+    ],
+)
+def test_an_upgrade_changes_the_version_of_one_requirement(
+    path: str, before: str | None, after: str, why: str, thresholds: Thresholds
+) -> None:
+    files = (FileChange(path, before, after),)
+    change = CodeChange("0" * 40, files, purpose=Purpose.UPGRADE)
+    result = AllowedPaths().check(change, NOBODY, thresholds)
+    assert result.passed is (not why)
+    assert why in result.reason
+    # For anything else that file stays a person's.
+    repair = replace(change, purpose=Purpose.REPAIR)
+    assert path == "shop/cart.py" or not AllowedPaths().check(repair, NOBODY, thresholds).passed
+
+
+def test_an_upgrade_raises_one_requirement(thresholds: Thresholds) -> None:
+    files = (
+        FileChange("requirements.txt", "tiny==1.0\n", "tiny==1.1\n"),
+        FileChange("pyproject.toml", PROJECT, PROJECT.replace("1.0", "1.1")),
+    )
+    change = CodeChange("0" * 40, files, purpose=Purpose.UPGRADE)
+    assert "more than one" in AllowedPaths().check(change, NOBODY, thresholds).reason
 
 
 def test_a_large_change_is_refused_and_a_new_test_does_not_count(

@@ -3,7 +3,8 @@
 ## What it does
 
 It allows changes of sources in Python and of documents, and new files of tests, which come with a
-repair. Everything else is refused: tests that exist, other new files, what a test runner, an
+repair. A change that raises a dependency may change the version of one requirement, and nothing
+else. Everything else is refused: tests that exist, other new files, what a test runner, an
 installation, a start-up or automation reads, migrations, and anything outside the repository.
 
 ## Why it helps
@@ -17,14 +18,15 @@ It only reads paths.
 
 ## How it is measured
 
-By the paths that a change names.
+By the paths that a change names, and of a file of requirements by what it says before and after.
 """
 
 import re
 from typing import ClassVar, Final
 
-from honed.core.change import CodeChange, FileChange
+from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
+from honed.targets.repository.upgrade.requirements import why_no_upgrade
 
 #: What a change may touch at all, in lower case.
 _SOURCE: Final = re.compile(
@@ -50,13 +52,25 @@ class AllowedPaths(Gate):
     def check(self, change: CodeChange, judge: Judge, thresholds: Thresholds) -> GateResult:
         """Return whether every path is one that a change may touch."""
         del judge, thresholds
-        refused = {each.path: why for each in change.files if (why := _refusal(each))}
+        upgrade = change.purpose is Purpose.UPGRADE
+        refusal = _refusal_of_upgrade if upgrade else _refusal
+        refused = {each.path: why for each in change.files if (why := refusal(each))}
         if not change.files:
             return self.fails("it changes nothing")
+        if upgrade and len(change.files) > 1:
+            return self.fails("it raises more than one requirement")
         if refused:
             words = ", ".join(f"{path} ({why})" for path, why in sorted(refused.items()))
             return self.fails(f"only a person changes {words}", refused=dict(refused))
-        return self.passes("it keeps to sources", files=[each.path for each in change.files])
+        kept = "one requirement" if upgrade else "sources"
+        return self.passes(f"it keeps to {kept}", files=[each.path for each in change.files])
+
+
+def _refusal_of_upgrade(file: FileChange) -> str:
+    """Return why a file's change is more than another version of a requirement; empty: it is."""
+    if file.before is None or file.after is None:
+        return "new or gone"
+    return why_no_upgrade(file.path, file.before, file.after)
 
 
 def _refusal(file: FileChange) -> str:

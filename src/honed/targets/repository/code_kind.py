@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from honed.core.aftermath import Aftermath
@@ -163,6 +164,8 @@ class Gates(Examination):
 
     target: RepositoryTarget
     judge: str = ""
+    #: Releases that are seen with the change alone; None: there are none.
+    packages: Path | None = None
 
     def __post_init__(self) -> None:
         """Say what judges."""
@@ -172,7 +175,7 @@ class Gates(Examination):
         """Yield what each gate says, the cheap ones first, up to the first that fails."""
         change = change_of(steps[0], self.target.clone())
         with self.target.files(change.base_commit) as tree:
-            judge = CodeJudge.of(tree.root, change, self.target.court)
+            judge = CodeJudge.of(tree.root, change, self.target.court, self.packages)
             yield from judged(change, judge, installed_gates().values(), self.target.settings)
 
 

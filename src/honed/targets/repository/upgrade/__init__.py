@@ -1,0 +1,1 @@
+"""Newer releases of what a repository is built on."""

@@ -1,0 +1,116 @@
+"""A folder with one release in it, which Python sees before what is installed."""
+
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+from typing import Final
+
+from honed.errors import TargetUnavailable
+from honed.targets.repository.upgrade.index import Releases
+from honed.targets.repository.upgrade.installed import About
+from honed.targets.repository.upgrade.releases import Wheel
+
+#: All files of one wheel together, and how many there may be.
+_LARGEST: Final = 1 << 30
+_MOST_FILES: Final = 50_000
+#: Parts of a wheel's data that belong where packages are; scripts and headers do not (PEP 427).
+_LIBRARIES: Final = frozenset({"purelib", "platlib"})
+
+
+def layer_of(wheel: Wheel, releases: Releases, folder: Path) -> Path:
+    """Return a folder with the contents of a wheel; an earlier one with the same digest counts.
+
+    It is unpacked as installers do, but for scripts, and nothing of it is run.
+
+    Args:
+        wheel: which.
+
+        releases: where its bytes come from.
+
+        folder: of all layers.
+
+    Raises:
+        TargetUnavailable: its bytes cannot be had, or are no wheel.
+    """
+    place = folder / wheel.sha256[:32]
+    if place.is_dir():
+        return place
+    content = releases.content(wheel)
+    folder.mkdir(parents=True, exist_ok=True)
+    new = Path(mkdtemp(prefix="new-", dir=folder))
+    try:
+        _unpack(content, new)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        msg = f"{wheel.filename} is no wheel: {error}"
+        raise TargetUnavailable(msg, hint="ask for the releases again") from error
+    # Whoever runs tests in the sandbox is another user.
+    new.chmod(0o755)
+    try:
+        new.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+    return place
+
+
+def about(layer: Path) -> About:
+    """Return what the release in a layer says of itself.
+
+    Raises:
+        TargetUnavailable: it says nothing.
+        InvalidVersion: it does not say its version.
+    """
+    for place in sorted(layer.glob("*.dist-info/METADATA")):
+        return About.parse(place.read_text(encoding="utf-8", errors="replace"))
+    msg = f"{layer.name} holds no release"
+    raise TargetUnavailable(msg, hint="ask for the releases again")
+
+
+def modules(layer: Path) -> frozenset[str]:
+    """Return the names that a release is imported by."""
+    found = (each for each in layer.iterdir() if not each.name.endswith((".dist-info", ".data")))
+    return frozenset(each.name.partition(".")[0] for each in found)
+
+
+def _unpack(content: bytes, folder: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        infos = archive.infolist()
+        if len(infos) > _MOST_FILES or sum(each.file_size for each in infos) > _LARGEST:
+            msg = "it is too large"
+            raise ValueError(msg)
+        for info in infos:
+            parts = _parts(info)
+            if not parts:
+                continue
+            place = folder.joinpath(*parts)
+            for each in _parents(place, folder):
+                each.mkdir(exist_ok=True)
+                each.chmod(0o755)
+            place.write_bytes(archive.read(info))
+            place.chmod(0o644)
+
+
+def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    """Return where a file of a wheel belongs; nothing: nowhere.
+
+    Raises:
+        ValueError: it would lie elsewhere, or is a link.
+    """
+    parts = PurePosixPath(info.filename).parts
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    if is_link or info.filename.startswith("/") or "\\" in info.filename or ".." in parts:
+        msg = f"{info.filename!r} leads elsewhere"
+        raise ValueError(msg)
+    if info.is_dir() or not parts:
+        return ()
+    if parts[0].endswith(".data"):
+        return parts[2:] if len(parts) > 2 and parts[1] in _LIBRARIES else ()  # noqa: PLR2004 - its own name, its part, and the rest
+    return parts
+
+
+def _parents(place: Path, folder: Path) -> Iterator[Path]:
+    above = place.parent.relative_to(folder).parts
+    return (folder.joinpath(*above[: number + 1]) for number in range(len(above)))
