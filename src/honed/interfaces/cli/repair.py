@@ -1,16 +1,21 @@
-"""`honed repair`: repair one repository at once, without a store or a daemon."""
+"""`honed repair`: repair one repository at once, without a daemon; a store only for a model."""
 
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from honed.config import LlmMode, LlmProvider, Settings
+from honed.errors import HonedError
+from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_json
 from honed.interfaces.cli.root import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from honed.storage.db import Database
     from honed.targets.repository.oneshot import Repaired
 
 
@@ -68,7 +73,9 @@ def repair(  # noqa: PLR0913 - one argument an option
     """Find a change of REPOSITORY, a folder or an address, after which its failing tests pass.
 
     Everything runs in a sandbox on a copy of the last commit: the checkout is not touched, and what
-    is not committed is not seen. The change is printed as a diff, with what each gate says of it.
+    is not committed is not seen. Templates are tried first, then the revert of the commit since
+    which the tests fail, then the language model, if the settings name one. The change is printed
+    as a diff, with what each gate says of it and what else was tried.
     Exit code 1: no change was found, or a gate does not let it pass.
     """
     from honed.repair.suite import Budget
@@ -85,7 +92,9 @@ def repair(  # noqa: PLR0913 - one argument an option
         budget=Budget(seconds, processes, seed),
         branch=branch,
     )
-    repaired = repair_once(order, installed_gates(), invocation.settings())
+    settings = invocation.settings()
+    with _store(invocation, settings) as store:
+        repaired = repair_once(order, installed_gates(), settings, store)
     if invocation.as_json:
         print_json(
             {
@@ -100,10 +109,24 @@ def repair(  # noqa: PLR0913 - one argument an option
         context.exit(1)
 
 
+@contextmanager
+def _store(invocation: Invocation, settings: Settings) -> "Iterator[Database | None]":
+    """Hand out the store, where a language model is named, whose budget it keeps."""
+    store = None
+    with ExitStack() as stack:
+        if settings.llm_provider is not LlmProvider.NONE or settings.llm_mode is LlmMode.REPLAY:
+            try:
+                store = stack.enter_context(opened_store(invocation)).database()
+            except HonedError as error:
+                click.echo(f"No language model is asked: {error}", err=True)
+        yield store
+
+
 def _print(repaired: "Repaired", branch: str) -> None:
     mended = repaired.mended
     if mended.change is None:
-        click.echo(f"No change found. {mended.why_none}")
+        click.echo("No change found.")
+        _print_others(repaired)
         return
     click.echo(f"{mended.change.made_by} found a change after which the tests pass:")
     click.echo()
@@ -111,10 +134,22 @@ def _print(repaired: "Repaired", branch: str) -> None:
     for result in mended.results:
         click.echo(f"{'passed' if result.passed else 'STOPPED':8} {result.gate}: {result.reason}")
     _print_question(mended.change.question)
+    _print_others(repaired)
     if repaired.commit:
         click.echo(f"Commit {repaired.commit[:12]} is on the branch {branch}")
     elif mended.is_sound:
         click.echo("Every gate lets it pass; --branch NAME commits it")
+
+
+def _print_others(repaired: "Repaired") -> None:
+    """Say what became of everything else that was tried: what is shown is not the first."""
+    for attempt in repaired.mended.attempts:
+        if attempt is repaired.mended.best:
+            continue
+        if attempt.change is None:
+            click.echo(f"nothing  {attempt.proposer}: {attempt.words}")
+        else:
+            click.echo(f"doubted  {attempt.change.made_by}: {attempt.words}")
 
 
 def _print_question(question: "Mapping[str, Any]") -> None:

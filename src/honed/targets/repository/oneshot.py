@@ -1,4 +1,4 @@
-"""One repair of one repository, at once: no store, no ticket, no daemon."""
+"""One repair of one repository, at once: no ticket and no daemon, and a store only for a model."""
 
 import hashlib
 import sys
@@ -15,6 +15,7 @@ from honed.errors import ChangeRefused
 from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import require
+from honed.storage.db import Database
 from honed.targets.repository.clone import Clone, open_clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.judge import Court
@@ -57,12 +58,23 @@ class Repaired:
     commit: str = ""
 
 
-def repair_once(order: Order, gates: Mapping[str, Gate], settings: Settings) -> Repaired:
+def repair_once(
+    order: Order, gates: Mapping[str, Gate], settings: Settings, store: Database | None = None
+) -> Repaired:
     """Return the change that repairs a repository, as every gate judged it.
 
     The repository is read through a clone of honed's own; its checkout is not touched, and what is
     not committed is not seen. Only where a branch was asked for, and every gate has let the change
     pass, a commit is pushed there, and that branch must be new.
+
+    Args:
+        order: what is wanted.
+
+        gates: those that look at changes.
+
+        settings: of this process.
+
+        store: honed's own, as the daemon; None: no language model is asked.
 
     Raises:
         SandboxMissing: there is no sandbox; nothing was run.
@@ -86,7 +98,7 @@ def repair_once(order: Order, gates: Mapping[str, Gate], settings: Settings) -> 
     court = Court(order.python or _python(order.url), _SUITE)
     with worktree(clone, commit, settings.home / "worktrees") as tree:
         trouble = Trouble(tree.root, commit, order.failing, order.tests)
-        mended = mend(trouble, Bench(court, order.budget, settings, clone), gates)
+        mended = mend(trouble, Bench(court, order.budget, settings, clone, store), gates)
     if not (order.branch and mended.is_sound and mended.change):
         return Repaired(commit, mended)
     made = _commit(clone, mended.change)
