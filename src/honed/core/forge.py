@@ -121,6 +121,9 @@ class ChangeRequest:
     Args:
         number: by which people call it; of its repository.
 
+        base_commit: the newest of the base branch, as far as the forge tells; of a forge perhaps
+            the newest when the request was changed last.
+
         is_mergeable: whether it would merge without a conflict; None: the forge does not know yet.
 
         merge_commit: what it became in the base branch; empty while it is not merged.

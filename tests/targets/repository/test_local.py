@@ -1,5 +1,6 @@
 """The local forge on real git: a row and a branch, and nobody's checkout is touched."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,14 +16,16 @@ from honed.core.forge import (
     MergeMethod,
     Proposal,
 )
+from honed.core.verdict import State
 from honed.errors import ChangeConflict, ForgeError, ForgeRefused, UnknownChange, WebhookRefused
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.branches import Branches
-from honed.targets.repository.change import Change, Limits, NewChange
+from honed.targets.repository.change import Change, Lane, Limits, NewChange
 from honed.targets.repository.local import LocalForge
 from honed.targets.repository.reviewing import Attention, Desk, Terms
+from honed.testing.improvements import Improvements
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +313,31 @@ def test_what_is_merged_is_exactly_what_is_said(
     with pytest.raises(ChangeConflict):
         forge.merge(opened.change_id, how)
     assert replace(opened.to_request()).state is ChangeState.OPEN
+
+
+@pytest.mark.parametrize("has_moved", [False, True])
+def test_without_a_person_only_what_was_proven_is_merged(
+    desk: Desk, new: NewChange, improvements: Improvements, clone: Checkout, *, has_moved: bool
+) -> None:
+    harmless = improvements.create(State.WATCHING)
+    passed = {"gate": "allowed_paths", "passed": True}
+    with improvements.store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.improvement SET evidence = %s WHERE improvement_id = %s",
+            (json.dumps({"gates": [passed]}), harmless.improvement_id),
+        )
+    lane = reviewing.lane_at(desk, harmless.improvement_id)
+    assert lane is Lane.AUTOMERGE
+    of_it = replace(new, improvement_id=harmless.improvement_id, lane=lane)
+    opened = reviewing.publish(desk, of_it, Limits(), Attention())
+    with desk.store.transaction() as conn:
+        changes.record_checks(
+            conn, opened.change_id, opened.head_commit, [Check("honed", CheckState.PASSED)]
+        )
+    if has_moved:
+        clone.git("switch", "-q", "main")
+        clone.commit(other="import os\n")
+    reviewing.carry_out(desk, "shop")
+    found = desk.read(opened.change_id)
+    assert found.state is (ChangeState.OPEN if has_moved else ChangeState.MERGED)
+    assert found.lane is (Lane.REVIEW if has_moved else Lane.AUTOMERGE)

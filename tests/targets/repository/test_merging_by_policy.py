@@ -22,7 +22,7 @@ from honed.targets.repository import changes, reviewing
 from honed.targets.repository.change import Change, Lane, Limits, NewChange
 from honed.targets.repository.reviewing import Attention, Desk, Terms
 from honed.testing.forges.github import GITHUB
-from honed.testing.forges.server import FakeForge, serving
+from honed.testing.forges.server import FakeForge, Said, Trouble, serving
 from honed.testing.forges.state import FakeCheck
 from honed.testing.forges.waits import Waits
 from honed.testing.improvements import Claim, Improvements
@@ -198,6 +198,37 @@ def test_a_policy_that_was_narrowed_meanwhile_merges_nothing(
             each for each in changes.events(conn, change.change_id) if each.event == "to_review"
         ]
     assert [each.reason for each in told] == ["the autonomy is supervised"]
+
+
+def test_what_the_forge_did_not_take_is_asked_once_more_before_it_is_tried_again(
+    desk: Desk, fake: FakeForge, make: Make, store: Database
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+    fake.troubles.append(Trouble(Said(409, {"message": "try again"}), where="/merge$"))
+    assert reviewing.carry_out(desk, "shop")[change.change_id]
+    assert desk.read(change.change_id).merge_asked_by == "the policy"
+    with store.transaction() as conn:
+        write_policy(conn, FREE.model_copy(update={"require_human_approval": True}))
+    assert reviewing.carry_out(desk, "shop") == {}
+    waits = desk.read(change.change_id)
+    assert (waits.state, waits.lane, waits.merge_asked_by) == (ChangeState.OPEN, Lane.REVIEW, "")
+    with replace(store, role="honed_approver").transaction() as conn:
+        changes.ask_merge(conn, change.change_id)
+    assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}
+
+
+def test_a_person_may_let_in_what_the_policy_would(
+    desk: Desk, fake: FakeForge, make: Make, store: Database
+) -> None:
+    change = opened(desk, fake, make())
+    with replace(store, role="honed_approver").transaction() as conn:
+        changes.ask_merge(conn, change.change_id)
+    assert "pending" in reviewing.carry_out(desk, "shop")[change.change_id]
+    let_pass(fake)
+    with store.transaction() as conn:
+        write_policy(conn, Settings())
+    assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}
 
 
 def test_who_may_not_merge_says_why_and_merges_nothing(

@@ -106,16 +106,27 @@ def lane_of(conn: Connection, improvement_id: int | None) -> tuple[Lane, str]:
     return Lane(row["lane"]), str(row["reason"])
 
 
-def merge_by_policy(conn: Connection, change_id: int) -> tuple[bool, str]:
+def merge_by_policy(
+    conn: Connection, change_id: int, *, base_head: str | None = None
+) -> tuple[bool, str]:
     """Ask for a merge in the name of the policy; return whether it is asked for, and why.
 
     What the policy no longer allows waits for a person from then on.
+
+    Args:
+        conn: a transaction of the daemon.
+
+        change_id: which one.
+
+        base_head: where the base branch is, if nobody tests what would be merged: it must be where
+            the change was proven.
 
     Raises:
         UnknownChange: there is none with this id.
     """
     get(conn, change_id)
-    (row,) = conn.execute(_QUERIES["merge_by_policy"], {"change_id": change_id})
+    values = {"change_id": change_id, "base_head": base_head}
+    (row,) = conn.execute(_QUERIES["merge_by_policy"], values)
     return row["answer"] == "asked", str(row["reason"])
 
 

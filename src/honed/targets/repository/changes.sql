@@ -94,7 +94,7 @@ FROM honed.change_lane(%(improvement_id)s::bigint);
 -- merge_by_policy --
 -- Asks for a merge in the name of the policy.
 SELECT answer, reason
-FROM honed.merge_by_policy(%(change_id)s::bigint);
+FROM honed.merge_by_policy(%(change_id)s::bigint, %(base_head)s::text);
 
 -- unsealed --
 -- Decisions about a change, and its ends, that no entry of the ledger says yet.

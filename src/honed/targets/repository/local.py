@@ -83,7 +83,13 @@ class LocalForge:
         is_in = self.branches.contains(found.base, head)
         state = ChangeState.MERGED if is_in else ChangeState.OPEN
         merge_commit = self.branches.head(found.base) if is_in else ""
-        return replace(found, state=state, head_commit=head, merge_commit=merge_commit)
+        return replace(
+            found,
+            state=state,
+            head_commit=head,
+            base_commit=self.branches.head(found.base),
+            merge_commit=merge_commit,
+        )
 
     def update(self, number: int, *, title: str = "", body: str = "") -> ChangeRequest:
         """Write what is not empty, and return the change as it is then."""

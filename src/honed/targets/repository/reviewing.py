@@ -258,14 +258,17 @@ def _is_to_be_merged(desk: Desk, change: Change) -> bool:
 
     Of what nobody has asked for it is seen what became of it.
     """
-    if change.merge_asked_at is not None:
+    if change.merge_asked_at is not None and change.lane is Lane.REVIEW:
         return True
     found = refresh(desk, change.change_id)
     is_ready = found.state is ChangeState.OPEN and found.checks_state is CheckState.PASSED
     if found.lane is not Lane.AUTOMERGE or not is_ready or not desk.names_checks:
-        return False
+        return found.merge_asked_at is not None
+    # A forge's checks are of what would be merged, or its rules say that they need not be.
+    is_local = desk.forge.name == "local"
+    base_head = desk.forge.get(_number(found)).base_commit if is_local else None
     with desk.store.transaction() as conn:
-        is_asked, _ = changes.merge_by_policy(conn, change.change_id)
+        is_asked, _ = changes.merge_by_policy(conn, change.change_id, base_head=base_head)
         seal(conn, desk.signer, change.change_id)
     return is_asked
 
