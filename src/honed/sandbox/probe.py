@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from honed.errors import HonedError, SandboxMissing
 from honed.sandbox.box import Box, Limits
 from honed.sandbox.command import VARIABLES
 from honed.sandbox.running import Running
+from honed.sandbox.scratch import scratch
 from honed.sandbox.seccomp import denied_calls, program
 
 #: Small, so that trying to pass them is quick.
@@ -156,13 +156,12 @@ def _host() -> Iterator[dict[str, Any]]:
     """Offer what a program in a sandbox must not reach, and tell it where that is."""
     mark = f"honed-probe-{uuid.uuid4().hex}"
     with (
-        tempfile.TemporaryDirectory(prefix="honed-probe-") as name,
+        scratch() as folder,
         socket.socket() as tcp,
         socket.socket(socket.AF_UNIX) as unix,
         socket.socket(socket.AF_UNIX) as abstract,
     ):
         # Open to everybody, so that only the sandbox is in the way.
-        folder = Path(name)
         folder.chmod(0o755)
         secret = folder / "secret"
         secret.write_text("secret")

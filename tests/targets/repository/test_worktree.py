@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from honed.errors import UnknownCommit
+from honed.sandbox.scratch import sweep
 from honed.targets.repository.clone import Clone
-from honed.targets.repository.worktree import sweep, worktree
+from honed.targets.repository.worktree import PREFIX, worktree
 from honed.testing.repositories import Checkout
 
 KILLED = """
@@ -73,7 +74,7 @@ def test_what_a_killed_process_left_is_swept_and_what_is_in_use_is_not(
     with worktree(filled, "main", parent) as first:
         assert not left.exists()
         with worktree(filled, "main", parent) as second:
-            assert sweep(parent) == ()
+            assert sweep(parent, PREFIX) == ()
             assert (first.root / "a.txt").exists()
             assert (second.root / "a.txt").exists()
 

@@ -1,14 +1,14 @@
 """Makes a commit from a base and some files: the same inputs give the same commit, anywhere."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 from honed.errors import ChangeRefused
+from honed.sandbox.scratch import scratch
 from honed.targets.repository.clone import Clone, Entry
 
 _NEW_MODE: Final = "100644"
@@ -49,8 +49,8 @@ def commit_files(clone: Clone, base: str, files: Mapping[str, bytes | None], not
     there = {entry.path: entry for entry in clone.entries(parent)}
     for path, content in files.items():
         _check(path, there.get(path), is_gone=content is None)
-    with tempfile.TemporaryDirectory(prefix="honed-index-") as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+    with scratch() as folder:
+        index = {"GIT_INDEX_FILE": str(folder / "index")}
         clone.git.run("read-tree", parent, environment=index)
         lines = [_line(clone, path, content, there) for path, content in sorted(files.items())]
         clone.git.run(

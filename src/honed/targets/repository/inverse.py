@@ -1,13 +1,12 @@
 """What undoes one commit on the files of today, by a three-way merge of git's own."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from honed.core.change import FileChange
+from honed.sandbox.scratch import scratch
 from honed.targets.repository.clone import Clone, Entry
 
 _NO_BLOB: Final = "0" * 40
@@ -17,7 +16,11 @@ _CONFLICT: Final = 1
 _NOBODY: Final = {
     f"GIT_{role}_{part}": value
     for role in ("AUTHOR", "COMMITTER")
-    for part, value in (("NAME", "honed"), ("EMAIL", "honed@localhost"), ("DATE", "1000000000 +0000"))
+    for part, value in (
+        ("NAME", "honed"),
+        ("EMAIL", "honed@localhost"),
+        ("DATE", "1000000000 +0000"),
+    )
 }
 
 
@@ -107,8 +110,8 @@ def _change(clone: Clone, path: str, before: str, after: str) -> FileChange | No
 
 def _tree(clone: Clone, commit: str, paths: Iterable[str], was: Mapping[str, Entry]) -> str:
     """Return the tree of ``commit`` in which ``paths`` are as they were before it."""
-    with tempfile.TemporaryDirectory(prefix="honed-index-") as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+    with scratch() as folder:
+        index = {"GIT_INDEX_FILE": str(folder / "index")}
         clone.git.run("read-tree", commit, environment=index)
         lines = b"".join(_line(path, was.get(path)) for path in paths)
         clone.git.run("update-index", "-z", "--index-info", stdin=lines, environment=index)

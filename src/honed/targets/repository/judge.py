@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from honed.errors import ConfigurationError, EvaluatorFailed
 from honed.sandbox.account import lend
 from honed.sandbox.box import Box, Ended, Limits
 from honed.sandbox.run import run
+from honed.sandbox.scratch import scratch
 
 #: Where a copy of the repository appears in the sandbox, and where the run tells how it went.
 _ROOT: Final = "/code"
@@ -149,8 +149,7 @@ class Checkout:
     @contextmanager
     def _copy(self) -> Iterator[Path]:
         """Hand out a folder with a fresh copy of the side, ``work``, and an empty ``report``."""
-        with tempfile.TemporaryDirectory(prefix="honed-judge-", ignore_cleanup_errors=True) as made:
-            folder = Path(made)
+        with scratch() as folder:
             work = folder / "work"
             shutil.copytree(self.folder, work, symlinks=True, ignore=shutil.ignore_patterns(".git"))
             for path, text in self.files.items():

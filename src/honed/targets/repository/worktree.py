@@ -4,24 +4,20 @@ It has no ``.git``: what runs there cannot configure the git that honed runs, an
 there.
 """
 
-import contextlib
-import fcntl
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from honed.sandbox.scratch import scratch
 from honed.targets.repository.clone import Clone
 
-_PREFIX: Final = "worktree-"
-_LOCK: Final = "lock"
+#: Of the names of such folders.
+PREFIX: Final = "worktree-"
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES: Final = 1_024
-_ALL: Final = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,47 +43,8 @@ def worktree(clone: Clone, commit: str, parent: Path) -> Iterator[Worktree]:
     """
     whole = clone.commit(commit)
     parent.mkdir(parents=True, exist_ok=True)
-    sweep(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    with (folder / "unnamed").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # Named only once it is locked, so that nobody can see it free.
-            (folder / "unnamed").rename(folder / _LOCK)
-            yield _filled(clone, whole, folder)
-        finally:
-            remove(folder)
-
-
-def sweep(parent: Path) -> tuple[Path, ...]:
-    """Remove the folders below ``parent`` whose process is gone, and return them."""
-    swept = []
-    for folder in parent.glob(f"{_PREFIX}*"):
-        try:
-            with (folder / _LOCK).open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(folder)
-                swept.append(folder)
-        except OSError:
-            # It is in use, is just being made, or is being removed by another.
-            continue
-    return tuple(swept)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, whatever the rights of what is in it; links are not followed."""
-
-    def opened(function: Callable[..., Any], path: str, _error: Any) -> None:  # noqa: ANN401
-        with contextlib.suppress(OSError):
-            Path(path).parent.chmod(_ALL)
-            if not Path(path).is_symlink():
-                Path(path).chmod(_ALL)
-            if function is os.unlink:
-                Path(path).unlink()
-            else:
-                shutil.rmtree(path, ignore_errors=True)
-
-    shutil.rmtree(folder, onerror=opened)
+    with scratch(parent, PREFIX) as folder:
+        yield _filled(clone, whole, folder)
 
 
 def _filled(clone: Clone, commit: str, folder: Path) -> Worktree:
