@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ class Story:
     change: CodeChange
     parameters: dict[str, Any]
     merge_commit: str = ""
-    _groups: set[str] = field(default_factory=set)
 
     def propose(self) -> None:
         """Let the request be open."""
@@ -121,6 +120,22 @@ class Story:
             [file],
             *[at] * 3,
             [release],
+        )
+
+    def write_down(self, facts: dict[str, Any], hour: float) -> None:
+        """Let the loop have kept what a look found out."""
+        self._run(
+            "INSERT INTO honed.improvement (target_id, kind, subject, state, hypothesis, priority,"
+            " risk) VALUES (%s, 'fix_exception', 'cause', 'watching', '{}', 3, 4)"
+            " ON CONFLICT DO NOTHING",
+            self.world.target.target_id,
+        )
+        self._run(
+            "INSERT INTO honed.aftermath (improvement_id, standing, reason, facts, looked_at)"
+            " SELECT improvement_id, 'waiting', '', %s, %s FROM honed.improvement"
+            " ON CONFLICT (improvement_id) DO UPDATE SET facts = excluded.facts",
+            json.dumps({"merge_commit": self.merge_commit, **facts}),
+            self.merged_at + timedelta(hours=hour),
         )
 
     def look(self, hour: float = 0.0) -> Aftermath:
@@ -271,6 +286,21 @@ def test_tests_that_the_merge_breaks_are_harm_and_others_are_not(story: Story) -
     said = story.look(0.1)
     assert said.standing is Standing.HARMED
     assert said.reason == f"tests fail that passed before it was merged: {TEST}"
+
+
+def test_what_the_last_look_found_out_is_not_looked_for_again(story: Story) -> None:
+    story.propose()
+    story.end("merged")
+    story.write_down({"tests": {"error": "there is no sandbox"}, "waits_for": "a release"}, 0.5)
+    said = story.look(10.0)
+    assert (said.standing, said.facts["waits_for"]) == (Standing.WAITING, "a release")
+    deployed_at = (story.merged_at + timedelta(hours=5)).isoformat()
+    known = {"release": "seen before", "deployed_at": deployed_at}
+    story.write_down({"tests": {"error": "there is no sandbox"}, **known}, 9.0)
+    said = story.look(10.0)
+    facts: Any = said.facts
+    assert (said.standing, facts["deployed_at"]) == (Standing.WELL, deployed_at)
+    assert facts["tests"]["error"] == "there is no sandbox"
 
 
 def test_without_services_the_tests_decide_at_once(story: Story) -> None:

@@ -15,7 +15,8 @@ from honed.storage.queries import load_queries
 from honed.targets.repository import same_bug
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.packing import unpack
-from honed.targets.repository.services import Deployment, Services
+from honed.targets.repository.releases import Deployment, Releases
+from honed.targets.repository.services import Services
 from honed.targets.repository.source import Source
 from honed.targets.repository.suites import suite_run
 from honed.targets.repository.target import RepositoryTarget
@@ -104,13 +105,28 @@ class _Merge:
         told = Services.of(self.target, self.merged_at)
         if not told.projects:
             return judge(Seen(0, tests, about=about), settings.alpha)
-        deployed = told.deployment(self.clone, self.change.merge_commit)
+        deployed = told.deployment(self.releases, *self.last_look)
         if deployed is None:
             why = "it is merged, and no release with it has told anything yet"
+            about |= {"waits_for": "a release"}
             seen = judge(Seen(0, tests, errors=Counts(0, 0, 0, 0), about=about), settings.alpha)
             return seen if seen.standing is Standing.HARMED else replace(seen, reason=why)
         about |= {"deployed_at": deployed.at.isoformat(), "release": deployed.release}
         return judge(self._seen(told, deployed, tests, about), settings.alpha)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """Which of them have it."""
+        is_tagged = self.target.record.options.get("releases") == "tags"
+        return Releases(self.clone, self.change.merge_commit, is_tagged)
+
+    @cached_property
+    def last_look(self) -> tuple[Mapping[str, Any], datetime | None]:
+        """What the last look at it wrote down, and when it was; empty: this is the first."""
+        asked = {**_claim(self.hypothesis, self.target), "merge_commit": self.change.merge_commit}
+        with self.target.store.transaction() as conn:
+            row = conn.execute(_QUERIES["find_facts"], asked).fetchone()
+        return (row["facts"], row["looked_at"]) if row else ({}, None)
 
     @cached_property
     def merged_at(self) -> datetime:
@@ -128,14 +144,15 @@ class _Merge:
         fingerprint = str(parameters.get("fingerprint") or "")
         since = deployed.at if deployed.release else deployed.at + _HALF * step
         after, operation = (deployed.at, until), str(parameters.get("operation") or "")
-        fault = told.fault(fingerprint, deployed.releases, (min(since, until), until))
+        releases = self.releases if deployed.release else None
+        fault = told.fault(fingerprint, releases, (min(since, until), until))
         speeds = told.speeds(after, operation, settings.alpha) if steps == STEPS else ()
         return Seen(
             steps,
             tests,
             fault if fingerprint else None,
             told.errors(after),
-            tuple(told.new_faults(deployed, self._paths())),
+            tuple(told.new_faults(deployed.at, releases, self._paths())),
             tuple(speeds),
             operation,
             about,
@@ -150,7 +167,7 @@ class _Merge:
 
         Both are run once; where they could not be, that is not tried again at each look.
         """
-        if error := _tests_error(self.hypothesis, self.target, self.change.merge_commit):
+        if error := self.last_look[0].get("tests", {}).get("error"):
             return Endings(error=error)
         try:
             merged = self.clone.commit(self.change.merge_commit)
@@ -172,13 +189,6 @@ def _change(hypothesis: Hypothesis, target: RepositoryTarget) -> _Change | None:
     with target.store.transaction() as conn:
         row = conn.execute(_QUERIES["find_change"], asked).fetchone()
     return _Change(**{**row, "state": ChangeState(row["state"])}) if row else None
-
-
-def _tests_error(hypothesis: Hypothesis, target: RepositoryTarget, merge_commit: str) -> str:
-    asked = {**_claim(hypothesis, target), "merge_commit": merge_commit}
-    with target.store.transaction() as conn:
-        row = conn.execute(_QUERIES["find_tests_error"], asked).fetchone()
-    return str(row["error"]) if row else ""
 
 
 def _claim(hypothesis: Hypothesis, target: RepositoryTarget) -> dict[str, object]:

@@ -16,14 +16,13 @@ WHERE c.target_id = %(target_id)s::bigint
 ORDER BY c.change_id DESC
 LIMIT 1;
 
--- find_tests_error --
--- Why the tests of a merge could not be run when they were looked at before.
-SELECT a.facts #>> '{tests,error}' AS error
+-- find_facts --
+-- What was written down of a merge when it was looked at before.
+SELECT a.facts, a.looked_at
 FROM honed.aftermath AS a
 JOIN honed.improvement AS i USING (improvement_id)
 WHERE i.target_id = %(target_id)s::bigint
   AND i.kind = %(kind)s::text
   AND md5(i.subject) = md5(%(subject)s::text)
   AND i.state = 'watching'
-  AND a.facts ->> 'merge_commit' = %(merge_commit)s::text
-  AND a.facts #>> '{tests,error}' <> '';
+  AND a.facts ->> 'merge_commit' = %(merge_commit)s::text;

@@ -1,42 +1,30 @@
 """What services that run a repository's code tell: releases, and how often errors come."""
 
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
-from honed.errors import UnknownCommit
 from honed.stats.intervals import welch
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
-from honed.targets.repository.clone import Clone
+from honed.targets.repository.releases import Deployment, Releases
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.watched import Counts, Speed
 
 _QUERIES: Final = load_queries("honed.targets.repository", "services.sql")
-#: A fault is counted so long before a merge, as faults are rare; releases are known so long.
+#: A fault is counted so long before a merge, as faults are rare; so are the days before a stretch.
 BEFORE: Final = timedelta(days=7)
 #: Operations whose speed is compared, and the least hours of each on either side.
 _MOST_OPERATIONS: Final = 20
 _LEAST_HOURS: Final = 4
 #: A begin and an end.
 Stretch: TypeAlias = tuple[datetime, datetime]
-#: A release that is the id of a commit, or its beginning.
-_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Since when a merged change is in use."""
-
-    at: datetime
-    #: Empty: it is not known in which, and the merge counts.
-    release: str = ""
-    #: All that contain it.
-    releases: tuple[str, ...] = ()
+#: So long before the last look signals may have come that were not stored yet; and so long before
+#: a merge services tell what they call releases.
+_MARGIN: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +37,6 @@ class Services:
     since: datetime
     merged_at: datetime
     now: datetime
-    #: Whether releases are called by the tags of their commits.
-    is_tagged: bool
 
     @classmethod
     def of(cls, target: RepositoryTarget, merged_at: datetime) -> Self:
@@ -63,44 +49,48 @@ class Services:
         begin = min((each["created_at"] for each in rows), default=merged_at)
         kept = timedelta(days=target.settings.signal_retention_days)
         since = max(begin, row["now"] - kept)
-        is_tagged = options.get("releases") == "tags"
         projects = [each["project_id"] for each in rows]
-        return cls(target.store, projects, since, merged_at, row["now"], is_tagged)
+        return cls(target.store, projects, since, merged_at, row["now"])
 
-    def deployment(self, clone: Clone, merge_commit: str) -> Deployment | None:
-        """Return since when it is in use; None: it is not yet."""
-        asked = {"projects": self.projects, "since": self.merged_at - BEFORE}
-        with self.store.transaction() as conn:
-            rows = conn.execute(_QUERIES["list_releases"], asked).fetchall()
-        commits = {
-            row["release"]: found for row in rows if (found := self._commit(clone, row["release"]))
-        }
-        if not commits or not is_there(clone, merge_commit):
+    def deployment(
+        self, releases: Releases, known: Mapping[str, Any], looked_at: datetime | None
+    ) -> Deployment | None:
+        """Return since when a change is in use; None: it is not yet.
+
+        Args:
+            releases: which of them have it.
+
+            known: what the last look wrote down; of a change that is not in use, ``waits_for``.
+
+            looked_at: when that was: what was told before is not asked again; None: never.
+        """
+        if known.get("release"):
+            return Deployment(datetime.fromisoformat(known["deployed_at"]), known["release"])
+        if not releases.is_there():
             return Deployment(self.merged_at)
-        with_it = [
-            (max(row["first_at"], self.merged_at), row["release"])
-            for row in rows
-            if row["release"] in commits and contains(clone, commits[row["release"]], merge_commit)
-        ]
-        if not with_it:
-            return None
-        at, release = min(with_it)
-        return Deployment(at, release, tuple(release for _, release in with_it))
+        asked = {"projects": self.projects, "since": (looked_at or self.merged_at) - _MARGIN}
+        with self.store.transaction() as conn:
+            names = [row["release"] for row in conn.execute(_QUERIES["list_releases"], asked)]
+        told = {name: releases.have_it(name) for name in names}
+        if with_it := [name for name, has_it in told.items() if has_it]:
+            return self._first(with_it)
+        are_known = any(has_it is not None for has_it in told.values())
+        return None if are_known or known.get("waits_for") else Deployment(self.merged_at)
 
-    def fault(self, fingerprint: str, releases: Sequence[str], within: Stretch) -> Counts:
+    def fault(self, fingerprint: str, releases: Releases | None, within: Stretch) -> Counts:
         """Return how often a fault came in the days before the merge, and in a stretch since.
 
         Args:
             fingerprint: of the fault.
 
-            releases: of which it counts since; empty: of all.
+            releases: it counts since in those that have the change; None: in all.
 
             within: the stretch.
         """
         before = self._known((self.merged_at - BEFORE, self.merged_at))
         return Counts(
-            self._count(before, fingerprint, ()),
-            self._count([within], fingerprint, releases),
+            self._count_fault(before, fingerprint, None),
+            self._count_fault([within], fingerprint, releases),
             _hours(before),
             _hours([within]),
         )
@@ -109,8 +99,8 @@ class Services:
         """Return how often errors came in a stretch, and at the same hours of the days before."""
         before = self._same_hours(within)
         return Counts(
-            self._count(before, "", ()),
-            self._count([within], "", ()),
+            self._count_errors(before),
+            self._count_errors([within]),
             _hours(before),
             _hours([within]),
         )
@@ -145,16 +135,36 @@ class Services:
                 found = welch(row["before"], row["after"], alpha=alpha / len(rows))
                 yield Speed(row["operation"], found.effect, found.low, found.high)
 
-    def new_faults(self, deployed: Deployment, paths: frozenset[str]) -> Iterator[str]:
-        """Yield the titles of faults that are new since, with a frame in one of these files."""
-        asked = {"projects": self.projects, "since": deployed.at}
+    def new_faults(
+        self, since: datetime, releases: Releases | None, paths: frozenset[str]
+    ) -> Iterator[str]:
+        """Yield the titles of faults that are new since, with a frame in one of these files.
+
+        Args:
+            since: when the change was deployed.
+
+            releases: only faults of those that have the change; None: of all.
+
+            paths: of the files.
+        """
+        asked = {"projects": self.projects, "since": since}
         with self.store.transaction() as conn:
             rows = conn.execute(_QUERIES["list_new_faults"], asked).fetchall()
         for row in rows:
-            if deployed.releases and not set(row["releases"]) & set(deployed.releases):
+            if releases is not None and not any(map(releases.have_it, row["releases"])):
                 continue
             if any(is_same_file(file, path) for file in row["files"] for path in paths):
                 yield row["title"]
+
+    def _first(self, names: Sequence[str]) -> Deployment:
+        """Return since when the first of some releases is in use."""
+        asked = {"projects": self.projects, "since": self.merged_at, "releases": list(names)}
+        with self.store.transaction() as conn:
+            row = conn.execute(_QUERIES["find_first_signal"], asked).fetchone()
+        # Clocks differ: one of them may have told before the merge was seen.
+        return (
+            Deployment(row["at"], row["release"]) if row else Deployment(self.merged_at, names[0])
+        )
 
     def _same_hours(self, within: Stretch) -> list[Stretch]:
         """Return the stretches of the week before that lie at the same hours of the day."""
@@ -167,46 +177,32 @@ class Services:
         """Return what of some stretches lies within the time of which anything is known."""
         return [(max(begin, self.since), end) for begin, end in stretches if end > self.since]
 
-    def _count(self, within: Sequence[Stretch], fingerprint: str, releases: Sequence[str]) -> int:
-        asked = {
-            "projects": self.projects,
-            "begins": [begin for begin, _ in within],
-            "ends": [end for _, end in within],
-            "fingerprint": fingerprint,
-            "releases": list(releases),
-        }
+    def _count_errors(self, within: Sequence[Stretch]) -> int:
         with self.store.transaction() as conn:
-            (row,) = conn.execute(_QUERIES["count_errors"], asked)
+            (row,) = conn.execute(_QUERIES["count_errors"], self._asked(within))
         count: int = row["errors"]
         return count
 
-    def _commit(self, clone: Clone, release: str) -> str:
-        """Return the commit that a release is; empty: none that is known."""
-        if not self.is_tagged and not _COMMIT.fullmatch(release):
-            return ""
-        try:
-            return clone.commit(f"refs/tags/{release}" if self.is_tagged else release)
-        except UnknownCommit:
-            return ""
+    def _count_fault(
+        self, within: Sequence[Stretch], fingerprint: str, releases: Releases | None
+    ) -> int:
+        asked = {**self._asked(within), "fingerprint": fingerprint}
+        with self.store.transaction() as conn:
+            rows = conn.execute(_QUERIES["count_fault"], asked).fetchall()
+        return sum(
+            row["errors"] for row in rows if releases is None or releases.have_it(row["release"])
+        )
+
+    def _asked(self, within: Sequence[Stretch]) -> dict[str, Any]:
+        return {
+            "projects": self.projects,
+            "begins": [begin for begin, _ in within],
+            "ends": [end for _, end in within],
+        }
 
 
 def _hours(stretches: Sequence[Stretch]) -> float:
     return math.fsum((end - begin) / timedelta(hours=1) for begin, end in stretches)
-
-
-def is_there(clone: Clone, commit: str) -> bool:
-    """Return whether a clone has a commit: one of a branch that was rewritten may be gone."""
-    try:
-        clone.commit(commit)
-    except UnknownCommit:
-        return False
-    return True
-
-
-def contains(clone: Clone, commit: str, other: str) -> bool:
-    """Return whether ``other`` is in the history of a commit."""
-    said = clone.git.attempt("merge-base", "--is-ancestor", other, commit)
-    return said.code == 0
 
 
 def is_same_file(told: str, path: str) -> bool:

@@ -5,25 +5,42 @@ FROM honed.project AS p
 WHERE p.target_id = %(target_id)s::bigint OR p.name = %(project)s::text;
 
 -- list_releases --
--- Releases that told something since a time, and when each did so first, oldest first.
-SELECT s.release, min(s.received_at) AS first_at
+-- Releases that told something since a time.
+SELECT DISTINCT s.release
 FROM honed.signal AS s
 WHERE s.project_id = ANY (%(projects)s::bigint[])
   AND s.received_at >= %(since)s::timestamptz
   AND s.release <> ''
-GROUP BY s.release
-ORDER BY min(s.received_at), s.release;
+ORDER BY s.release;
+
+-- find_first_signal --
+-- Which of some releases told something first since a time, and when.
+SELECT s.release, s.received_at AS at
+FROM honed.signal AS s
+WHERE s.project_id = ANY (%(projects)s::bigint[])
+  AND s.received_at >= %(since)s::timestamptz
+  AND s.release = ANY (%(releases)s::text[])
+ORDER BY s.received_at, s.release
+LIMIT 1;
 
 -- count_errors --
--- Errors within some times, of one fault or of all, of some releases or of all; those of one fault
--- in one minute are one, because they come in bursts.
+-- Errors within some times; those of one fault in one minute are one: they come in bursts.
 SELECT count(DISTINCT (s.project_id, s.fingerprint, date_trunc('minute', s.received_at))) AS errors
 FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS w (began_at, ended_at)
 JOIN honed.signal AS s ON s.received_at >= w.began_at AND s.received_at < w.ended_at
 WHERE s.type = 'exception'
+  AND s.project_id = ANY (%(projects)s::bigint[]);
+
+-- count_fault --
+-- The same of one fault, by release.
+SELECT s.release
+     , count(DISTINCT (s.project_id, date_trunc('minute', s.received_at))) AS errors
+FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS w (began_at, ended_at)
+JOIN honed.signal AS s ON s.received_at >= w.began_at AND s.received_at < w.ended_at
+WHERE s.fingerprint = %(fingerprint)s::text
+  AND s.fingerprint <> ''
   AND s.project_id = ANY (%(projects)s::bigint[])
-  AND (%(fingerprint)s::text = '' OR s.fingerprint = %(fingerprint)s::text)
-  AND (cardinality(%(releases)s::text[]) = 0 OR s.release = ANY (%(releases)s::text[]));
+GROUP BY s.release;
 
 -- list_new_faults --
 -- Groups of exceptions whose first came since a time, with the files of their frames.
