@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from honed.config import Settings
+from honed.core.canonical import digest
 from honed.core.verdict import State
 from honed.ledger.bundle import verify_bundle
 from honed.ledger.keys import PublicKey, Signer
@@ -194,3 +195,17 @@ def test_what_cannot_be_is_refused(
     cli: CommandLine, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in cli.refusal(*arguments)
+
+
+def test_what_a_commit_claims_is_found_by_its_digest(
+    cli: CommandLine, improvements: Improvements
+) -> None:
+    kept, other = (improvements.create(State.KEPT) for _ in range(2))
+    assert other.state is State.KEPT
+    claim = digest(kept.hypothesis.to_json())
+    found = cli.json("ledger", "list", "--about", claim)
+    assert [each["event"] for each in found][:2] == ["proposed", "trial_started"]
+    assert {each["subject"]["hypothesis"] for each in found} == {claim}
+    newest = cli.json("ledger", "list", "--about", claim.upper(), "--limit", "1")
+    assert newest == found[-1:]
+    assert cli.json("ledger", "list", "--about", "f" * 64) == []

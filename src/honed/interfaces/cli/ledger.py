@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -28,6 +29,8 @@ from honed.ledger.statement import Statement, unseal
 from honed.ledger.verify import verify_log
 from honed.storage.db import Connection
 
+#: Entries that are read at once.
+_BATCH = 500
 _KNOWN = known_or(UnknownEntry, "the ledger has no entry {}")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -106,14 +109,17 @@ def ledger() -> None:
     show_default=True,
     help="No more than the newest of that number.",
 )
+@click.option(
+    "--about",
+    default="",
+    help="Only about this artifact, by its SHA-256, as Honed-Claim in a commit names a claim.",
+)
 @_KEY
 @click.pass_obj
-def list_(invocation: Invocation, limit: int, public_key: Path | None) -> None:
+def list_(invocation: Invocation, limit: int, about: str, public_key: Path | None) -> None:
     """List the newest entries, newest last; their signatures are checked."""
     with _reading(invocation, public_key) as reader:
-        size = read_head(reader.conn).size
-        entries = read_entries(reader.conn, max(0, size - limit), size)
-        found = [(entry, reader.statement(entry)) for entry in entries]
+        found = list(islice(_newest(reader, about.strip().lower()), limit))[::-1]
     if invocation.as_json:
         print_json([_summary(*each) for each in found])
         return
@@ -221,6 +227,18 @@ def key(invocation: Invocation) -> None:
         print_json({"key_id": public_key.key_id, "pem": public_key.to_pem()})
         return
     click.echo(public_key.to_pem(), nl=False)
+
+
+def _newest(reader: _Reader, about: str) -> Iterator[tuple[Entry, Statement]]:
+    """Yield the entries about an artifact, newest first; about any where it is empty."""
+    end = read_head(reader.conn).size
+    while end > 0:
+        begin = max(0, end - _BATCH)
+        for entry in reversed(read_entries(reader.conn, begin, end)):
+            statement = reader.statement(entry)
+            if not about or about in statement.subject.values():
+                yield entry, statement
+        end = begin
 
 
 @contextmanager
