@@ -5,11 +5,13 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any, ClassVar, Protocol
 
 import pytest
 
+from honed.core.aftermath import Standing
 from honed.core.finding import Finding
 from honed.core.gate import Examination
 from honed.core.hypothesis import Hypothesis
@@ -181,6 +183,15 @@ class KindContract:
         """A sample of production is finite numbers, none below zero."""
         sample = self.kind.measure(proposed.claims[0], ill_world.target)
         assert all(math.isfinite(value) and value >= 0 for value in sample.values())
+
+    def test_says_no_worth_of_what_nobody_let_in(
+        self, ill_world: World, proposed: Proposed
+    ) -> None:
+        """Of a change that people never saw there is neither harm nor success to tell."""
+        since = datetime.now(UTC)
+        said = self.kind.aftermath(proposed.claims[0], ill_world.target, since)
+        assert said is None or said.standing in {Standing.WAITING, Standing.ENDED}
+        assert (said is not None) == self.kind.waits_for_people
 
     def test_is_documented(self) -> None:
         """The module's docstring has the four headings that its reference page is made of."""
