@@ -97,7 +97,7 @@ set search_path = honed, pg_catalog, pg_temp
 as $$
 declare
   v_named text := new.hypothesis #>> '{parameters,ticket_id}';
-  v_words text := honed.words_of(new);
+  v_words text;
   v_ticket honed.ticket;
   v_attempt honed.ticket_attempt;
   v_attempt_id bigint;
@@ -110,6 +110,7 @@ begin
   if not found then
     return null;
   end if;
+  v_words := honed.words_of(new);
 
   if new.state = 'proposed' then
     if v_ticket.state = 'failed' then
