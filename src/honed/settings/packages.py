@@ -12,7 +12,7 @@ class PackageSettings(BaseModel):
         "",
         pattern=r"^$|^https?://[^\s@?#]+$",
         description="Address of an index of packages with pages in JSON (PEP 691), such as"
-        " https://pypi.org/simple; it is told the names of what repositories depend on. Empty: none"
+        " https://index.example/simple; it is told the names of what repositories depend on. Empty: none"
         " is asked.",
     )
     package_wheels: Path | None = Field(
