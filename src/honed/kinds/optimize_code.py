@@ -7,6 +7,8 @@ their time for loops that do the same again and again: a length that is taken in
 search in a list of constants, a text that grows piece by piece. What a first look on the tests' own
 inputs shows to be faster is a finding, and the largest of them are claims, one change each. Carried
 out, it is a branch with one commit and a request for review; the branch itself is never written to.
+A query that a service asks ten times and more within one operation, as its spans tell, is a finding
+`repeated_query` with the loop of the sources that asks it; that one is left to people.
 
 ## Why it helps
 
@@ -17,8 +19,9 @@ time is in the finding, and production may call it otherwise than tests do.
 ## Risk and rollback
 
 Each rewrite is certain to do the same by its rule, or as certain as annotations of arguments are;
-gates compare it with what it was, and a person approves and reviews it. The undo closes the request and deletes its branch; where it is merged
-already, a revert is proposed, unless somebody has changed the same files since.
+gates compare it with what it was, and a person approves and reviews it. The undo closes the request
+and deletes its branch; where it is merged already, a revert is proposed, unless somebody has
+changed the same files since.
 
 ## How it is measured
 
@@ -30,6 +33,7 @@ at least 2 % less processor time.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from honed.core.change import Purpose
@@ -49,6 +53,7 @@ from honed.targets.repository.code_kind import Claimed, CodeKind
 from honed.targets.repository.judge import Checkout
 from honed.targets.repository.living import living
 from honed.targets.repository.mend import installed_gates
+from honed.targets.repository.queries import repeated_queries
 from honed.targets.repository.rewrites import Maker, Rewrite, rewrites, tested_lines
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
@@ -63,6 +68,8 @@ _MOST_CLAIMS: Final = 3
 _LEAST_SHARE: Final = 0.02
 #: What a change gains is at least this, as everywhere.
 _WORTHWHILE: Final = math.log1p(-0.02)
+#: Spans that are looked at came within a day.
+_LOOKBACK: Final = timedelta(days=1)
 #: Changes of one commit that are looked at, those of the dearest functions first.
 _MOST_LOOKS: Final = 10
 _MAKER: Final = Maker(
@@ -87,11 +94,14 @@ class OptimizeCode(CodeKind):
     def look(self, target: RepositoryTarget) -> Iterator[Finding]:
         """Yield the loops of the branch's newest commit that waste time, the dearest first.
 
+        Before them what services ask their database again and again, for which there is no claim.
+
         Raises:
             EvaluatorFailed: the tests cannot be collected.
             SandboxMissing: there is no sandbox, so nothing is run.
         """
         commit = target.shape().commit
+        yield from _repeated(target, commit)
         for slow in _slow(target, commit):
             share, path = slow.figures["share"], slow.change.files[0].path
             yield Finding(
@@ -137,6 +147,14 @@ def _claimed(slow: Rewrite, finding: Finding) -> Claimed:
         findings=[finding],
         trouble=f"{function} takes {slow.figures['share']:.0%} of the tests' time. {slow.reason}.",
     )
+
+
+def _repeated(target: RepositoryTarget, commit: str) -> Iterator[Finding]:
+    rows = target.asked_lately(_LOOKBACK)
+    if rows:
+        with target.files(commit) as tree:
+            package = read_package(tree.root) or Package({})
+        yield from repeated_queries(rows, package, commit)
 
 
 def _slow(target: RepositoryTarget, commit: str) -> list[Rewrite]:

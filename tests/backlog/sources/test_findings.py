@@ -78,6 +78,19 @@ class TestFindings(SourceContract):
         judged = triage(draft)
         assert (judged.category, judged.priority) == (Category.PERFORMANCE, Priority.HIGH)
 
+    def test_a_finding_that_names_its_remedy_is_believed(self, improvements: Improvements) -> None:
+        finding_id = find(improvements)
+        update = "UPDATE honed.finding SET {} WHERE finding_id = %s"
+        with improvements.store.transaction() as conn:
+            named = update.format("type = 'repeated_query', evidence = '{\"remedy\": \"Join.\"}'")
+            conn.execute(named.encode(), (finding_id,))
+        (draft,) = said(improvements)
+        assert draft.proposed_solution == "Join."
+        # What is untidy is told by the source that analyses code.
+        with improvements.store.transaction() as conn:
+            conn.execute(update.format("type = 'code_smell'").encode(), (finding_id,))
+        assert said(improvements) == []
+
     def test_the_same_bug_elsewhere_is_a_bug_with_its_place_and_its_example(
         self, improvements: Improvements
     ) -> None:

@@ -80,7 +80,8 @@ def _solution(row: Mapping[str, Any]) -> str:
     if row["type"] == SAME_BUG:
         change = row["evidence"]["change"]
         return _ALIKE.format(change=f"change {change['change_id']} of {change['repository']}")
-    return _UNANSWERED
+    # Who found it may know what is to be done.
+    return str(row["evidence"].get("remedy") or _UNANSWERED)
 
 
 def _excess(evidence: Mapping[str, Any]) -> float:

@@ -24,8 +24,8 @@ SELECT finding.finding_id, finding.target_id, target.name AS target, finding.typ
        ) AS answers
  WHERE finding.closed_at IS NULL
    AND target.removed_at IS NULL
-   -- Exceptions have a source of their own.
-   AND finding.type <> 'exception'
+   -- Exceptions have a source of their own, and so has what is untidy.
+   AND finding.type NOT IN ('exception', 'code_smell')
    -- Its kinds have been asked: until then nobody knows whether one answers.
    AND coalesce(cycle.phase, 'finished') IN ('finished', 'failed', 'superseded')
    AND answers.are_in_vain

@@ -27,6 +27,7 @@ from honed.targets.repository.forges import limits_of
 from honed.targets.repository.judge import Court
 from honed.targets.repository.priors import template_priors
 from honed.targets.repository.proposer import Bench
+from honed.targets.repository.queries import asked_lately
 from honed.targets.repository.same_bug import same_bugs
 from honed.targets.repository.searches import Searches
 from honed.targets.repository.source import Source
@@ -244,6 +245,10 @@ class RepositoryTarget:
         alike = list(same_bugs(self._store, self.clone(), commit))
         record["sameBugs"] = len(alike)
         return Observation((*_findings(run, branch, commit), *raised, *alike), record)
+
+    def asked_lately(self, lookback: timedelta) -> Sequence[Mapping[str, Any]]:
+        """Return the queries that its services ask again and again; see ``queries``."""
+        return asked_lately(self._record, self._store, lookback)
 
     def raised(self, finding: Finding) -> tuple[Fault, ...]:
         """Return exceptions as they were captured, for a finding of ``observe``."""
