@@ -157,6 +157,7 @@ def test_where_all_patches_behave_the_same_the_first_may_be_published(largest: O
     assert largest.examined["first_patch_s"] > 0
 
 
+@pytest.mark.slow
 def test_what_was_learned_of_templates_orders_patches(plant: Any, box: Box) -> None:
     suite = of_function(plant, "def double(n):\n    return n + 2\n", "double(3) == 6")
     budget = replace(BUDGET, most_candidates=150)
@@ -185,6 +186,7 @@ def test_a_repair_can_be_repeated(plant: Any, box: Box) -> None:
     assert (one.abstained, one.question) == (other.abstained, other.question)
 
 
+@pytest.mark.slow
 def test_every_process_knows_every_assertion(plant: Any, box: Box) -> None:
     suite = of_function(plant, LARGEST, "largest([1, 5, 2]) == 5", "largest([4, -2, 9]) == 9")
     one = repair(suite, box, BUDGET)
