@@ -13,7 +13,7 @@ from honed.core.verdict import Outcome, State
 from honed.errors import TargetUnavailable
 from honed.loop.aftermath import outcome_of, pause_s
 from honed.loop.cycle import ENDED, Options
-from honed.loop.events import Parked
+from honed.loop.events import Applied, Kept, Parked
 from honed.loop.learn import LONGEST_WATCH
 from honed.testing.pets import INDEX_OWNER, STATISTICS, Claim, PetKind, PetShop
 
@@ -107,6 +107,9 @@ def test_it_waits_as_long_as_people_need_and_is_in_nobodys_way(
     assert (detail["decided_by"], detail["success_score"]) == ("aftermath", 0.95)
     assert detail["aftermath"] == {"errors_before": 7}
     assert "honed_pet" in pet_shop.production.objects()
+    told = [event for event in pet_shop.events if isinstance(event, Applied | Kept)]
+    assert told[0] == Applied(1, waits_for_people=True)
+    assert Kept(1, Outcome.HIGH_SUCCESS, None, "the fault is gone") in told
 
 
 def test_what_harms_is_taken_back_by_itself(pet_shop: PetShop, kind: PatientKind) -> None:

@@ -135,7 +135,7 @@ def apply(work: Work) -> None:
         delay_s=work.parts.settings.sample_interval_s,
     )
     work.move(move)
-    work.parts.tell(Applied(work.improvement_id))
+    work.parts.tell(Applied(work.improvement_id, waits_for_people=work.is_for_people))
 
 
 def roll_back(work: Work, reason: str) -> None:

@@ -62,7 +62,7 @@ def settle(work: Work, said: Aftermath, message: Learn) -> None:
             defer(conn, act)
         work.context.fence.finish(conn)
     if said.standing is Standing.WELL:
-        work.parts.tell(Kept(work.improvement_id, outcome, None))
+        work.parts.tell(Kept(work.improvement_id, outcome, None, said.reason))
 
 
 def stored_aftermath(conn: Connection, improvement_id: int) -> Aftermath | None:

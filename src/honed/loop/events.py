@@ -140,6 +140,8 @@ class Applied:
     """Every step is done; production is watched from now on."""
 
     improvement_id: int
+    #: Whether it was handed to people, who decide about it.
+    waits_for_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class Kept:
     outcome: Outcome | None
     #: None: production did not exercise it.
     effect: float | None
+    #: Why, where it is no cost of production that tells it.
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,9 @@ class Narration:
 
     @on_event.register
     def _(self, event: events.Applied) -> None:
+        if event.waits_for_people:
+            self.say(f"[green]proposed {event.improvement_id}[/] people decide about it now")
+            return
         self.say(f"[green]applied {event.improvement_id}[/] production is watched from now on")
         self._open_bar(event.improvement_id, f"watch {event.improvement_id}", _USUAL_PAIRS)
 
@@ -165,11 +168,12 @@ class Narration:
     @on_event.register
     def _(self, event: events.Kept) -> None:
         self._close_bar(event.improvement_id)
+        name = f"[bold green]KEPT {event.improvement_id}[/]"
+        if event.reason:
+            self.say(f"{name} {event.outcome or 'no outcome'}: {escape(event.reason)}")
+            return
         outcome = event.outcome.value if event.outcome else "not exercised by production"
-        self.say(
-            f"[bold green]KEPT {event.improvement_id}[/] {outcome}:"
-            f" {percent(event.effect)} in production"
-        )
+        self.say(f"{name} {outcome}: {percent(event.effect)} in production")
 
     @on_event.register
     def _(self, event: events.RolledBack) -> None:
