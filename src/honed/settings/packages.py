@@ -12,8 +12,8 @@ class PackageSettings(BaseModel):
         "",
         pattern=r"^$|^https?://[^\s@?#]+$",
         description="Address of an index of packages with pages in JSON (PEP 691), such as"
-        " https://index.example/simple; it is told the names of what repositories depend on. Empty: none"
-        " is asked.",
+        " https://index.example/simple; it is told the names of what repositories depend on."
+        " Empty: none is asked.",
     )
     package_wheels: Path | None = Field(
         None, description="Folder of wheels that are releases, too; nobody is asked for it."
