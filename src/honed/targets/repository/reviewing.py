@@ -10,7 +10,15 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 
-from honed.core.forge import ChangeRequest, ChangeState, CheckState, Forge, Merge, MergeMethod
+from honed.core.forge import (
+    ChangeRequest,
+    ChangeState,
+    Check,
+    CheckState,
+    Forge,
+    Merge,
+    MergeMethod,
+)
 from honed.errors import (
     ChangeConflict,
     ForgeError,
@@ -97,7 +105,13 @@ def lane_at(desk: Desk, improvement_id: int | None) -> Lane:
     return lane if desk.names_checks else Lane.REVIEW
 
 
-def publish(desk: Desk, new: NewChange, limits: Limits, attention: Attention) -> Change:
+def publish(
+    desk: Desk,
+    new: NewChange,
+    limits: Limits,
+    attention: Attention,
+    checks: Sequence[Check] = (),
+) -> Change:
     """Open a change request, or find the one that was opened before a crash.
 
     Args:
@@ -109,12 +123,17 @@ def publish(desk: Desk, new: NewChange, limits: Limits, attention: Attention) ->
 
         attention: whom it is shown to.
 
+        checks: what is known of its head already, where nobody else runs its tests.
+
     Raises:
         ChangeWithheld: it is not opened now.
         ForgeError: the forge did not take it; the row stays, and this may be called again.
     """
-    with desk.store.transaction() as conn:
+    # The outer block is the driver's: without it the savepoint of opening would commit by itself.
+    with desk.store.transaction() as conn, conn.transaction():
         opened = changes.open_change(conn, new, limits)
+        if checks:
+            changes.record_checks(conn, opened.change_id, new.head_commit, checks)
     request = desk.forge.open(new.proposal)
     desk.record(opened.change_id, request)
     # A token that may open requests and not label them opens them all the same.
