@@ -18,6 +18,7 @@ from honed.core.change import CodeChange
 from honed.core.gate import TestRun
 from honed.core.testrun import Outcome
 from honed.errors import ConfigurationError, EvaluatorFailed
+from honed.repair.workers import INSIDE as FORKS
 from honed.sandbox.account import lend
 from honed.sandbox.box import Box, Ended, Limits
 from honed.sandbox.run import run
@@ -242,7 +243,8 @@ class CodeJudge:
 def judge_digest() -> str:
     """Return a digest of everything of honed's that judges."""
     digest = hashlib.sha256()
-    for place in sorted([Path(__file__), *_INSIDE.glob("*.py")]):
+    inside = (each for folder in (_INSIDE, FORKS) for each in folder.glob("*.py"))
+    for place in sorted([Path(__file__), *inside]):
         digest.update(place.name.encode() + b"\0" + place.read_bytes())
     return digest.hexdigest()
 
