@@ -230,6 +230,24 @@ def test_a_model_that_obeys_a_hostile_text_changes_nothing(  # noqa: PLR0917 - f
 
 
 @pytest.mark.slow
+def test_a_change_that_never_ends_is_ended_and_told(
+    history: MakeHistory,
+    workshop: Workshop,
+    settings: Settings,
+    provider: FakeProvider,
+    daemon: Database,
+) -> None:
+    history(START)
+    endless = RIGHT.replace("    return", "    while rate:\n        pass\n    return")
+    answers(provider, says(code=endless), says())
+    bench = workshop.bench(settings=settings, store=daemon)
+    court = replace(bench.court, limits=replace(bench.court.limits, cpu_s=4, wall_s=10))
+    (change,) = LanguageModel().propose(workshop.trouble(TEST), replace(bench, court=court)).changes
+    assert change.files[0].after == RIGHT
+    assert "the run of tests met its limit of" in provider.asked[1].body["messages"][-1]["content"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("update", "why", "asked"),
     [

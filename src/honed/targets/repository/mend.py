@@ -10,7 +10,7 @@ from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.core.plugins import discover
-from honed.errors import RepairFailed
+from honed.errors import RepairFailed, SandboxEnded
 from honed.targets.repository.judge import Checkout, CodeJudge, judge_digest
 from honed.targets.repository.proposer import FAMILY, Bench, Proposed, Proposer, Trouble
 
@@ -202,7 +202,11 @@ def _with_failing(trouble: Trouble, bench: Bench) -> Trouble:
 def _attempts(
     proposer: Proposer, trouble: Trouble, bench: Bench, gates: Mapping[str, Gate]
 ) -> Iterator[Attempt]:
-    proposed = proposer.propose(trouble, bench)
+    try:
+        proposed = proposer.propose(trouble, bench)
+    except SandboxEnded as error:
+        # Tests can end what they run in; that is no reason not to ask the next.
+        proposed = Proposed(why_none=str(error))
     if not proposed.changes:
         yield Attempt(proposer.name, proposed)
     for change in proposed.changes[:_MOST_CHANGES]:
