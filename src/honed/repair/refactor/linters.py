@@ -1,11 +1,13 @@
 """ruff and vulture, asked about texts; neither runs nor writes anything of them."""
 
 import importlib
+import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,18 +40,30 @@ def fixed(path: str, text: str, rules: Sequence[str], timeout_s: float = 20.0) -
         ruff(), "check", "--isolated", "--no-cache", "--fix-only", "--no-unsafe-fixes", "--quiet",
         "--target-version=py311", f"--select={','.join(rules)}", f"--stdin-filename={path}", "-",
     ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            arguments, input=text.encode(), capture_output=True, check=False, timeout=timeout_s
-        )
-    except subprocess.TimeoutExpired as error:
-        msg = f"ruff took longer than {timeout_s:g} s for {path}"
-        raise RepairFailed(msg) from error
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no words"]
-        msg = f"ruff failed on {path}: {words[-1]}"
-        raise RepairFailed(msg)
-    return done.stdout.decode()
+    return _asked(arguments, text.encode(), path, timeout_s).decode()
+
+
+def flagged(
+    texts: Mapping[str, str], rules: Sequence[str], timeout_s: float = 120.0
+) -> frozenset[str]:
+    """Return the paths of the texts of which ruff says anything, asked once for all of them.
+
+    Raises:
+        MissingExtra: ruff is not installed.
+        RepairFailed: it failed, or took too long.
+    """
+    paths = dict(enumerate(texts))
+    with tempfile.TemporaryDirectory(prefix="honed-ruff-") as made:
+        for number, path in paths.items():
+            # By number: what a repository calls its files is no matter of ours.
+            Path(made, f"f{number}.py").write_bytes(texts[path].encode())
+        arguments = [
+            ruff(), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format=json",
+            "--target-version=py311", f"--select={','.join(rules)}", made,
+        ]  # fmt: skip
+        said = _asked(arguments, b"", "all files", timeout_s)
+    names = {Path(each["filename"]).stem for each in json.loads(said)}
+    return frozenset(path for number, path in paths.items() if f"f{number}" in names)
 
 
 def unused(texts: Iterable[tuple[str, str]]) -> list[Unused]:
@@ -94,3 +108,18 @@ def ruff() -> str:
         msg = "ruff is not installed, with which code is analysed"
         raise MissingExtra(msg, hint=_HINT)
     return found
+
+
+def _asked(arguments: Sequence[str], text: bytes, what: str, timeout_s: float) -> bytes:
+    try:
+        done = subprocess.run(
+            arguments, input=text, capture_output=True, check=False, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired as error:
+        msg = f"ruff took longer than {timeout_s:g} s for {what}"
+        raise RepairFailed(msg) from error
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no words"]
+        msg = f"ruff failed on {what}: {words[-1]}"
+        raise RepairFailed(msg)
+    return done.stdout

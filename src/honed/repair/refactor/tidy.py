@@ -8,7 +8,7 @@ from typing import Final
 
 from honed.core.change import FileChange
 from honed.repair.refactor.copies import everything_imported, is_harmless, roots
-from honed.repair.refactor.linters import fixed
+from honed.repair.refactor.linters import fixed, flagged
 from honed.repair.refactor.package import Module, Package, read_module
 from honed.repair.refactor.refactor import Proof, Refactor
 
@@ -34,7 +34,11 @@ def tidied(package: Package) -> list[Refactor]:
         MissingExtra: ruff is not installed.
         RepairFailed: it failed, or took too long.
     """
-    return [change for module in package.modules.values() for change in _tidied(package, module)]
+    texts = {path: module.text for path, module in package.modules.items()}
+    # Most files are tidy, and a process for each takes longer than one for all.
+    said = flagged(texts, (*UNUSED, *SUPERFLUOUS)) if texts else frozenset()
+    untidy = (module for path, module in package.modules.items() if path in said)
+    return [change for module in untidy for change in _tidied(package, module)]
 
 
 def _tidied(package: Package, module: Module) -> Iterator[Refactor]:
