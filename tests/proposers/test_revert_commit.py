@@ -1,10 +1,13 @@
 """The commit since which tests fail is found and undone, or it is said why not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.proposers.conftest import MakeHistory, Workshop
 
+from honed.core.hypothesis import Hypothesis
+from honed.kinds.fix_failing_test import FixFailingTest
 from honed.proposers.revert_commit import RevertCommit
 from honed.repair.suite import Budget
 from honed.storage.db import Database
@@ -12,6 +15,12 @@ from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository.mend import installed_gates, mend
 from honed.targets.repository.suites import QUERIES, green
 from honed.testing.repositories import Checkout
+from honed.testing.repository_worlds import (
+    RepositoryPlan,
+    RepositoryWorld,
+    make_repository_world,
+    require_sandbox,
+)
 
 GOOD = "def total(prices):\n    return sum(prices)\n"
 BAD = "def total(prices):\n    return sum(prices[1:]) if prices else 0\n"
@@ -153,3 +162,38 @@ def test_a_test_that_fails_now_and_then_has_no_cause(
     trouble = workshop.trouble(TEST)
     mended = mend(trouble, workshop.bench(), installed_gates(), {"x": RevertCommit()})
     assert not mended.is_sound
+
+
+@pytest.mark.slow
+def test_the_loop_claims_a_revert_that_no_template_could_be(
+    store: Database, tmp_path: Path
+) -> None:
+    require_sandbox()
+    world = make_repository_world(RepositoryPlan(START), store, tmp_path)
+    wrong = {
+        "shop.py": "import extra\n\n\ndef total(prices):\n    return extra.look_up(prices)\n",
+        "extra.py": "def look_up(prices):\n    return {'prices': prices}\n",
+        "tests/test_extra.py": "from extra import look_up\n\n\ndef test_it():\n    look_up([])\n",
+    }
+    # The test that came with it would fail without it, so it may not go.
+    world.checkout.commit({path: text.encode() for path, text in wrong.items()})
+    assert claims(world) == []
+    del wrong["tests/test_extra.py"]
+    world.checkout.git("reset", "--quiet", "--hard", "HEAD~1")
+    bad = world.checkout.commit({path: text.encode() for path, text in wrong.items()})
+    (claim,) = claims(world)
+    assert claim.parameters["proposer"] == "revert_commit"
+    assert claim.parameters["template"] == bad[:12]
+    steps = FixFailingTest().apply(claim, world.target)
+    assert f"This reverts commit {bad}" in "".join(steps[0].do)
+
+
+def claims(world: RepositoryWorld) -> list[Hypothesis]:
+    kind = FixFailingTest()
+    found = list(kind.propose(world.findings(), world.target))
+    sound = []
+    for claim in found:
+        steps = kind.apply(claim, world.target)
+        if all(each.passed for each in kind.trial(claim, world.target).examine(steps)):
+            sound.append(claim)
+    return sound
