@@ -25,9 +25,13 @@ from honed.targets.repository.acts import change_of
 from honed.targets.repository.code_kind import Claimed, CodeKind, Gates
 from honed.targets.repository.judge import CodeJudge
 from honed.targets.repository.mend import installed_gates, judged
+from honed.targets.repository.source import Source
+from honed.targets.repository.suites import SuiteRun, keep_run
 from honed.targets.repository.target import RepositoryTarget
+from honed.testing.repository_worlds import RepositoryWorld
 
-#: The repair of ``repository_worlds.WRONG_SLICE``.
+#: A test that fails in ``repository_worlds.WRONG_SLICE``, and the repair.
+FAILING: str = "tests/test_prices.py::test_total[prices1-5]"
 COUNT_THE_FIRST: Mapping[str, tuple[str, str]] = {"shop/prices.py": ("prices[1:]", "prices")}
 
 
@@ -76,6 +80,13 @@ class _ReadingGates(Gates):
             judge = CodeJudge.of(tree.root, change, self.target.court)
             gates = installed_gates(reading=True)
             yield from judged(change, judge, gates.values(), self.target.settings)
+
+
+def know_what_fails(world: RepositoryWorld, *tests: str) -> None:
+    """Remember of the newest commit that ``tests`` fail there, so that nobody runs them."""
+    source = Source(world.target.record, world.target.settings)
+    said = dict.fromkeys(tests, "E   AssertionError")
+    keep_run(source, world.store, world.target.shape().commit, SuiteRun(said, (), 1, 0.1))
 
 
 def repository_parts(

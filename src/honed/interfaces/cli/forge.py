@@ -9,6 +9,7 @@ from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.improvement import person
 from honed.interfaces.cli.opening import asking, opened_store
 from honed.interfaces.cli.output import plain, print_json, print_rows
+from honed.interfaces.cli.replay import replay
 from honed.interfaces.cli.root import Invocation
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Wanted
@@ -29,6 +30,9 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @click.group()
 def forge() -> None:
     """Show changes of code that wait for a review, and merge or close them."""
+
+
+forge.add_command(replay)
 
 
 @forge.command("list")

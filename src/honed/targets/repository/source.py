@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository.branches import Branches
 from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.credentials import Credentials
+from honed.targets.repository.credentials import NO_CREDENTIALS, Credentials
 from honed.targets.repository.forges import open_forge
 from honed.targets.repository.judge import Court
 from honed.targets.repository.worktree import Worktree, worktree
@@ -76,10 +76,8 @@ class Source:
         # Whoever wrote the row: git runs programs and sends passwords for some addresses.
         for each in filter(None, (url, self.record.act_url)):
             check_url(each)
-        name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        folder = self.settings.home / "clones" / name
-        clone = open_clone(url, folder, self.credentials)
-        return Clone(folder, self.record.act_url, self.credentials) if acting else clone
+        clone = clone_of(url, self.settings, self.credentials)
+        return replace(clone, url=self.record.act_url) if acting else clone
 
     def fetched(self, *, acting: bool = False) -> Clone:
         """Return the clone as the repository is now.
@@ -124,6 +122,16 @@ class Source:
         environment = clone.credentials.environment(clone.url)
         branches = Branches(clone.folder, clone.url, environment)
         return open_forge(self.settings, self.record, store, branches)
+
+
+def clone_of(url: str, settings: Settings, credentials: Credentials = NO_CREDENTIALS) -> Clone:
+    """Return honed's own clone of a repository, as it was fetched last; empty at first.
+
+    Raises:
+        ConfigurationError: the URL is none, or holds a password.
+    """
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return open_clone(url, settings.home / "clones" / name, credentials)
 
 
 def fetch(clone: Clone) -> None:

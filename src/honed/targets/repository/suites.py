@@ -41,23 +41,24 @@ def suite_run(source: Source, store: Database, commit: str) -> SuiteRun:
         EvaluatorFailed: the runs did not come to their end.
         SandboxMissing: there is no sandbox, so nothing is run.
     """
-    court = source.court
-    key = {
-        "target_id": source.record.target_id,
-        "commit": commit,
-        "command": _command(court),
-    }
+    key = _key(source, commit)
     with store.transaction() as conn:
         known = conn.execute(QUERIES["find_run"], key).fetchone()
     if known is not None:
         return SuiteRun(**known)
+    court = source.court
     with source.files(commit) as tree:
         side = Checkout(tree.root, {}, court)
         ended = compared(side.run_tests(), side.run_tests())
+    keep_run(source, store, commit, ended)
+    return ended
+
+
+def keep_run(source: Source, store: Database, commit: str, ended: SuiteRun) -> None:
+    """Remember how the tests of a commit ended."""
     said = {**asdict(ended), "failing": json.dumps(ended.failing), "flaky": json.dumps(ended.flaky)}
     with store.transaction() as conn:
-        conn.execute(QUERIES["keep_run"], {**key, **said})
-    return ended
+        conn.execute(QUERIES["keep_run"], {**_key(source, commit), **said})
 
 
 def green(store: Database, commits: Sequence[str], tests: Sequence[str]) -> frozenset[str]:
@@ -89,6 +90,14 @@ def compared(first: TestRun, second: TestRun) -> SuiteRun:
         len(first.passed & second.passed),
         (first.cpu_s + second.cpu_s) / 2,
     )
+
+
+def _key(source: Source, commit: str) -> dict[str, object]:
+    return {
+        "target_id": source.record.target_id,
+        "commit": commit,
+        "command": _command(source.court),
+    }
 
 
 def _command(court: Court) -> str:
