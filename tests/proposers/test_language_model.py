@@ -230,6 +230,36 @@ def test_a_model_that_obeys_a_hostile_text_changes_nothing(  # noqa: PLR0917 - f
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("risk", "added", "doubt"),
+    [
+        ("high", {}, "calls it risky"),
+        ("low", {"tests/test_new.py": TESTS}, "no test that a person"),
+    ],
+)
+def test_what_nothing_vouches_for_is_in_doubt(  # noqa: PLR0917 - fixtures
+    history: MakeHistory,
+    workshop: Workshop,
+    settings: Settings,
+    provider: FakeProvider,
+    daemon: Database,
+    risk: str,
+    added: dict[str, str],
+    doubt: str,
+) -> None:
+    history({**START, "tests/test_cart.py": "def test_it(): ...\n"} if added else START)
+    answers(provider, says(risk=risk))
+    test = f"{next(iter(added))}::test_tax" if added else TEST
+    trouble = workshop.trouble(test, added=added)
+    bench = workshop.bench(settings=settings, store=daemon)
+    mended = mend(trouble, bench, installed_gates(reading=True), {"x": LanguageModel()})
+    assert mended.change is not None
+    assert doubt in mended.change.doubt
+    assert mended.results[-1].gate == "certainty"
+    assert not mended.is_sound
+
+
+@pytest.mark.slow
 def test_a_change_that_never_ends_is_ended_and_told(
     history: MakeHistory,
     workshop: Workshop,

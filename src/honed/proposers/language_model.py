@@ -267,8 +267,17 @@ class _Conversation:
         why = self._refusal(proposed, change) or self._red_tests(change)
         if why:
             return _Failed(why, answer.value)
-        doubt = "the model itself calls it risky" if proposed.risk_level == "high" else ""
-        return replace(change, doubt=doubt)
+        return replace(change, doubt=self._doubt(proposed))
+
+    def _doubt(self, proposed: ProposedChange) -> str:
+        """Return why a change with which all tests pass may still be wrong."""
+        if proposed.risk_level == "high":
+            return "the model itself calls it risky"
+        # Of what no other change was compared with, a test has to say what is right.
+        files = {test.partition("::")[0] for test in self.trouble.failing}
+        if files <= self.trouble.added.keys():
+            return "a model proposed it, and no test that a person has written says what is right"
+        return ""
 
     def _change(self, proposed: ProposedChange) -> CodeChange:
         path, code = proposed.target_file, proposed.code
