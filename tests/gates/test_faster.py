@@ -46,6 +46,12 @@ def test_total():
     assert Counter().total("ab") == 2
 """
 LISTED = '["a", "e", "i", "o", "u", "y", "A", "E", "I", "O", "U", "Y"]'
+#: A method with a variable from around it, which makes a list in each turn.
+METHOD = """        super().__init__()
+        for _ in range(300):
+            assert "Y" in ["a", "e", "i", "o", "u", "y", "A", "E", "I", "O", "U", "Y"] * 1
+        return len(text)
+"""
 IN_SET = CODE.replace(LISTED, LISTED.replace("[", "{").replace("]", "}"))
 
 
@@ -81,11 +87,26 @@ def test_what_is_slower_is_refuted(folder: Path, make_judge: MakeJudge) -> None:
 
 @pytest.mark.slow
 def test_what_cannot_be_timed_is_left_open(folder: Path, make_judge: MakeJudge) -> None:
-    result = asked(folder, make_judge, CODE.replace("return len(text)", "return len(text) + 0"))
+    added = "\n\nasync def later(text):\n    return text\n\n\ndef never(text):\n    return text\n"
+    before = CODE + added
+    after = before.replace("return text\n", "return text + ''\n")
+    result = asked(folder, make_judge, after, before)
     assert (result.passed, result.refutes) == (False, False)
     assert result.evidence["untimed"] == {
-        "shop/code.py: Counter.total": "it is a method of objects that only tests can make"
+        "shop/code.py: later": "it is asynchronous",
+        "shop/code.py: never": "no test calls it",
     }
+
+
+@pytest.mark.slow
+def test_a_method_is_timed_where_tests_call_it(folder: Path, make_judge: MakeJudge) -> None:
+    slow = CODE.replace("        return len(text)\n", METHOD)
+    result = asked(folder, make_judge, slow.replace(LISTED + " * 1", LISTED), slow)
+    assert result.passed, result.reason
+    evidence: Any = result.evidence
+    (timed,) = evidence["functions"]
+    assert timed["function"] == "shop/code.py: Counter.total"
+    assert (timed["is_by_itself"], timed["inputs"]) == (False, 1)
 
 
 @pytest.mark.slow

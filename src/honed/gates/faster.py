@@ -20,9 +20,9 @@ Functions run in a sandbox, each block in a forked process of its own, on argume
 In processor seconds of the calling thread, of one call with each input, as the median of five
 turns; code without the change is compiled anew like the code with it. Pairs of adjacent blocks are
 judged by the e-process that judges all trials, with a control that compares the code with itself.
-What no test calls with plain values, methods for instance, is not timed, and what is not timed is
-not let pass. The inputs of tests are small, in most cases: a gain that only shows on large ones is
-not seen.
+What tests call with values that are not plain, methods for instance, is timed where they call it.
+What no test calls and coroutines are not timed, and what is not timed is not let pass. The inputs
+of tests are small, in most cases: a gain that only shows on large ones is not seen.
 """
 
 import hashlib
@@ -40,9 +40,9 @@ from honed.core.verdict import Verdict
 from honed.errors import EvaluatorFailed
 from honed.experiments.blocks import Block
 from honed.experiments.trial import TrialResult, run_trial
-from honed.repair.refactor.pace import Paced, paced
+from honed.repair.refactor.pace import Paced, obstacle, paced
 from honed.repair.refactor.touched import touched_functions
-from honed.repair.refactor.twins import Calls, Twins
+from honed.repair.refactor.twins import Twins
 from honed.targets.repository.living import living
 
 #: Functions that are timed: those that tests call most.
@@ -90,7 +90,7 @@ def _asked(twins: Twins, change: CodeChange) -> tuple[list[Paced], dict[str, str
     asked: list[Paced] = []
     called = twins.callings(touched_functions(change.files))
     for each in sorted(called, key=lambda each: (-each.count, each.function.name)):
-        why = _obstacle(each)
+        why = obstacle(each)
         if not why and len(asked) == _MOST_FUNCTIONS:
             why = f"{_MOST_FUNCTIONS} others are called more often"
         pace = why or paced(twins, change.files, each)
@@ -99,12 +99,6 @@ def _asked(twins: Twins, change: CodeChange) -> tuple[list[Paced], dict[str, str
         else:
             untimed[_place(each.function.path, each.function.name)] = pace
     return asked, untimed
-
-
-def _obstacle(calls: Calls) -> str:
-    if calls.function.obstacle or calls.inputs:
-        return calls.function.obstacle
-    return "tests call it with values that are not plain" if calls.count else "no test calls it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +162,13 @@ def _evidence(
     result: TrialResult, asked: Sequence[Paced], untimed: dict[str, str]
 ) -> dict[str, Any]:
     functions = [
-        {"function": _unit(each), "inputs": each.inputs, "passes": each.passes} for each in asked
+        {
+            "function": _unit(each),
+            "is_by_itself": each.calls.is_callable,
+            "inputs": each.inputs,
+            "passes": each.passes,
+        }
+        for each in asked
     ]
     return {
         "seed": result.seed,

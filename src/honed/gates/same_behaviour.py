@@ -54,7 +54,7 @@ class SameBehaviour(Gate):
             return self.passes("no function is touched that could do otherwise", seed=seed)
         with living(judge.base) as twins:
             called = twins.callings(touched)
-            asked = sorted((each for each in called if _is_callable(each)), key=_most_called)
+            asked = sorted((each for each in called if each.is_callable), key=_most_called)
             asked = asked[:_MOST_FUNCTIONS]
             alike = twins.likenesses(change.files, asked, seed) if asked else []
         left = _left_to_tests(called, alike)
@@ -82,10 +82,6 @@ class SameBehaviour(Gate):
 def seed_of(change: CodeChange) -> int:
     """Return the seed of the choice of inputs: of the same change it is the same."""
     return int.from_bytes(hashlib.sha256(change.diff.encode()).digest()[:4])
-
-
-def _is_callable(calls: Calls) -> bool:
-    return not calls.function.obstacle and bool(calls.inputs)
 
 
 def _most_called(calls: Calls) -> tuple[int, str, str]:

@@ -42,7 +42,7 @@ from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger, Risk
 from honed.errors import ConfigurationError
 from honed.repair.refactor.files import read_package
-from honed.repair.refactor.pace import Paced, first_look, paced
+from honed.repair.refactor.pace import Paced, first_look, obstacle, paced
 from honed.repair.refactor.package import Package
 from honed.repair.refactor.profile import Place, shares
 from honed.repair.refactor.propose import faster
@@ -215,7 +215,7 @@ def _seen(twins: Twins, rewrite: Rewrite) -> dict[str, float] | None:
     """Return what a first look saw of a change; None: no gain, or its function cannot be timed."""
     files = rewrite.change.files
     for calls in twins.callings(touched_functions(files)):
-        if calls.function.obstacle or not calls.inputs:
+        if obstacle(calls):
             continue
         pace = paced(twins, files, calls)
         if not isinstance(pace, Paced):

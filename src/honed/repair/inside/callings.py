@@ -15,6 +15,8 @@ from .spectrum import plain_arguments
 #: Different inputs of one function that one test tells, and all tests together.
 MOST_OF_TEST = 20
 MOST = 60
+#: Tests that are told of one function.
+MOST_TESTS = 10
 #: More than the CPU time of a test that a busy machine may need of the wall's.
 WALL_FACTOR = 6
 
@@ -27,6 +29,7 @@ def callings(server: Any, request: dict[str, Any]) -> dict[str, Any]:
     wanted = {(path, name) for path, name in request["functions"]}
     counts: dict[tuple[str, str], int] = defaultdict(int)
     inputs: dict[tuple[str, str], dict[tuple[str, ...], None]] = defaultdict(dict)
+    callers: dict[tuple[str, str], list[str]] = defaultdict(list)
     until = time.monotonic() + request["wall_s"]
     run = 0
     for key in request["tests"]:
@@ -35,13 +38,19 @@ def callings(server: Any, request: dict[str, Any]) -> dict[str, Any]:
         run += 1
         for path, name, count, known in _told(server, key, wanted, request["timeout_s"]):
             counts[path, name] += count
+            callers[path, name].append(key)
             for texts in known[: MOST - len(inputs[path, name])]:
                 inputs[path, name][tuple(texts)] = None
     return {
         "functions": [
-            {"path": path, "name": name, "count": counts[path, name], "inputs": list(known)}
+            {
+                "path": path,
+                "name": name,
+                "count": counts[path, name],
+                "inputs": list(inputs[path, name]),
+                "tests": callers[path, name][:MOST_TESTS],
+            }
             for path, name in sorted(wanted)
-            for known in [inputs[path, name]]
         ],
         "tests": run,
     }

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import tests
+from . import clocked, tests
 from .isolated import Say
 
 #: Calls before time is taken: Python specialises code that runs again and again.
@@ -27,7 +27,8 @@ def timed(server: Any, request: dict[str, Any]) -> dict[str, Any]:
 
     Each call has arguments of its own, which are made before time is taken. Inputs for which it
     raises are left out; ``inputs`` says how many were not. Where there is no time to tell,
-    ``cpu_s`` is None, and ``why`` says why.
+    ``cpu_s`` is None, and ``why`` says why. Where ``tests`` are named, what they call the function
+    with are the inputs, see ``clocked``.
     """
 
     def run(say: Say) -> None:
@@ -44,7 +45,8 @@ def timed(server: Any, request: dict[str, Any]) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - it did not raise before
             say(_nothing(f"it raises {type(error).__name__} now and then"))
 
-    said = server.in_fork(request["candidate"], run, wall_s=request["wall_s"])
+    work = clocked.in_tests(server, request) if request["tests"] else run
+    said = server.in_fork(request["candidate"], work, wall_s=request["wall_s"])
     answer: dict[str, Any] = said[-1] if said else _nothing("it died")
     return answer
 

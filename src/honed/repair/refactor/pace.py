@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from honed.core.change import FileChange
+from honed.repair.refactor.touched import ASYNCHRONOUS
 from honed.repair.refactor.twins import Calls, Twins
 from honed.stats.intervals import Interval, mean_interval
 
@@ -13,6 +14,9 @@ from honed.stats.intervals import Interval, mean_interval
 #: touches for the first time is then a small part.
 _TURN_S: Final = 0.004
 _MOST_PASSES: Final = 20_000
+#: A run of tests takes some ms beside what is timed.
+_MOST_RUNS: Final = 20
+_LEAST_PASSES: Final = 3
 #: Of a first look.
 _PAIRS: Final = 5
 _ALPHA: Final = 0.1
@@ -40,14 +44,22 @@ def paced(twins: Twins, files: Sequence[FileChange], calls: Calls) -> Paced | st
     if once.cpu_s is None:
         return once.why
     # One pass is too short to be sure of: again, with as many as it seemed to need.
-    again = twins.cpu_s(files, calls, _passes(once.cpu_s), is_patched=False)
+    again = twins.cpu_s(files, calls, _passes(calls, once.cpu_s), is_patched=False)
     if again.cpu_s is None:
         return again.why
-    return Paced(calls, _passes(again.cpu_s), again.cpu_s, again.inputs)
+    return Paced(calls, _passes(calls, again.cpu_s), again.cpu_s, again.inputs)
 
 
-def _passes(cpu_s: float) -> int:
-    return min(_MOST_PASSES, math.ceil(_TURN_S / max(cpu_s, 1e-9)))
+def obstacle(calls: Calls) -> str:
+    """Return why a function cannot be timed, neither by itself nor in tests; empty: it can."""
+    if calls.function.obstacle == ASYNCHRONOUS:
+        return calls.function.obstacle
+    return "" if calls.count else "no test calls it"
+
+
+def _passes(calls: Calls, cpu_s: float) -> int:
+    most = _MOST_PASSES if calls.is_callable else _MOST_RUNS
+    return min(most, max(_LEAST_PASSES, math.ceil(_TURN_S / max(cpu_s, 1e-9))))
 
 
 def first_look(twins: Twins, files: Sequence[FileChange], pace: Paced) -> Interval | None:

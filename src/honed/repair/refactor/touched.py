@@ -4,10 +4,14 @@ import ast
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from honed.core.change import FileChange
 from honed.repair.source import Function, parsed
 from honed.repair.suite import Edit
+
+#: Such functions do nothing when they are called.
+ASYNCHRONOUS: Final = "it is asynchronous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def _functions(node: ast.AST, prefix: str, within: str) -> Iterator[tuple[str, F
 def _obstacle(node: Function, *, is_method: bool) -> str:
     static = any(isinstance(e, ast.Name) and e.id == "staticmethod" for e in node.decorator_list)
     if isinstance(node, ast.AsyncFunctionDef):
-        return "it is asynchronous"
+        return ASYNCHRONOUS
     if is_method and not static:
         return "it is a method of objects that only tests can make"
     if node.args.vararg or node.args.kwarg or node.args.kwonlyargs:

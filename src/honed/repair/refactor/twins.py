@@ -37,6 +37,13 @@ class Calls:
     count: int
     #: Those inputs that are plain values, as Python writes each argument.
     inputs: tuple[tuple[str, ...], ...]
+    #: Tests that call it.
+    tests: tuple[str, ...]
+
+    @property
+    def is_callable(self) -> bool:
+        """Whether it can be called by itself, as tests call it."""
+        return not self.function.obstacle and bool(self.inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Taken:
 
     #: Seconds of processor time; None: there is no telling.
     cpu_s: float | None
-    #: How many inputs were called: those that return.
+    #: How many inputs were called, those that return; in tests, how many calls it were.
     inputs: int
     #: Why there is no telling.
     why: str
@@ -129,6 +136,7 @@ class Twins:
                 by_place[str(each["path"]), str(each["name"])],
                 int(each["count"]),
                 tuple(tuple(map(str, texts)) for texts in each["inputs"]),
+                tuple(map(str, each["tests"])),
             )
             for each in said
         ]
@@ -168,6 +176,9 @@ class Twins:
     ) -> Taken:
         """Return the processor time of one call with each input.
 
+        What cannot be called by itself is timed where its tests call it: then it is the time of all
+        of its calls in one run of those tests.
+
         Args:
             files: the change. The code as it is, is put in place like the change, too: compiled
                 anew, so that both are as cold.
@@ -188,6 +199,8 @@ class Twins:
                 "path": self._inside(calls.function),
                 "name": calls.function.name,
                 "inputs": [list(each) for each in calls.inputs],
+                "tests": [] if calls.is_callable else list(calls.tests),
+                "timeout_s": _TEST_S,
                 "candidate": side.asked(),
                 "passes": passes,
                 "wall_s": _TIMING_S,
