@@ -91,3 +91,23 @@ def test_a_script_without_an_answer_is_a_failure(
 ) -> None:
     with pytest.raises(EvaluatorFailed, match=r"inside/script\.py gave no answer"):
         side.ask(script(text), {})
+
+
+def test_nothing_beside_the_repository_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    (folder / ".git").mkdir(parents=True)
+    secret = tmp_path / "secret.py"
+    for place in (secret, folder / ".git" / "hook.py", folder / "own.py"):
+        place.write_text("KEY = 1\n")
+    side = Checkout(folder, {}, Court(Path(sys.executable), Limits()))
+    assert side.read("own.py") == "KEY = 1\n"
+    for path in (
+        str(secret),
+        "../secret.py",
+        "x/../../secret.py",
+        ".git/hook.py",
+        "",
+        "x" * 5000,
+        "\0",
+    ):
+        assert side.read(path) is None
