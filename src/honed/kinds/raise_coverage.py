@@ -44,8 +44,9 @@ from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger, Risk
 from honed.errors import EvaluatorFailed
 from honed.repair.characterise.case import Case
-from honed.repair.characterise.characterise import SCRIPT, characterise
+from honed.repair.characterise.characterise import SCRIPT, Hints, characterise
 from honed.repair.characterise.functions import Gap, Lines, functions_of, gaps, is_source
+from honed.repair.characterise.literals import literal_calls
 from honed.repair.characterise.placing import place_of_tests
 from honed.repair.characterise.writing import TestFile, test_file
 from honed.repair.reproduce.classes import Classes
@@ -162,10 +163,10 @@ class _Author:
         wanted = _gaps(self.side, [path], self.memory.lines or {})
         if not place or not wanted:
             return None
-        ask, module = partial(_asked, self.side), self.module(path)
-        seed = self.target.settings.seed
+        module, literals = self.module(path), literal_calls(_texts(self.side))
+        hints = Hints(self.target.court.tests, literals, self.target.settings.seed)
         try:
-            cases = characterise(module, wanted, ask, self.target.court.tests, seed)
+            cases = characterise(module, wanted, partial(_asked, self.side), hints)
         except EvaluatorFailed:
             return None
         written = self._passing(place, _short(module, cases), module)
@@ -256,6 +257,10 @@ def _findings(side: Checkout, commit: str, reached: Lines) -> Iterator[Finding]:
 def _gaps(side: Checkout, paths: Iterable[str], reached: Lines) -> list[Gap]:
     functions = (each for path in paths for each in functions_of(path, side.read(path) or ""))
     return gaps(functions, reached)
+
+
+def _texts(side: Checkout) -> Iterator[str]:
+    return (side.read(path) or "" for path in sorted(side.paths()) if path.endswith(".py"))
 
 
 def _lines(side: Checkout, path: str) -> int:

@@ -16,6 +16,7 @@ def told(number: int, returned: str, lines: list[int], **more: object) -> dict[s
         "receiver": "",
         "arguments": [["n", str(number), False]],
         "imports": [["shop", "f"]],
+        "is_property": False,
     }
     return {
         "path": "shop.py",
@@ -50,6 +51,8 @@ def case(number: int, returned: str, lines: list[int], **more: object) -> Case:
         {"changed": {"n)": ["1", []]}},
         {"raised": {"module": "builtins", "name": "TypeError", "is_meant": False}},
         {"lines": 3},
+        {"through": "eval"},
+        {"returned": ['"<Cart at 0x7f3a>"', []], "through": "repr"},
     ],
 )
 def test_what_is_no_case_is_refused(more: Mapping[str, object]) -> None:

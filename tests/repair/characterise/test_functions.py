@@ -54,6 +54,7 @@ def test_only_what_a_test_can_call_and_compare_is_callable() -> None:
     assert [each.name for each in functions_of("shop.py", SHOP) if each.is_callable] == [
         "price",
         "Cart.add",
+        "Cart.size",
     ]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from honed.repair.characterise.case import Case
-from honed.repair.characterise.characterise import SCRIPT, characterise
+from honed.repair.characterise.characterise import SCRIPT, Hints, characterise
 from honed.repair.characterise.functions import functions_of, gaps
+from honed.repair.characterise.literals import literal_calls
 from honed.sandbox.box import Limits
 from honed.targets.repository.judge import Checkout, Court
 from honed.testing.repository_worlds import require_sandbox
@@ -87,6 +88,22 @@ def clear(words: list[str]) -> int:
     return count
 
 
+class Money:
+    def __init__(self, cents):
+        self.cents = cents
+
+    def __repr__(self):
+        return f"Money({self.cents})"
+
+
+def money(cents: int):
+    return Money(cents)
+
+
+def nameless(cents: int):
+    return Cart(cents)
+
+
 def strict(level: str):
     if level != "gold":
         raise ValueError(level)
@@ -118,17 +135,18 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Case]]:
     court = Court(Path(sys.executable), Limits(cpu_s=120, wall_s=240))
     side = Checkout(folder, {}, court)
     functions = functions_of("shop.py", SHOP)
+    hints = Hints(["tests"], literal_calls([SHOP, _TEST]))
     found: dict[str, list[Case]] = {}
-    for part in (functions[:14], functions[14:]):
+    for part in (functions[:13], functions[13:]):
         wanted = gaps(part, {"shop.py": frozenset({101})})
-        for each in characterise("shop", wanted, partial(side.ask, SCRIPT), ["tests"], 0):
+        for each in characterise("shop", wanted, partial(side.ask, SCRIPT), hints):
             found.setdefault(each.name, []).append(each)
     return found
 
 
 @pytest.mark.slow
 def test_only_what_is_the_same_every_time_is_told(cases: dict[str, list[Case]]) -> None:
-    assert sorted(cases) == ["Cart.add", "clear", "seen", "strict", "used"]
+    assert sorted(cases) == ["Cart.add", "clear", "money", "seen", "strict", "used"]
 
 
 @pytest.mark.slow
@@ -138,5 +156,6 @@ def test_what_a_call_does_is_told(cases: dict[str, list[Case]]) -> None:
     assert changed.changed == (("words", "[]"),)
     ends = {(each.returned, each.raised) for each in cases["strict"]}
     assert ends == {('"ok"', ""), ("", "ValueError")}
+    assert all(each.through == "repr" for each in cases["money"])
     # Tests pass such a parcel to another function, whose parameter has the same name.
     assert cases["seen"][0].returned == "8"

@@ -86,7 +86,9 @@ def price(cents: int, level: str, *, lines: list[Line] | None = None) -> int:
 
 
 def calls(function: Any, seen: dict[str, Any], *constants: object) -> list[dict[str, str]]:
-    found = Guess({"names": {}, "calls": {}, **seen}, seed=0).calls("f", function, None, constants)
+    found = Guess({"names": {}, "calls": {}, "literals": {}, **seen}, seed=0).calls(
+        "f", function, None, constants
+    )
     return [
         {parameter.name: made.text for parameter, made in given}
         for _, given in zip(range(30), (each for _, each in found), strict=False)

@@ -17,6 +17,7 @@ def of_method() -> Case:
         "receiver": "Cart(1)",
         "arguments": [["lines", "[1]", False], ["count", "2", True]],
         "imports": [["shop", "Cart"]],
+        "is_property": False,
     }
     changed = {"": ['{"n": 3}', []], "lines": ["[]", []]}
     return Case.read({**told(1, "None", [1]), "name": "Cart.add", "call": call, "changed": changed})
@@ -75,8 +76,10 @@ def test_numbers_with_a_point_are_compared_nearly() -> None:
     assert "assert f(1) == pytest.approx(0.1)" in written("shop", [case(1, "0.1", [1])]).text
 
 
-def test_a_list_is_made_of_what_yields() -> None:
-    assert "assert list(f(1)) == [1]" in written("shop", [case(1, "[1]", [1], is_list=True)]).text
+@pytest.mark.parametrize("through", ["list", "repr"])
+def test_of_some_results_more_than_themselves_is_compared(through: str) -> None:
+    text = written("shop", [case(1, '"[1]"', [1], through=through)]).text
+    assert f'assert {through}(f(1)) == "[1]"' in text
 
 
 @pytest.mark.parametrize(("name", "own"), [("f", "f_"), ("l", "l_"), ("expected", "expected")])

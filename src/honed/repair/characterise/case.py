@@ -56,8 +56,10 @@ class Case:
     raised: str
     #: Texts of what is other afterwards, by argument; the object's attributes by no name.
     changed: tuple[tuple[str, str], ...]
-    #: Whether it is a generator, of which the list is compared.
-    is_list: bool
+    #: What of the result is compared: its ``list`` or its ``repr``; empty: itself.
+    through: str
+    #: Whether it is no call, but a property.
+    is_property: bool
     lines: Lines
     #: What the sandbox is asked to call it again.
     asked: Mapping[str, Json]
@@ -116,10 +118,18 @@ class Case:
             returned,
             raised,
             tuple(sorted(changed)),
-            bool(told.get("is_list")),
+            _through(told.get("through", "")),
+            bool(call["is_property"]),
             {str(path): frozenset(map(int, each)) for path, each in told["lines"].items()},
             call,
         )
+
+
+def _through(told: str) -> str:
+    if told not in {"", "list", "repr"}:
+        msg = f"{told!r} is nothing to compare"
+        raise NotTold(msg)
+    return told
 
 
 def _raised(told: Mapping[str, Any] | None, imports: set[tuple[str, str]]) -> str:

@@ -1,6 +1,7 @@
 """From functions that no test reaches to cases that say what they do today."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,9 +28,9 @@ class Ask(Protocol):
 #: Calls that are tried of one function, functions of one module, and cases of one function.
 _MOST_CALLS: Final = 60
 _MOST_FUNCTIONS: Final = 14
-_MOST_CASES: Final = 6
+_MOST_CASES: Final = 8
 #: Beside the cases that reach a line, so many with other outcomes: they see what lines do not.
-_MORE_CASES: Final = 3
+_MORE_CASES: Final = 5
 #: The same calls under other seeds of hashes and another time zone: what differs is not told.
 _OTHERWISE: Final = (
     {"PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu"},
@@ -37,9 +38,19 @@ _OTHERWISE: Final = (
 )
 
 
-def characterise(
-    module: str, wanted: Sequence[Gap], ask: Ask, tests: Sequence[str], seed: int
-) -> list[Case]:
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Where arguments come from."""
+
+    #: pytest's arguments that name all tests: what they pass to functions is tried.
+    tests: Sequence[str]
+    #: What the repository passes to functions in literals; see ``literal_calls``.
+    literals: Mapping[str, Json]
+    #: Of what is tried beyond that.
+    seed: int = 0
+
+
+def characterise(module: str, wanted: Sequence[Gap], ask: Ask, hints: Hints) -> list[Case]:
     """Return cases of one module's functions that reach lines which no test did.
 
     Each ended the same way three times in processes of their own, under three seeds of hashes, and
@@ -52,9 +63,7 @@ def characterise(
 
         ask: asks the script in the sandbox.
 
-        tests: pytest's arguments that name all tests; what they pass to functions is tried, too.
-
-        seed: of what is tried beyond that.
+        hints: where arguments come from.
 
     Raises:
         EvaluatorFailed: the sandbox gave no answer.
@@ -72,8 +81,9 @@ def characterise(
     ]
     path = callable_ones[0].function.path
     asked: dict[str, Json] = {
-        "tests": list(tests),
-        "seed": seed,
+        "tests": list(hints.tests),
+        "literals": dict(hints.literals),
+        "seed": hints.seed,
         "most": _MOST_CALLS,
         "modules": [{"path": path, "module": module, "functions": functions}],
     }

@@ -24,6 +24,10 @@ _BRANCHES: Final = (
 #: A caller that tests reach counts once more each, up to this.
 _MOST_CALLERS: Final = 3
 _MOST_CONSTANTS: Final = 12
+#: Decorators that leave a function one that a test can call, or a property.
+_SIMPLE: Final = frozenset(
+    {"staticmethod", "classmethod", "functools.cache", "cache", "property", "override"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Function:
     calls: frozenset[str]
     #: Texts of literals that it holds, those beside numbers included.
     constants: tuple[str, ...]
-    #: Whether a test can call it and compare: it is public, no coroutine and no property.
+    #: Whether a test can call it and compare: it is public and no coroutine.
     is_callable: bool
 
 
@@ -142,7 +146,7 @@ def _function(path: str, name: str, node: _Node, lines: frozenset[int]) -> Funct
     is_callable = (
         isinstance(node, ast.FunctionDef)
         and not any(part.startswith("_") for part in name.split("."))
-        and not decorated - {"staticmethod", "classmethod", "functools.cache", "cache"}
+        and not decorated - _SIMPLE
     )
     called = (each.func for each in inner if isinstance(each, ast.Call))
     return Function(

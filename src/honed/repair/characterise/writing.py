@@ -56,7 +56,7 @@ def _groups(cases: Iterable[Case]) -> list[list[Case]]:
     for each in cases:
         arguments = tuple((argument.name, argument.is_named) for argument in each.arguments)
         changed = tuple(name for name, _ in each.changed)
-        key = (each.name, each.raised, changed, arguments, bool(each.receiver), each.is_list)
+        key = (each.name, each.raised, changed, arguments, bool(each.receiver), each.through)
         groups.setdefault(key, []).append(each)
     return list(groups.values())
 
@@ -161,8 +161,8 @@ class _Test:
         )
         own = case.name.rpartition(".")[2]
         called = f"{self._object(case)}.{own}" if case.receiver else case.name
-        call = f"{called}({arguments})"
-        return f"list({call})" if case.is_list else call
+        call = called if case.is_property else f"{called}({arguments})"
+        return f"{case.through}({call})" if case.through else call
 
     def _compared(self, call: str, expected: str) -> str:
         texts = [each.returned for each in self.cases]

@@ -19,6 +19,7 @@ from .texts import Unwritable, written
 #: Values of one parameter, and of a member of a collection.
 _MOST_VALUES = 14
 _MOST_MEMBERS = 3
+_MOST_RECEIVERS = 8
 _DEEPEST = 3
 _BY_TYPE: dict[type, tuple[Any, ...]] = {
     bool: (True, False),
@@ -81,6 +82,8 @@ class Guess:
         #: By parameter's name, and by function: what tests passed, as texts with imports.
         self._by_name: dict[str, list[Made]] = seen["names"]
         self._by_function: dict[str, list[dict[str, Made]]] = seen["calls"]
+        #: By last name of what is called, somewhere in the repository: texts of literals.
+        self._literals: dict[str, list[tuple[list[str], dict[str, str]]]] = seen["literals"]
         self._seed = seed
 
     def calls(
@@ -93,13 +96,17 @@ class Guess:
         hints = _hints(function)
         receivers: list[Made | None] = [None]
         if owner is not None:
-            receivers = [*itertools.islice(self.made(owner, 0), _MOST_MEMBERS)]
+            receivers = [*itertools.islice(self.made(owner, 0), _MOST_RECEIVERS)]
         values = {each.name: self._values(each, hints, constants) for each in taken}
         values = {name: found for name, found in values.items() if found}
         if not receivers or any(each.name not in values and _is_needed(each) for each in taken):
             return
         chance = random.Random(self._seed)  # noqa: S311 - of arguments, not of secrets
-        known = [call for call in self._by_function.get(key, ()) if set(call) <= set(values)]
+        known = [
+            call
+            for call in (*self._by_function.get(key, ()), *self._literal(function, taken))
+            if set(call) <= set(values)
+        ]
         seen: set[str] = set()
         for receiver, call in _mixed(receivers, values, known, chance):
             name = repr((receiver, sorted(call.items())))
@@ -179,18 +186,36 @@ class Guess:
             kind if dataclasses.is_dataclass(kind) else inspect.getattr_static(kind, "__init__")
         )
         needed = [each for each in taken if _is_needed(each)]
+        seen = [
+            call
+            for key, calls in self._by_function.items()
+            if key.endswith(f"::{kind.__qualname__}.__init__")
+            for call in calls
+        ]
+        for call in (*self._literal(kind, taken), *seen):
+            if all(each.name in call for each in needed):
+                yield _construction(kind, taken, call)
         values = [self._of_member(each, hints, depth) for each in needed]
         if not all(values):
             return
         for place in range(min(_MOST_MEMBERS, max(map(len, values), default=1))):
-            chosen = [each[place % len(each)] for each in values]
-            texts = [
-                f"{each.name}={value.text}" if each.kind is each.KEYWORD_ONLY else value.text
-                for each, value in zip(needed, chosen, strict=True)
-            ]
-            imports = {(kind.__module__, kind.__qualname__.partition(".")[0])}
-            imports |= {each for value in chosen for each in value.imports}
-            yield Made(f"{kind.__qualname__}({', '.join(texts)})", tuple(sorted(imports)))
+            chosen = {
+                each.name: found[place % len(found)]
+                for each, found in zip(needed, values, strict=True)
+            }
+            yield _construction(kind, taken, chosen)
+
+    def _literal(self, called: Any, taken: Sequence[inspect.Parameter]) -> list[dict[str, Made]]:
+        """Return what the repository itself passes, where it is written down in literals."""
+        found = []
+        names = {each.name for each in taken}
+        for positional, named in self._literals.get(getattr(called, "__name__", ""), ()):
+            if len(positional) <= len(taken) and set(named) <= names:
+                call = {
+                    each.name: Made(text) for each, text in zip(taken, positional, strict=False)
+                }
+                found.append({**call, **{name: Made(text) for name, text in named.items()}})
+        return found
 
     def _of_member(
         self, parameter: inspect.Parameter, hints: dict[str, Any], depth: int
@@ -198,6 +223,21 @@ class Guess:
         known = list(self._by_name.get(parameter.name, ()))
         guessed = self.of(hints.get(parameter.name, typing.Any), depth + 1)
         return [*known, *(told for each in guessed if (told := _told(each)))][:_MOST_VALUES]
+
+
+def _construction(kind: type, taken: Sequence[inspect.Parameter], call: dict[str, Made]) -> Made:
+    """Return the call of a constructor; of what is left out everything after has its name."""
+    texts, is_gap = [], False
+    for each in taken:
+        if each.name not in call:
+            is_gap = True
+        elif is_gap or each.kind is each.KEYWORD_ONLY:
+            texts.append(f"{each.name}={call[each.name].text}")
+        else:
+            texts.append(call[each.name].text)
+    imports = {(kind.__module__, kind.__qualname__.partition(".")[0])}
+    imports |= {name for made in call.values() for name in made.imports}
+    return Made(f"{kind.__qualname__}({', '.join(texts)})", tuple(sorted(imports)))
 
 
 def parameters(function: Any, *, is_bound: bool) -> list[inspect.Parameter] | None:

@@ -41,6 +41,10 @@ _MOST_ITEMS = 50
 _MOST_LOST = 3
 
 
+class _EndlessError(Exception):
+    """A generator yields more than a person would write down."""
+
+
 def main() -> None:
     """Answer what is asked."""
     asked = json.loads(Path(os.environ["HONED_ASKED"]).read_text(encoding="utf-8"))
@@ -152,7 +156,7 @@ def _module(asked_of: _Json, seen: _Json, asked: _Json, tell: _Tell) -> None:
             for key, found in seen["calls"].items()
         },
     }
-    guess = Guess(seen, asked["seed"])
+    guess = Guess({**seen, "literals": asked["literals"]}, asked["seed"])
     for each in asked_of["functions"]:
         function, owner = _function(module, each["name"])
         if function is None:
@@ -180,9 +184,12 @@ def _function(module: ModuleType, name: str) -> tuple[Any, type | None]:
         function = getattr(owner or module, own)
     except AttributeError:
         return None, None
+    static = inspect.getattr_static(owner, own) if owner is not None else None
+    if isinstance(static, property):
+        return static.fget, owner
     if inspect.isclass(function) or not callable(function):
         return None, None
-    is_static = owner is not None and not inspect.isfunction(inspect.getattr_static(owner, own))
+    is_static = owner is not None and not inspect.isfunction(static)
     return function, None if is_static else owner
 
 
@@ -193,7 +200,8 @@ def _calls(
     function, owner = what
     constants = [ast.literal_eval(text) for text in each["constants"]]
     key = f"{each['path']}::{each['name']}"
-    outer, _, own = each["name"].rpartition(".")
+    own = each["name"].rpartition(".")[2]
+    is_property = owner is not None and isinstance(inspect.getattr_static(owner, own), property)
     for receiver, given in guess.calls(key, function, owner, constants):
         imports = {name for _, value in given for name in value.imports}
         if receiver is None:
@@ -203,7 +211,7 @@ def _calls(
         yield {
             "called": each["name"] if receiver is None else own,
             "receiver": "" if receiver is None else receiver.text,
-            "class": outer.rpartition(".")[2],
+            "is_property": is_property,
             "arguments": _arguments(function, given, is_bound=owner is not None),
             "imports": sorted(imports),
         }
@@ -232,35 +240,57 @@ def _called(call: _Json) -> _Json:
     space = namespace((module, name) for module, name in call["imports"])
     values = {name: _value(text, space) for name, text, _ in call["arguments"]}
     receiver = _value(call["receiver"], space) if call["receiver"] else None
-    function = _attribute(space, call["called"]) if receiver is None else None
-    if function is None:
-        function = getattr(receiver, call["called"])
     before = _state(values, receiver)
     positional = [values[name] for name, _, is_named in call["arguments"] if not is_named]
     named = {name: values[name] for name, _, is_named in call["arguments"] if is_named}
     watch = Watch(_ROOT)
-    ended: _Json = {}
-    result = None
-    try:
-        with watch:
-            result = function(*positional, **named)
-            if inspect.isgenerator(result):
-                ended["is_list"] = True
-                result = list(_some(result))
-    except Exception as error:  # noqa: BLE001 - what it raises is what it does
-        ended["raised"] = _raised(error)
-    told: _Json = {"lines": {path: sorted(found) for path, found in watch.lines.items()}}
-    told["depends"] = sorted(watch.depends)
-    if "raised" not in ended:
-        try:
-            ended["returned"] = written(result)
-        except Unwritable as error:
-            told["depends"].append(f"unwritable: {error}")
+    ended = _ended(call, (receiver, positional, named), space, watch)
+    told = {"lines": {path: sorted(found) for path, found in watch.lines.items()}, **ended}
+    told["depends"] = [*sorted(watch.depends), *ended.get("depends", ())]
     after = _state(values, receiver)
-    ended["changed"] = {
+    told["changed"] = {
         name: after[name] for name in after if after[name] != before.get(name) and after[name]
     }
-    return {**told, **ended}
+    return told
+
+
+def _ended(call: _Json, given: tuple[Any, list[Any], _Json], space: _Json, watch: Watch) -> _Json:
+    """Return what a call returns or raises, or what that depends on beside its arguments."""
+    receiver, positional, named = given
+    ended: _Json = {}
+    try:
+        with watch:
+            if receiver is None:
+                function = _attribute(space, call["called"])
+            else:
+                function = getattr(receiver, call["called"])
+            result = function if call["is_property"] else function(*positional, **named)
+            if inspect.isgenerator(result):
+                ended["through"] = "list"
+                result = list(_some(result))
+        ended.update(_returned(result))
+    except _EndlessError:
+        ended["depends"] = ["its end"]
+    except Unwritable as error:
+        ended["depends"] = [f"unwritable: {error}"]
+    except Exception as error:  # noqa: BLE001 - what it raises is what it does
+        ended["raised"] = _raised(error)
+    return ended
+
+
+def _returned(result: Any) -> _Json:
+    """Return the text of a result; of an object that shows what it is, the text of that.
+
+    Raises:
+        Unwritable: it has none.
+    """
+    try:
+        return {"returned": written(result)}
+    except Unwritable:
+        kind: Any = type(result)
+        if kind.__repr__ is object.__repr__ or kind.__module__ == "builtins":
+            raise
+        return {"returned": written(repr(result)), "through": "repr"}
 
 
 def _value(text: str, space: _Json) -> Any:
@@ -278,7 +308,7 @@ def _attribute(space: _Json, name: str) -> Any:
 def _some(generator: Iterable[Any]) -> Iterator[Any]:
     for number, each in enumerate(generator):
         if number >= _MOST_ITEMS:
-            raise OverflowError
+            raise _EndlessError
         yield each
 
 
