@@ -11,12 +11,16 @@ from tests.llm.conftest import FakeProvider, start_provider
 from tests.proposers.conftest import MakeHistory, Workshop
 
 from honed.config import LlmMode, LlmProvider, Settings
+from honed.core.change import CodeChange, FileChange
 from honed.core.fault import Fault, Frame
+from honed.kinds.fix_failing_test import FixFailingTest
 from honed.ledger.keys import Signer
 from honed.proposers.language_model import LanguageModel
 from honed.storage.db import Database
+from honed.targets.repository.code_kind import Claimed
 from honed.targets.repository.mend import installed_gates, mend
 from honed.targets.repository.proposer import Proposed
+from honed.testing.repository_worlds import RepositoryPlan, make_repository_world
 
 __all__ = ["start_provider"]
 
@@ -305,3 +309,15 @@ def test_where_it_cannot_be_asked_it_is_said_why(  # noqa: PLR0917 - fixtures
     assert found.changes == ()
     assert why in found.why_none
     assert len(provider.asked) == asked
+
+
+def test_only_a_person_lets_in_what_a_model_wrote(store: Database, tmp_path: Path) -> None:
+    world = make_repository_world(RepositoryPlan(START), store, tmp_path)
+    commit = world.target.shape().commit
+    files = (FileChange("shop/cart.py", CODE, RIGHT),)
+    change = CodeChange(commit, files, (TEST,), "Repair it", made_by="language_model: small-1")
+    for made_by, risk in ((change.made_by, 8), ("template_repair: x", FixFailingTest.risk.level)):
+        said = Claimed("a cause", replace(change, made_by=made_by), "a claim", 3, -0.1)
+        claim = FixFailingTest().claim(said, world.target)
+        assert claim is not None
+        assert claim.risk == risk
