@@ -14,9 +14,10 @@ What needs new logic no template and no history repairs.
 ## Risk and rollback
 
 A model can be talked into things by what it is shown: texts of exceptions, tests and code are
-fenced as data, and whatever it answers only files that it was shown are changed, never tests, and
-nothing that newly reaches files, processes, networks or Python's insides. Everything else is
-checked by the same gates as every change. What it may cost is reserved before it is asked.
+fenced as data, and whatever it answers only files that it was shown are changed, never tests. What
+is seen to newly reach files, processes, networks or Python's insides is refused; reading does not
+see every way there. Everything else is checked by the same gates as every change. What it may cost
+is reserved before it is asked.
 
 ## How it is measured
 
