@@ -1,14 +1,16 @@
 """Code before and after a change in one sandbox: called with the same inputs, compared, timed."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from honed.core.change import FileChange
+from honed.errors import RepairFailed
 from honed.repair.behaviour import Answer, Probe, compare
 from honed.repair.inputs import mutated
 from honed.repair.refactor.touched import Touched, edits
@@ -130,16 +132,17 @@ class Twins:
             "timeout_s": _TEST_S,
             "wall_s": _CALLINGS_S,
         }
-        said = self._workers.ask(request)["functions"] if by_place else []
-        return [
-            Calls(
-                by_place[str(each["path"]), str(each["name"])],
-                int(each["count"]),
-                tuple(tuple(map(str, texts)) for texts in each["inputs"]),
-                tuple(map(str, each["tests"])),
-            )
-            for each in said
-        ]
+        said: Any = self._workers.ask(request).get("functions") if by_place else []
+        with _reading():
+            return [
+                Calls(
+                    by_place[str(each["path"]), str(each["name"])],
+                    int(each["count"]),
+                    tuple(tuple(map(str, texts)) for texts in each["inputs"]),
+                    tuple(map(str, each["tests"])),
+                )
+                for each in said
+            ]
 
     def likenesses(
         self, files: Iterable[FileChange], calls: Sequence[Calls], seed: int
@@ -159,7 +162,8 @@ class Twins:
         Raises:
             SandboxEnded: what ran in the sandbox ended it.
         """
-        probes = [_probe(self._inside(each.function), each, seed) for each in calls]
+        with _reading():
+            probes = [_probe(self._inside(each.function), each, seed) for each in calls]
         same, patched = _Side({}), _Side(self._edits(files))
         # As it is twice: what differs then is not due to the change.
         compared = compare(self._workers, [same, patched], probes, with_arguments=True)
@@ -206,9 +210,10 @@ class Twins:
                 "wall_s": _TIMING_S,
             }
         )
-        taken = said["cpu_s"]
-        cpu_s = float(taken) if isinstance(taken, int | float) else None
-        return Taken(cpu_s, int(said["inputs"]), str(said["why"]))
+        with _reading():
+            taken = said["cpu_s"]
+            is_time = isinstance(taken, int | float) and 0 < taken < math.inf
+            return Taken(float(taken) if is_time else None, int(said["inputs"]), str(said["why"]))
 
     def profile(self, tests: Sequence[str] = ()) -> list[Own]:
         """Return the processor time that functions took by themselves in tests together.
@@ -231,9 +236,10 @@ class Twins:
             }
         )
         found = []
-        for path, line, cpu_s, count in said["functions"]:
-            inside = Path(str(path)).relative_to(self._root).as_posix() if path else ""
-            found.append(Own(inside, int(line), float(cpu_s), int(count)))
+        with _reading():
+            for path, line, cpu_s, count in said["functions"]:
+                inside = Path(str(path)).relative_to(self._root).as_posix() if path else ""
+                found.append(Own(inside, int(line), float(cpu_s), int(count)))
         return found
 
     def _inside(self, function: Touched) -> str:
@@ -250,6 +256,20 @@ class Twins:
                 for e in edits(each)
             ]
         return found
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Read what the sandbox said, which code of others may have said.
+
+    Raises:
+        RepairFailed: it is something else than was asked.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, SyntaxError) as error:
+        msg = "what ran in the sandbox answered something else than was asked"
+        raise RepairFailed(msg) from error
 
 
 def _probe(path: str, calls: Calls, seed: int) -> Probe:
