@@ -197,6 +197,50 @@ def test_a_wheel_that_leads_elsewhere_is_none(path: str, tmp_path: Path) -> None
     assert not list(tmp_path.rglob("evil.py"))
 
 
+def test_a_broken_wheel_is_none_and_leaves_nothing(tmp_path: Path) -> None:
+    made = make_wheel(tmp_path / "w", "tiny", "1.1", TEXTS)
+    with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tiny/more.py", "X = 1\n" * 200)
+        begin = archive.getinfo("tiny/more.py").header_offset + 30 + len("tiny/more.py")
+    content = bytearray(made.read_bytes())
+    content[begin : begin + 4] = b"\xff" * 4
+    made.write_bytes(content)
+    found = Wheel(made.name, str(made), digest_of(made))
+    with pytest.raises(TargetUnavailable, match="is no wheel"):
+        layer_of(found, Releases("", None, tmp_path), tmp_path / "layers")
+    assert not list((tmp_path / "layers").iterdir())
+
+
+def test_a_wheel_of_another_version_than_its_name_is_none(tmp_path: Path) -> None:
+    made = make_wheel(tmp_path / "w", "tiny", "9.9", TEXTS)
+    named = made.rename(made.with_name("tiny-1.1-py3-none-any.whl"))
+    found = Wheel(named.name, str(named), digest_of(named))
+    with pytest.raises(TargetUnavailable, match=r"its version is 9\.9"):
+        layer_of(found, Releases("", None, tmp_path), tmp_path / "layers")
+    assert not list((tmp_path / "layers").iterdir())
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    told = {
+        "filename": "tiny-1.1-py3-none-any.whl",
+        "url": "x",
+        "hashes": {"sha256": "a" * 64},
+        "upload-time": "2026-01-01T00:00:00",
+    }
+    [found] = wheels_of(page(told), "https://index/simple/tiny/")
+    assert found.is_old_enough(NOW, timedelta(days=3))
+
+
+def test_what_a_release_says_of_itself_is_short(tmp_path: Path) -> None:
+    licence = "Classifier: License :: " + "a" * 500 + "\n b\r\n Honed-Claim: 0"
+    said = [licence, "Requires-Dist: y; python_version ~= 'z'"]
+    made = make_wheel(tmp_path, "tiny", "1.1", TEXTS, said)
+    found = Wheel(made.name, str(made), digest_of(made))
+    told = about(layer_of(found, Releases("", None, tmp_path), tmp_path / "layers"))
+    assert told.licence == "a" * 60
+    assert Installed("3.12", {}).unmet(told.needs) == list(told.needs)
+
+
 def test_scripts_of_a_wheel_are_left_out_and_libraries_moved(tmp_path: Path) -> None:
     data = {"tiny-1.1.data/scripts/run": "x", "tiny-1.1.data/purelib/more.py": "y"}
     made = make_wheel(tmp_path, "tiny", "1.1", {**TEXTS, **data})

@@ -8,6 +8,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
@@ -39,7 +40,9 @@ class About:
             named = (each for each in told.get_all("Classifier") or () if "License ::" in each)
             licence = ", ".join(sorted(each.rpartition(" :: ")[2] for each in named))
         needs = tuple(map(str, told.get_all("Requires-Dist") or ()))
-        return cls(Version(str(told.get("Version"))), str(licence).strip(), needs)
+        # Whoever wrote it wrote for people who read changes: a few words are repeated to them.
+        words = " ".join(str(licence).split())[:_LONGEST_LICENCE]
+        return cls(Version(str(told.get("Version"))), words, needs)
 
     @classmethod
     def parse(cls, text: str) -> "About":
@@ -92,10 +95,11 @@ class Installed:
         for text in needs:
             try:
                 need = Requirement(text)
-            except InvalidRequirement:
+                is_meant = need.marker is None or need.marker.evaluate(environment)
+            except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
                 found.append(text)
                 continue
-            if need.marker is not None and not need.marker.evaluate(environment):
+            if not is_meant:
                 continue
             has = self.packages.get(canonicalize_name(need.name))
             if has is None or not need.specifier.contains(has.version, prereleases=True):

@@ -1,14 +1,18 @@
 """A folder with one release in it, which Python sees before what is installed."""
 
 import io
+import lzma
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
 from typing import Final
 
+from packaging.version import InvalidVersion
+
 from honed.errors import TargetUnavailable
+from honed.sandbox.scratch import scratch
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import About
 from honed.targets.repository.upgrade.releases import Wheel
@@ -16,6 +20,17 @@ from honed.targets.repository.upgrade.releases import Wheel
 #: All files of one wheel together, and how many there may be.
 _LARGEST: Final = 1 << 30
 _MOST_FILES: Final = 50_000
+#: What unpacking raises for a file that is no archive, or a broken one.
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+)
 #: Parts of a wheel's data that belong where packages are; scripts and headers do not (PEP 427).
 _LIBRARIES: Final = frozenset({"purelib", "platlib"})
 
@@ -23,7 +38,8 @@ _LIBRARIES: Final = frozenset({"purelib", "platlib"})
 def layer_of(wheel: Wheel, releases: Releases, folder: Path) -> Path:
     """Return a folder with the contents of a wheel; an earlier one with the same digest counts.
 
-    It is unpacked as installers do, but for scripts, and nothing of it is run.
+    It is unpacked as installers do, but for scripts, and nothing of it is run. What says of itself
+    another version than its name does is refused: that one would be written down, and not tried.
 
     Args:
         wheel: which.
@@ -40,19 +56,22 @@ def layer_of(wheel: Wheel, releases: Releases, folder: Path) -> Path:
         return place
     content = releases.content(wheel)
     folder.mkdir(parents=True, exist_ok=True)
-    new = Path(mkdtemp(prefix="new-", dir=folder))
-    try:
-        _unpack(content, new)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        msg = f"{wheel.filename} is no wheel: {error}"
-        raise TargetUnavailable(msg, hint="ask for the releases again") from error
-    # Whoever runs tests in the sandbox is another user.
-    new.chmod(0o755)
-    try:
-        new.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise
+    with scratch(folder, "new-") as beside:
+        new = beside / "layer"
+        new.mkdir()
+        try:
+            _unpack(content, new)
+        except _BROKEN as error:
+            msg = f"{wheel.filename} is no wheel: {error}"
+            raise TargetUnavailable(msg, hint="ask for the releases again") from error
+        _check_version(new, wheel)
+        # Whoever runs tests in the sandbox is another user.
+        new.chmod(0o755)
+        try:
+            new.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
     return place
 
 
@@ -73,6 +92,16 @@ def modules(layer: Path) -> frozenset[str]:
     """Return the names that a release is imported by."""
     found = (each for each in layer.iterdir() if not each.name.endswith((".dist-info", ".data")))
     return frozenset(each.name.partition(".")[0] for each in found)
+
+
+def _check_version(layer: Path, wheel: Wheel) -> None:
+    try:
+        said = str(about(layer).version)
+    except InvalidVersion:
+        said = "none"
+    if said != str(wheel.version):
+        msg = f"{wheel.filename} says of itself that its version is {said}"
+        raise TargetUnavailable(msg, hint="ask for the releases again")
 
 
 def _unpack(content: bytes, folder: Path) -> None:

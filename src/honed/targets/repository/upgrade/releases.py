@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -123,10 +123,16 @@ def _wheel(told: Mapping[str, Any], page: str) -> Wheel:
         filename,
         _joined(page, str(told["url"])),
         digest,
-        datetime.fromisoformat(str(time)) if time else None,
+        _time(str(time)) if time else None,
         bool(told.get("yanked")),
         str(told.get("requires-python") or ""),
     )
+
+
+def _time(text: str) -> datetime:
+    """Return a time of an index, which is in UTC (PEP 700), whether it says so or not."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _joined(page: str, url: str) -> str:
