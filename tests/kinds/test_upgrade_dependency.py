@@ -104,6 +104,13 @@ class TestReleases:
             ("requirements.txt", "# what runs\ntinymoney==1.2  # sums\n")
         ]
 
+    def test_it_is_told_where_nothing_imports_it(self, make_world: MakeWorld) -> None:
+        prices = {"shop/prices.py": "def total(prices):\n    return sum(prices)\n"}
+        target = make_world(Plan({"1.2": _ADD}, prices)).target
+        kind = UpgradeDependency()
+        [claim] = kind.propose(list(kind.look(target)), target)
+        assert "Nothing in the repository imports it" in claim.claim
+
     def test_a_release_that_breaks_the_tests_is_refuted(self, make_world: MakeWorld) -> None:
         world = make_world(Plan({"2.0": _WRONG}, says=("License-Expression: AGPL-3.0-only",)))
         kind = UpgradeDependency()

@@ -28,6 +28,7 @@ they take no longer. Nothing of production is measured.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,7 @@ from honed.targets.repository.judge import Checkout
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import About, Installed
-from honed.targets.repository.upgrade.layer import about, layer_of
+from honed.targets.repository.upgrade.layer import about, layer_of, modules
 from honed.targets.repository.upgrade.releases import Wheel, next_step, step_name
 from honed.targets.repository.upgrade.requirements import (
     Declared,
@@ -173,6 +174,7 @@ class _Survey:
                 "before": text if after else "",
                 "after": after,
                 "obstacle": obstacle,
+                "is_imported": self._is_imported(modules(layer)),
                 "licences": [has.licence, new.licence],
                 "wheel": wheel.to_json(),
             },
@@ -211,6 +213,13 @@ class _Survey:
         if not raised or not _allows(raised, version):
             yield f"{one.text} does not allow it"
 
+    def _is_imported(self, names_of_modules: frozenset[str]) -> bool:
+        """Return whether a file of the repository imports one of some modules at all."""
+        words = "|".join(map(re.escape, sorted(names_of_modules)))
+        imports = re.compile(rf"(?m)^\s*(?:from|import)\s+(?:[\w., ]+,\s*)?(?:{words})\b")
+        texts = (self.side.read(each) or "" for each in self.side.paths() if each.endswith(".py"))
+        return bool(words) and any(map(imports.search, texts))
+
     def _locks(self, name: str) -> str:
         paths = lock_files(iter(self.side.paths()))
         naming = (each for each in paths if names(self.side.read(each) or "", name))
@@ -222,21 +231,25 @@ def _claimed(finding: Finding, count: int) -> Claimed:
     name, new, old = finding.subject, evidence["release"], evidence["installed"]
     licences = _licences(*evidence["licences"])
     step = evidence["step"]
+    alone = "" if evidence["is_imported"] else " Nothing in the repository imports it by name."
+    said = f".{alone}{licences}".rstrip(".")
     change = CodeChange(
         evidence["commit"],
         (FileChange(evidence["path"], evidence["before"], evidence["after"]),),
-        message=f"Raise {name} from {old} to {new}\n\nA {step} release.{licences}\n",
+        message=f"Raise {name} from {old} to {new}\n\nA {step} release.{alone}{licences}\n",
         purpose=Purpose.UPGRADE,
         made_by=f"upgrade_dependency: {step}",
     )
     return Claimed(
         _cause(finding),
         change,
-        claim=f"the tests pass with {name} {new} ({step}) instead of {old}.{licences}".rstrip("."),
+        claim=f"the tests pass with {name} {new} ({step}) instead of {old}.{alone}{licences}".rstrip(
+            "."
+        ),
         priority=1,
         predicted_log_ratio=math.log(count / (count + 1)),
         findings=[finding],
-        trouble=f"{name} {old} is installed, and {new} is there.{licences}",
+        trouble=f"{name} {old} is installed, and {new} is there.{alone}{licences}",
         more={"wheel": evidence["wheel"]},
     )
 
