@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from honed.config import Settings
+from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange
 from honed.core.finding import FAILING_TEST, Finding, FindingType
 from honed.core.gate import GateResult
@@ -47,6 +48,9 @@ class GivenChange(CodeKind):
     edits: Mapping[str, tuple[str, str]] = field(default_factory=lambda: COUNT_THE_FIRST)
     #: Whether every gate looks at it, or only those that run nothing.
     is_proven: bool = False
+    #: Why it should not be published, and the input that tells.
+    doubt: str = ""
+    question: Mapping[str, Json] = field(default_factory=dict)
 
     def propose(
         self, findings: Sequence[Finding], target: RepositoryTarget
@@ -61,7 +65,15 @@ class GivenChange(CodeKind):
         if not files or not findings:
             return
         tests = tuple(sorted(each.subject for each in findings))
-        change = CodeChange(commit, tuple(files), tests, "Do as the tests say", made_by="given: it")
+        change = CodeChange(
+            base_commit=commit,
+            files=tuple(files),
+            repairs=tests,
+            message="Do as the tests say",
+            doubt=self.doubt,
+            question=self.question,
+            made_by="given: it",
+        )
         said = Claimed("given", change, "as the tests say", 3, -0.7, findings)
         claim = self.claim(said, target)
         if claim is not None:

@@ -3,6 +3,8 @@
 import getpass
 import os
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +16,15 @@ from honed.errors import ConfigurationError, UnknownImprovement, WrongState
 from honed.improvement.record import Improvement, get, improvements, latest
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.improvement_page import print_dossier, print_request, undo_of
-from honed.interfaces.cli.opening import asking
+from honed.interfaces.cli.opening import asking, opened_store
 from honed.interfaces.cli.output import objects_first, percent, plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
-from honed.loop.dossier import read_dossier
+from honed.loop.dossier import Dossier, read_dossier
 from honed.loop.switch import read_switch
 from honed.storage.db import Connection
+
+if TYPE_CHECKING:
+    from honed.loop.proposed_code import ProposedCode
 
 _KNOWN = known_or(UnknownImprovement, "there is no improvement {}")
 _DIGEST_DIGITS = 64
@@ -83,15 +88,15 @@ def show(invocation: Invocation, improvement_id: int) -> None:
     """Show everything about one improvement.
 
     Claim, evidence, trial with an interval for each statement, steps with their undo, digest,
-    history, decisions, effects and watch.
+    history, decisions, effects and watch. Of a change of code its diff, what each gate says, the
+    question that only a person can answer, and its request.
     """
-    with asking(invocation) as conn:
-        dossier = read_dossier(conn, improvement_id)
+    dossier, code = _read(invocation, improvement_id)
     undo = undo_of(dossier.improvement)
     if invocation.as_json:
-        print_json({**plain(dossier), "undo": undo})
+        print_json({**plain(dossier), "undo": undo, **({"code": code} if code else {})})
         return
-    print_dossier(dossier, undo)
+    print_dossier(dossier, undo, code)
 
 
 @improvement.command("approve")
@@ -180,12 +185,31 @@ def _refuse_under_observe(conn: Connection) -> None:
         raise WrongState(msg, hint=hint)
 
 
+def _read(invocation: Invocation, improvement_id: int) -> tuple[Dossier, "ProposedCode | None"]:
+    """Return what is known of an improvement, and what it would change of code, if anything."""
+    with opened_store(invocation) as store:
+        with store.owner.transaction() as conn:
+            dossier = read_dossier(conn, improvement_id)
+        if "change" not in dossier.improvement.hypothesis.parameters:
+            return dossier, None
+        from honed.errors import UnknownTarget
+        from honed.loop.proposed_code import read_code
+        from honed.targets.registry import get_target
+        from honed.targets.repository.source import Source
+
+        source = None
+        with suppress(UnknownTarget):
+            record = get_target(store.owner, dossier.improvement.target_id)
+            source = Source(record, invocation.settings())
+        with store.owner.transaction() as conn:
+            return dossier, read_code(conn, dossier.improvement, source)
+
+
 def _shown(invocation: Invocation, improvement_id: int, digest: str) -> str:
     """Show a person what would be done, and return the digest that is to be approved."""
-    with asking(invocation) as conn:
-        dossier = read_dossier(conn, improvement_id)
+    dossier, code = _read(invocation, improvement_id)
     shown = dossier.improvement
-    print_request(dossier, undo_of(shown))
+    print_request(dossier, undo_of(shown), code)
     if digest and digest.lower() != shown.digest:
         click.echo(f"you gave the digest {digest}, which is not that of what is shown", err=True)
     return digest or shown.digest

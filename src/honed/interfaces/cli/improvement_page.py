@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from honed.interfaces.cli.output import (
 )
 from honed.loop.dossier import Dossier
 from honed.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    from honed.loop.proposed_code import ProposedCode
 
 _STATEMENT_CHARACTERS = 60
 #: What a judgement compares as a whole, by what it is called here.
@@ -43,10 +46,11 @@ def undo_of(improvement: Improvement) -> list[Step]:
     return kinds[improvement.kind].rollback(improvement.steps)
 
 
-def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
+def print_dossier(
+    dossier: Dossier, undo: Sequence[Step], code: "ProposedCode | None" = None
+) -> None:
     """Print everything about one improvement."""
-    _print_claim(dossier)
-    _print_trial(dossier)
+    _print_proof(dossier, code)
     _print_steps(dossier.improvement.steps, undo)
     _print_decisions(dossier)
     _print_effects(dossier)
@@ -55,12 +59,22 @@ def print_dossier(dossier: Dossier, undo: Sequence[Step]) -> None:
     _print_history(dossier)
 
 
-def print_request(dossier: Dossier, undo: Sequence[Step]) -> None:
+def print_request(
+    dossier: Dossier, undo: Sequence[Step], code: "ProposedCode | None" = None
+) -> None:
     """Print what a person needs to decide: the claim, its proof, what is done and undone."""
-    _print_claim(dossier)
-    _print_trial(dossier)
+    _print_proof(dossier, code)
     _print_steps(dossier.improvement.steps, undo)
     click.echo()
+
+
+def _print_proof(dossier: Dossier, code: "ProposedCode | None") -> None:
+    _print_claim(dossier)
+    _print_trial(dossier)
+    if code is not None:
+        from honed.interfaces.cli.code_page import print_code
+
+        print_code(code)
 
 
 def _print_claim(dossier: Dossier) -> None:
@@ -147,10 +161,19 @@ def _print_steps(steps: Sequence[Step], undo: Sequence[Step]) -> None:
         print_heading(heading)
         for number, step in enumerate(each, 1):
             print_text(f"{number}. {step.description}", indent=2)
-            for statement in step.do:
-                print_text(f"{statement};", indent=6)
+            _print_acts(step)
             if not step.do:
                 print_text("(nothing to take back)", indent=6)
+
+
+def _print_acts(step: Step) -> None:
+    if step.runner == "repository":
+        from honed.interfaces.cli.code_page import print_acts
+
+        print_acts(step)
+        return
+    for statement in step.do:
+        print_text(f"{statement};", indent=6)
 
 
 def _print_decisions(dossier: Dossier) -> None:

@@ -1,0 +1,85 @@
+"""What a reviewer wants to see of a change of code: diff, gates, question and request."""
+
+import json
+
+import click
+
+from honed.core.step import Step
+from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
+from honed.loop.proposed_code import ProposedCode
+
+_NAMED = 5
+
+
+def print_code(code: ProposedCode) -> None:
+    """Print a change of code."""
+    print_heading("change of code")
+    more = len(code.repairs) - _NAMED
+    named = [*code.repairs[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
+    print_fields(
+        {
+            "made by": code.made_by,
+            "on": code.base_commit,
+            "commit": code.commit,
+            "branch": f"{code.branch} into {code.base_branch}" if code.branch else "",
+            "repairs": "\n".join(named),
+            "in doubt": code.doubt,
+        }
+    )
+    _print_question(code)
+    print_heading("diff")
+    print_text(code.diff or f"its base is not on this machine; it changes {', '.join(code.paths)}")
+    _print_gates(code)
+    _print_requests(code)
+
+
+def print_acts(step: Step) -> None:
+    """Print what a step on a repository does, in words; its bytes are in the JSON."""
+    for text in step.do:
+        act = json.loads(text)
+        branch, commit = act["branch"], act["commit"]
+        said = {
+            "publish": f"push commit {commit} as {branch}, and open its request",
+            "withdraw": f"close its request and delete {branch}; propose the revert of what was"
+            " merged",
+        }
+        print_text(said.get(act["act"], text), indent=6)
+
+
+def _print_question(code: ProposedCode) -> None:
+    question = code.question
+    if not question:
+        return
+    print_heading("question")
+    arguments = ", ".join(str(each) for each in question["arguments"])
+    print_text(f"What is right: {question['function']}({arguments})?")
+    for number, answer in question["outputs"].items():
+        print_text(f"change {number} answers {answer}", indent=2)
+
+
+def _print_gates(code: ProposedCode) -> None:
+    if not code.gates:
+        return
+    print_heading("gates")
+    rows = [("passed" if each.passed else "STOPPED", each.gate, each.reason) for each in code.gates]
+    print_rows(("said", "gate", "reason"), rows, empty="")
+    if code.judge:
+        click.echo(f"judged by {code.judge}")
+
+
+def _print_requests(code: ProposedCode) -> None:
+    for each in code.requests:
+        print_heading(f"request: change {each.change_id}")
+        print_fields(
+            {
+                "state": each.state,
+                "checks": each.checks_state,
+                "branch": f"{each.branch} into {each.base_branch}",
+                "forge": each.forge,
+                "number": each.number,
+                "url": each.url,
+                "merged as": each.merge_commit,
+                "because": each.end_reason,
+                "again": f"`honed forge replay {each.change_id}` makes its commit from the record",
+            }
+        )
