@@ -41,6 +41,7 @@ KILL_AT = os.environ["KILL_AT"]
 FOLLOW_EVERY_S = 0.1
 KINDS: dict[str, Callable[[], Kind[RepositoryTarget]]] = {
     "given": GivenChange,
+    "seen": GivenChange,
     "proven": lambda: GivenChange(is_proven=True),
     "searched": FixFailingTest,
 }

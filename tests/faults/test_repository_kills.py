@@ -21,6 +21,7 @@ import pytest
 from honed.approval.decisions import approve, decisions, roll_back
 from honed.approval.policy import write_policy
 from honed.core.forge import ChangeState
+from honed.core.kind import Kind
 from honed.core.verdict import State
 from honed.improvement.record import Improvement, improvements
 from honed.kinds.fix_failing_test import FixFailingTest
@@ -33,7 +34,8 @@ from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change, Wanted
-from honed.testing.given_change import GivenChange, repository_parts
+from honed.targets.repository.target import RepositoryTarget
+from honed.testing.given_change import FAILING, GivenChange, know_what_fails, repository_parts
 from honed.testing.pets import pet_worker
 from honed.testing.repository_worlds import (
     WRONG_SLICE,
@@ -45,8 +47,10 @@ from honed.testing.repository_worlds import (
 PROGRAM = Path(__file__).with_name("repository_process.py")
 DEADLINE_S = 120.0
 READ_EVERY_S = 0.1
-KINDS = {
+KINDS: dict[str, Kind[RepositoryTarget]] = {
+    # Of the first it is known what fails, so that nobody runs the tests.
     "given": GivenChange(),
+    "seen": GivenChange(),
     "proven": GivenChange(is_proven=True),
     "searched": FixFailingTest(),
 }
@@ -185,6 +189,8 @@ def make_shop(
         world = make_repository_world(WRONG_SLICE, store, folder, **settings)
         own = world.target.settings
         own.home.mkdir(exist_ok=True)
+        if kind == "given":
+            know_what_fails(world, FAILING)
         with store.transaction() as conn:
             write_policy(conn, own)
         return Shop(world, store, repository_parts(store, own, KINDS[kind]), kind, folder)
@@ -256,7 +262,7 @@ def assert_whole(shop: Shop, ledger: list[str]) -> None:
 @pytest.mark.parametrize(
     ("kill_at", "kind"),
     [
-        slow("box:analyze:2"),
+        slow("box:analyze:2", "seen"),
         slow("answer:hypothesize:20", "searched"),
         slow("box:on_trial:2", "proven"),
         slow("committed:on_trial"),
