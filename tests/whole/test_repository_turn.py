@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from honed.approval.decisions import approve, roll_back
+from honed.approval.decisions import approve, decisions, roll_back
 from honed.approval.policy import write_policy
 from honed.config import Settings
 from honed.core.forge import ChangeState
@@ -20,7 +20,7 @@ from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import connection_url
 from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.change import Change, Lane, Wanted
 from honed.testing.pets import pet_worker
 from honed.testing.repository_worlds import (
     NO_REPAIR,
@@ -97,7 +97,7 @@ class Shop:
             return changes.changes(conn, Wanted("shop", tuple(ChangeState)))
 
 
-MakeShop = Callable[[RepositoryPlan], Shop]
+MakeShop = Callable[..., Shop]
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ def make_shop(store: Database, tmp_path: Path) -> MakeShop:
     """Return a maker of a loop around a repository of that plan."""
     require_sandbox()
 
-    def make(plan: RepositoryPlan) -> Shop:
-        world = make_repository_world(plan, store, tmp_path, autonomy="supervised")
+    def make(plan: RepositoryPlan, **rules: object) -> Shop:
+        world = make_repository_world(plan, store, tmp_path, **{"autonomy": "supervised", **rules})
         settings = world.target.settings
         settings.home.mkdir(exist_ok=True)
         with store.transaction() as conn:
@@ -220,6 +220,42 @@ def test_what_is_merged_and_harms_is_reverted_by_a_change_of_its_own(make_shop: 
         (prior,) = conn.execute("SELECT prior, reverted FROM honed.template_prior")
     assert prior["reverted"] == 1
     assert prior["prior"] < 1.0
+
+
+@pytest.mark.slow
+def test_a_policy_that_is_free_to_proposes_and_merges_what_every_gate_lets_pass(
+    make_shop: MakeShop,
+) -> None:
+    shop = make_shop(WRONG_SLICE, autonomy="full", require_human_approval=False)
+    base = shop.world.checkout.git("rev-parse", "main")
+    shop.turn(Options(dry_run=False, require_approval=False))
+    (change,) = shop.changes()
+    assert change.lane is Lane.AUTOMERGE
+    with shop.store.transaction() as conn:
+        (decision,) = decisions(conn, shop.improvement().improvement_id)
+    assert decision.authority == "policy"
+    # git lets nobody push to the branch that a person works on.
+    shop.world.checkout.git("checkout", "--quiet", "--detach")
+    follow_changes(shop.parts, shop.world.target.record)
+    (change,) = shop.changes()
+    assert (change.state, change.merge_asked_by) == (ChangeState.MERGED, "the policy")
+    assert "prices[1:]" not in shop.world.checkout.git("show", "main:shop/prices.py")
+    assert shop.world.checkout.git("rev-parse", "main^1") == base
+    shop.look()
+    assert shop.improvement().state is State.KEPT
+
+
+@pytest.mark.slow
+def test_a_risk_that_the_settings_leave_to_people_is_proposed_and_not_merged(
+    make_shop: MakeShop,
+) -> None:
+    shop = make_shop(
+        WRONG_SLICE, autonomy="full", require_human_approval=False, auto_apply_max_risk=4
+    )
+    shop.turn(Options(dry_run=False, require_approval=False))
+    follow_changes(shop.parts, shop.world.target.record)
+    (change,) = shop.changes()
+    assert (change.lane, change.state) == (Lane.REVIEW, ChangeState.OPEN)
 
 
 @pytest.mark.slow

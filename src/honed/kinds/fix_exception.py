@@ -37,7 +37,7 @@ from honed.core.change import CodeChange
 from honed.core.fault import Fault, Frame
 from honed.core.finding import EXCEPTION, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
-from honed.core.risk import Danger, Risk
+from honed.core.risk import Risk
 from honed.errors import RepairFailed
 from honed.repair.reproduce.reproduce import Reproduction, reproduce
 from honed.repair.suite import Budget
@@ -66,7 +66,7 @@ class FixException(CodeKind):
     """See the module's docstring."""
 
     name: ClassVar[str] = "fix_exception"
-    risk: ClassVar[Risk] = Risk(level=5, danger=Danger.EXTERNAL)
+    risk: ClassVar[Risk] = Risk(level=5)
     wants: ClassVar[frozenset[FindingType]] = frozenset({EXCEPTION})
 
     def propose(
@@ -119,6 +119,7 @@ class _Search:
             added={test.path: test.after or ""} if test else {},
             fault=fault,
             messages={again.test_id: f"{fault.type}: {fault.message}"},
+            ticket_id=_ticket(self.finding),
         )
         try:
             change = self._change(trouble)

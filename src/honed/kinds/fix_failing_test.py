@@ -34,7 +34,7 @@ from typing import ClassVar, Final
 from honed.core.change import CodeChange
 from honed.core.finding import FAILING_TEST, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
-from honed.core.risk import Danger, Risk
+from honed.core.risk import Risk
 from honed.errors import RepairFailed
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
@@ -56,7 +56,7 @@ class FixFailingTest(CodeKind):
     """See the module's docstring."""
 
     name: ClassVar[str] = "fix_failing_test"
-    risk: ClassVar[Risk] = Risk(level=4, danger=Danger.EXTERNAL)
+    risk: ClassVar[Risk] = Risk(level=4)
     wants: ClassVar[frozenset[FindingType]] = frozenset({FAILING_TEST})
 
     def propose(

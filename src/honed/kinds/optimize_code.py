@@ -39,7 +39,7 @@ from typing import ClassVar, Final
 from honed.core.change import Purpose
 from honed.core.finding import Finding, FindingType
 from honed.core.hypothesis import Hypothesis
-from honed.core.risk import Danger, Risk
+from honed.core.risk import Risk
 from honed.errors import ConfigurationError
 from honed.repair.refactor.files import read_package
 from honed.repair.refactor.pace import Paced, first_look, obstacle, paced
@@ -88,7 +88,7 @@ class OptimizeCode(CodeKind):
 
     name: ClassVar[str] = "optimize_code"
     area: ClassVar[str] = "performance"
-    risk: ClassVar[Risk] = Risk(level=3, danger=Danger.EXTERNAL)
+    risk: ClassVar[Risk] = Risk(level=3)
     wants: ClassVar[frozenset[FindingType]] = frozenset({SLOW_CODE})
 
     def look(self, target: RepositoryTarget) -> Iterator[Finding]:

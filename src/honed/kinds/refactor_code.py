@@ -34,7 +34,7 @@ from typing import ClassVar, Final
 from honed.core.change import Purpose
 from honed.core.finding import Finding, FindingType
 from honed.core.hypothesis import Hypothesis
-from honed.core.risk import Danger, Risk
+from honed.core.risk import Risk
 from honed.repair.refactor.files import read_package
 from honed.repair.refactor.propose import shrinkage, simpler
 from honed.repair.refactor.reach import share_reached
@@ -70,7 +70,7 @@ class RefactorCode(CodeKind):
     """See the module's docstring."""
 
     name: ClassVar[str] = "refactor_code"
-    risk: ClassVar[Risk] = Risk(level=3, danger=Danger.EXTERNAL)
+    risk: ClassVar[Risk] = Risk(level=3)
     wants: ClassVar[frozenset[FindingType]] = frozenset({CODE_SMELL})
 
     def look(self, target: RepositoryTarget) -> Iterator[Finding]:

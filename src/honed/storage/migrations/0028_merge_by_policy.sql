@@ -67,8 +67,9 @@ begin
 end;
 $$;
 
--- Who lets the change of an improvement in, and why it is a person.
-create function honed.change_lane(improvement_id bigint)
+-- Who lets the change of an improvement in, and why it is a person. What has risk_limit or more is a
+-- person's, if a worker's settings say so.
+create function honed.change_lane(improvement_id bigint, risk_limit integer default null)
 returns table (lane text, reason text)
 language plpgsql volatile security definer
 set search_path = honed, pg_catalog, pg_temp
@@ -98,6 +99,8 @@ begin
     when v_improvement.danger <> 'none'
       then format('only a person lets in what has the danger %s', v_improvement.danger)
     when v_improvement.risk > 7 then format('its risk %s is above 7', v_improvement.risk)
+    when v_improvement.risk >= change_lane.risk_limit
+      then format('its risk %s is not below %s', v_improvement.risk, change_lane.risk_limit)
     when v_policy.policy_version is null then 'there is no policy'
     when v_policy.autonomy not in ('limited', 'full')
       then format('the autonomy is %s', v_policy.autonomy)
@@ -126,7 +129,9 @@ $$;
 -- Asks for the merge of a change in the name of the policy, or once more whether it may be merged:
 -- by now the policy may be another, and the base branch (base_head, where its tests are not run
 -- again) elsewhere. What is no longer allowed waits for a person from then on.
-create function honed.merge_by_policy(change_id bigint, base_head text default null)
+create function honed.merge_by_policy(
+  change_id bigint, base_head text default null, risk_limit integer default null
+)
 returns table (answer text, reason text)
 language plpgsql security definer
 set search_path = honed, pg_catalog, pg_temp
@@ -155,7 +160,7 @@ begin
     return;
   end if;
   select l.lane, l.reason into v_lane, v_reason
-    from honed.change_lane(v_change.improvement_id) as l;
+    from honed.change_lane(v_change.improvement_id, merge_by_policy.risk_limit) as l;
   if v_lane = 'automerge' and merge_by_policy.base_head <> v_change.base_commit then
     v_lane := 'review';
     v_reason := format('%s has moved since it was proven', v_change.base_branch);

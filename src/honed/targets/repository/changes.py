@@ -100,14 +100,24 @@ def withheld(conn: Connection, new: NewChange, limits: Limits) -> str:
     return str(row["reason"] or "")
 
 
-def lane_of(conn: Connection, improvement_id: int | None) -> tuple[Lane, str]:
-    """Return who lets the change of an improvement in by the policy in force, and why."""
-    (row,) = conn.execute(_QUERIES["lane"], {"improvement_id": improvement_id})
+def lane_of(
+    conn: Connection, improvement_id: int | None, *, risk_limit: int | None = None
+) -> tuple[Lane, str]:
+    """Return who lets the change of an improvement in by the policy in force, and why.
+
+    What has a risk of ``risk_limit`` or more is a person's.
+    """
+    values = {"improvement_id": improvement_id, "risk_limit": risk_limit}
+    (row,) = conn.execute(_QUERIES["lane"], values)
     return Lane(row["lane"]), str(row["reason"])
 
 
 def merge_by_policy(
-    conn: Connection, change_id: int, *, base_head: str | None = None
+    conn: Connection,
+    change_id: int,
+    *,
+    base_head: str | None = None,
+    risk_limit: int | None = None,
 ) -> tuple[bool, str]:
     """Ask for a merge in the name of the policy; return whether it is asked for, and why.
 
@@ -121,11 +131,13 @@ def merge_by_policy(
         base_head: where the base branch is, if nobody tests what would be merged: it must be where
             the change was proven.
 
+        risk_limit: what has this risk or more is a person's.
+
     Raises:
         UnknownChange: there is none with this id.
     """
     get(conn, change_id)
-    values = {"change_id": change_id, "base_head": base_head}
+    values = {"change_id": change_id, "base_head": base_head, "risk_limit": risk_limit}
     (row,) = conn.execute(_QUERIES["merge_by_policy"], values)
     return row["answer"] == "asked", str(row["reason"])
 

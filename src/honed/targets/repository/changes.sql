@@ -89,12 +89,14 @@ SELECT honed.merge_change(%(change_id)s::bigint, %(head_commit)s::text, %(acting
 -- lane --
 -- Who lets the change of an improvement in, and why.
 SELECT lane, reason
-FROM honed.change_lane(%(improvement_id)s::bigint);
+FROM honed.change_lane(%(improvement_id)s::bigint, %(risk_limit)s::integer);
 
 -- merge_by_policy --
 -- Asks for a merge in the name of the policy.
 SELECT answer, reason
-FROM honed.merge_by_policy(%(change_id)s::bigint, %(base_head)s::text);
+FROM honed.merge_by_policy(
+       %(change_id)s::bigint, %(base_head)s::text, %(risk_limit)s::integer
+     );
 
 -- unsealed --
 -- Decisions about a change, and its ends, that no entry of the ledger says yet.

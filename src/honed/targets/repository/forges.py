@@ -108,10 +108,11 @@ def terms_of(settings: Settings, record: TargetRecord) -> Terms:
     """
     method = MergeMethod(settings.forge_merge_method.value)
     if record.options.get("forge", settings.forge) == ForgeKind.LOCAL:
-        return Terms(method)
+        return Terms(method, risk_limit=settings.auto_apply_max_risk)
     named = record.options.get("forge_expected_checks", settings.forge_expected_checks)
     if not isinstance(named, str):
         msg = f"the expected checks of {record.name} are no text"
         hint = "set forge_expected_checks to names that the forge shows, separated by semicolons"
         raise ConfigurationError(msg, hint=hint)
-    return Terms(method, frozenset(filter(None, (each.strip() for each in named.split(";")))))
+    expected = frozenset(filter(None, (each.strip() for each in named.split(";"))))
+    return Terms(method, expected, settings.auto_apply_max_risk)

@@ -54,10 +54,14 @@ class Terms:
 
         expected: names of checks that must have passed; empty: whatever checks there are, at least
             one. A forge that starts some late would have a change merged by its quickest check.
+
+        risk_limit: only what has a lower risk is merged without a person, if the policy allows it;
+            None: whatever the policy allows.
     """
 
     method: MergeMethod = MergeMethod.MERGE
     expected: AbstractSet[str] = frozenset()
+    risk_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Desk:
 def lane_at(desk: Desk, improvement_id: int | None) -> Lane:
     """Return who lets the change of an improvement in: the policy, or a person."""
     with desk.store.transaction() as conn:
-        lane, _ = changes.lane_of(conn, improvement_id)
+        lane, _ = changes.lane_of(conn, improvement_id, risk_limit=desk.terms.risk_limit)
     return lane if desk.names_checks else Lane.REVIEW
 
 
@@ -287,7 +291,9 @@ def _is_to_be_merged(desk: Desk, change: Change) -> bool:
     is_local = desk.forge.name == "local"
     base_head = desk.forge.get(_number(found)).base_commit if is_local else None
     with desk.store.transaction() as conn:
-        is_asked, _ = changes.merge_by_policy(conn, change.change_id, base_head=base_head)
+        is_asked, _ = changes.merge_by_policy(
+            conn, change.change_id, base_head=base_head, risk_limit=desk.terms.risk_limit
+        )
         seal(conn, desk.signer, change.change_id)
     return is_asked
 
