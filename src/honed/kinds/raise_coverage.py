@@ -41,7 +41,7 @@ from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.finding import Finding, FindingType
 from honed.core.hypothesis import Hypothesis
-from honed.core.risk import Danger, Risk
+from honed.core.risk import Risk
 from honed.errors import EvaluatorFailed
 from honed.repair.characterise.case import Case
 from honed.repair.characterise.characterise import SCRIPT, Hints, characterise
@@ -70,7 +70,7 @@ class RaiseCoverage(CodeKind):
     """See the module's docstring."""
 
     name: ClassVar[str] = "raise_coverage"
-    risk: ClassVar[Risk] = Risk(level=2, danger=Danger.EXTERNAL)
+    risk: ClassVar[Risk] = Risk(level=2)
     wants: ClassVar[frozenset[FindingType]] = frozenset({UNREACHED_CODE})
 
     def look(self, target: RepositoryTarget) -> Iterable[Finding]:
