@@ -243,9 +243,7 @@ def _claimed(finding: Finding, count: int) -> Claimed:
     return Claimed(
         _cause(finding),
         change,
-        claim=f"the tests pass with {name} {new} ({step}) instead of {old}.{alone}{licences}".rstrip(
-            "."
-        ),
+        claim=f"the tests pass with {name} {new} ({step}) instead of {old}{said}",
         priority=1,
         predicted_log_ratio=math.log(count / (count + 1)),
         findings=[finding],
