@@ -140,6 +140,22 @@ def test_what_is_merged_is_taken_back_by_a_change_that_reverts_it(
     assert world.checkout.git("diff", before.commit, revert.branch) == ""
 
 
+def test_a_merge_that_is_seen_meanwhile_is_not_taken_for_its_revert(
+    world: RepositoryWorld, step: Step
+) -> None:
+    world.carry_out([step])
+    (found,) = proposed(world)
+    with world.hand() as hand:
+        world.checkout.git("checkout", "--quiet", "main")
+        world.checkout.git("merge", "--quiet", "--ff-only", found.branch)
+        seen = replace(found.to_request(), state=ChangeState.MERGED, merge_commit=found.head_commit)
+        hand.desk.record(found.change_id, seen)
+        assert hand.inspect(step) is StepState.DONE
+        hand.run(step.inverse())
+        assert hand.inspect(step) is StepState.ABSENT
+    assert [each.state for each in proposed(world)] == [ChangeState.OPEN, ChangeState.MERGED]
+
+
 def test_what_was_changed_after_the_merge_is_not_reverted(
     world: RepositoryWorld, step: Step
 ) -> None:

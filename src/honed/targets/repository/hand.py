@@ -190,7 +190,7 @@ class RepositoryHand:
             found = changes.changes(conn, wanted, limit=_EVERY)
         if any(each.branch == _revert_branch(act) for each in found):
             return True
-        head = self.clone.commit(act["base_branch"])
+        head = self._head(act)
         return all(
             self.clone.read(head, path) == self.clone.read(act["base_commit"], path)
             for path in act["paths"]
@@ -202,7 +202,7 @@ class RepositoryHand:
         Raises:
             ChangeRefused: somebody did.
         """
-        head = self.clone.commit(act["base_branch"])
+        head = self._head(act)
         for path in act["paths"]:
             if self.clone.read(head, path) != self.clone.read(act["commit"], path):
                 msg = f"{path} was changed after the merge: revert {act['commit']} by hand"
@@ -220,6 +220,11 @@ class RepositoryHand:
             "body": f"Change {row.change_id} was merged and is to be taken back.",
         }
         self._open(self._new(said, commit, head), _UNLIMITED, Attention())
+
+    def _head(self, act: Mapping[str, Any]) -> str:
+        """Return where the base branch is now: a merge that was seen since is to be there."""
+        fetch(self.clone)
+        return self.clone.commit(act["base_branch"])
 
     def _delete(self, branch: str, expected: str) -> None:
         ref = f"refs/heads/{branch}"
