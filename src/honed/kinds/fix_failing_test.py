@@ -14,7 +14,8 @@ and finding that edit takes a person longer than reading it.
 
 ## Risk and rollback
 
-A change that passes all tests may still be wrong: so a person approves it, and a person reviews it.
+A change that passes all tests may still be wrong: so it is proposed for review, and by default a
+person approves that before. A policy that is free to may let it in once its checks have passed.
 The undo closes the request and deletes its branch; where it is merged already, a revert is
 proposed, unless somebody has changed the same files since.
 
@@ -31,6 +32,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.core.finding import FAILING_TEST, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
@@ -40,7 +42,8 @@ from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
 from honed.targets.repository.judge import CodeJudge
 from honed.targets.repository.mend import installed_gates, mend
-from honed.targets.repository.proposer import Trouble
+from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.search_again import recipe
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
 
@@ -85,7 +88,8 @@ class FixFailingTest(CodeKind):
                 if isinstance(change, str):
                     target.searches.remember(self.name, cause, commit, change)
                     continue
-                claim = self.claim(_claimed(cause, change, known), target)
+                searched = recipe(search.bench(), failing)
+                claim = self.claim(_claimed(cause, change, known, searched), target)
                 if claim is not None:
                     left -= set(change.repairs)
                     yield claim
@@ -100,9 +104,12 @@ class _Search:
     #: All that fails there, by test.
     known: Mapping[str, Finding]
 
+    def bench(self) -> Bench:
+        """Return what it searches with."""
+        return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
+
     def change(self, failing: tuple[str, ...]) -> CodeChange | str:
         """Return a change that repairs ``failing``, with all it repairs; or why there is none."""
-        bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
         trouble = Trouble(
             self.tree.root,
             self.tree.commit,
@@ -110,7 +117,7 @@ class _Search:
             messages={test: _message(self.known[test]) for test in failing},
         )
         try:
-            mended = mend(trouble, bench, installed_gates(reading=True))
+            mended = mend(trouble, self.bench(), installed_gates(reading=True))
         except RepairFailed as error:
             return f"no change was looked for: {error}"
         found = mended.change
@@ -122,7 +129,9 @@ class _Search:
         return replace(found, repairs=repairs) if repairs else "what was found repairs nothing"
 
 
-def _claimed(cause: str, change: CodeChange, known: Mapping[str, Finding]) -> Claimed:
+def _claimed(
+    cause: str, change: CodeChange, known: Mapping[str, Finding], searched: Mapping[str, Json]
+) -> Claimed:
     repaired = [known[test] for test in change.repairs]
     tests = "a failing test" if len(repaired) == 1 else f"{len(repaired)} failing tests"
     return Claimed(
@@ -134,6 +143,7 @@ def _claimed(cause: str, change: CodeChange, known: Mapping[str, Finding]) -> Cl
         predicted_log_ratio=math.log((len(known) - len(repaired) + 1) / (len(known) + 1)),
         findings=repaired,
         error=_message(repaired[0]),
+        more={"search": searched},
     )
 
 

@@ -17,8 +17,8 @@ nodes of their syntax trees: comments, blank lines and the breaking of lines do 
 
 ## Risk and rollback
 
-What code outside of the repository uses is not known here, so a person approves it, and a person
-reviews it. Lines that tests do not reach are left alone, unless they are those that never run. The
+What code outside of the repository uses is not known here, so a person reviews it, whatever the
+policy, unless ``auto_apply_max_risk`` is raised. Lines that tests do not reach are left alone, unless they are those that never run. The
 undo closes the request and deletes its branch; where it is merged already, a revert is proposed,
 unless somebody has changed the same files since.
 
@@ -70,7 +70,7 @@ class RefactorCode(CodeKind):
     """See the module's docstring."""
 
     name: ClassVar[str] = "refactor_code"
-    risk: ClassVar[Risk] = Risk(level=3)
+    risk: ClassVar[Risk] = Risk(level=5)
     wants: ClassVar[frozenset[FindingType]] = frozenset({CODE_SMELL})
 
     def look(self, target: RepositoryTarget) -> Iterator[Finding]:
