@@ -36,6 +36,7 @@ def test_the_gates_are_plug_ins_asked_in_the_order_of_their_cost() -> None:
         "test_coverage",
         "cost",
         "coverage_gain",
+        "faster",
     ]
     assert len({gate.order for gate in ordered}) == len(ordered)
     assert [gate.name for gate in ordered if not gate.is_always] == ["loop_metrics"]
