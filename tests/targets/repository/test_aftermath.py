@@ -181,9 +181,9 @@ def test_it_waits_for_people_and_is_ended_by_them(story: Story) -> None:
     story.end("closed")
     said = story.look()
     assert said.standing is Standing.ENDED
-    assert said.reason == "a person closed change 1 without merging it: not so"
+    assert said.reason == "a person closed change 1 without merging it", "in their words: no"
     story.end("closed", by_person=False)
-    assert "honed withdrew" in story.look().reason
+    assert story.look().reason == "honed withdrew change 1 without merging it: not so"
 
 
 def test_a_fault_that_is_gone_for_the_whole_watch_is_a_success(story: Story) -> None:

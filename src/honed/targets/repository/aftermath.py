@@ -50,9 +50,7 @@ def aftermath(hypothesis: Hypothesis, target: RepositoryTarget) -> Aftermath:
     if change.state is ChangeState.OPEN:
         return Aftermath(Standing.WAITING, f"change {change.change_id} waits for its review")
     if change.state is ChangeState.CLOSED:
-        by = "a person closed" if change.closed_by_person else "honed withdrew"
-        why = f"{by} change {change.change_id} without merging it: {change.end_reason}"
-        return Aftermath(Standing.ENDED, why.removesuffix(": "))
+        return Aftermath(Standing.ENDED, _end(change))
     merge = _Merge(hypothesis, target, source, clone, change)
     merge.remember()
     return merge.judged()
@@ -189,6 +187,14 @@ def _change(hypothesis: Hypothesis, target: RepositoryTarget) -> _Change | None:
     with target.store.transaction() as conn:
         row = conn.execute(_QUERIES["find_change"], asked).fetchone()
     return _Change(**{**row, "state": ChangeState(row["state"])}) if row else None
+
+
+def _end(change: _Change) -> str:
+    # A person's words stay in the change's row: this goes into the ledger, which never forgets.
+    if change.closed_by_person:
+        return f"a person closed change {change.change_id} without merging it"
+    why = f": {change.end_reason}" if change.end_reason else ""
+    return f"honed withdrew change {change.change_id} without merging it{why}"
 
 
 def _claim(hypothesis: Hypothesis, target: RepositoryTarget) -> dict[str, object]:
