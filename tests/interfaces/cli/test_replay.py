@@ -122,6 +122,7 @@ def test_a_stranger_replays_it_from_a_bundle(published: Published, tmp_path: Pat
 def test_what_the_record_does_not_prove_is_refused(published: Published) -> None:
     assert "no change 9" in published.cli.refusal("forge", "replay", "9")
     assert published.cli("forge", "replay").exit_code == 2
+    assert "not recorded" in published.cli.refusal("forge", "replay", "1", "--search")
     published.owner(
         "UPDATE honed.change_request SET head_commit = %s", "f" * 40, table="change_request"
     )
