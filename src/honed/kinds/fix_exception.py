@@ -15,8 +15,8 @@ along, so that the fault does not come back unseen.
 
 ## Risk and rollback
 
-A change that passes all tests may still be wrong: so a person reviews it, whatever the policy, unless
-``auto_apply_max_risk`` is raised; and by default a person approves that it is proposed.
+A change that passes all tests may still be wrong: so a person reviews it, whatever the policy,
+unless ``auto_apply_max_risk`` is raised; and by default a person approves that it is proposed.
 What the code refuses on purpose, by a ``raise`` of its own, is left to people. The undo closes the
 request and deletes its branch; where it is merged already, a revert is proposed, unless somebody
 has changed the same files since.
