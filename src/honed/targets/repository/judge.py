@@ -1,6 +1,5 @@
 """The judge of a change: runs of tests in a sandbox, each in a fresh copy of one side."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,11 +17,11 @@ from honed.core.change import CodeChange
 from honed.core.gate import TestRun
 from honed.core.testrun import Outcome
 from honed.errors import ConfigurationError, EvaluatorFailed
-from honed.repair.workers import INSIDE as FORKS
 from honed.sandbox.account import lend
 from honed.sandbox.box import Box, Ended, Limits
 from honed.sandbox.run import run
 from honed.sandbox.scratch import scratch
+from honed.targets.repository.own_code import code_digest
 
 #: Where a copy of the repository appears in the sandbox, and where the run tells how it went.
 _ROOT: Final = "/code"
@@ -32,6 +31,11 @@ _RUNNER: Final = _INSIDE / "run_tests.py"
 _WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:honed")
 #: pytest's exit codes that say that tests ran, or that there were none.
 _RAN: Final = frozenset({0, 1, 5})
+#: What judges a change: gates, what they let run, compare and weigh, and the sandbox.
+_JUDGES: Final = (
+    *("experiments", "gates", "repair", "sandbox", "stats", "targets/repository/inside"),
+    *(f"targets/repository/{each}.py" for each in ("judge", "living", "mend")),
+)
 _LAST_WORDS: Final = 500
 _MESSAGE: Final = 2_000
 _LARGEST_TEXT_BYTES: Final = 4 << 20
@@ -241,17 +245,13 @@ class CodeJudge:
 
     @property
     def digest(self) -> str:
-        """A digest of everything of honed's that judges: it is recorded with the verdict."""
+        """A digest of what judges (see ``judge_digest``): it is recorded with the verdict."""
         return judge_digest()
 
 
 def judge_digest() -> str:
-    """Return a digest of everything of honed's that judges."""
-    digest = hashlib.sha256()
-    inside = (each for folder in (_INSIDE, FORKS) for each in folder.glob("*.py"))
-    for place in sorted([Path(__file__), *inside]):
-        digest.update(place.name.encode() + b"\0" + place.read_bytes())
-    return digest.hexdigest()
+    """Return a digest of the gates, of what they let run, compare and weigh, and of the sandbox."""
+    return code_digest(*_JUDGES)
 
 
 def _check_path(path: str) -> None:

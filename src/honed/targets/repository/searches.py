@@ -1,21 +1,17 @@
 """Searches for a change that found nothing, so that they are not made again on the same commit."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
+from honed.targets.repository.own_code import code_digest
 
 _QUERIES = load_queries("honed.targets.repository", "searches.sql")
 #: What searches: where one of these changes, the next search may find what the last did not.
 _ENGINE: Final = ("repair", "proposers", "llm/prompts")
-_SOURCES: Final = frozenset({".py", ".txt", ".toml"})
-_HONED: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +75,6 @@ class Searches:
         }
 
 
-@cache
 def engine_digest() -> str:
-    """Return a digest of everything of honed's that searches."""
-    digest = hashlib.sha256()
-    for folder in _ENGINE:
-        for place in sorted((_HONED / folder).rglob("*")):
-            if place.suffix in _SOURCES:
-                name = place.relative_to(_HONED).as_posix()
-                digest.update(name.encode() + b"\0" + place.read_bytes())
-    return digest.hexdigest()[:16]
+    """Return the beginning of a digest of everything of honed's that searches."""
+    return code_digest(*_ENGINE)[:16]
