@@ -1,6 +1,7 @@
 """`honed forge replay`: the commit of a change is made again from its record, to the same bytes."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
@@ -11,11 +12,12 @@ from honed.approval.decisions import approve
 from honed.approval.policy import write_policy
 from honed.core.verdict import State
 from honed.improvement.record import Improvement, improvements
-from honed.ledger.keys import Signer
+from honed.kinds.fix_failing_test import FixFailingTest
 from honed.loop.cycle import Options, request
 from honed.storage.db import Database
 from honed.targets.repository import changes
 from honed.targets.repository.change import Change
+from honed.targets.repository.code_kind import CodeKind
 from honed.testing.commandline import CommandLine
 from honed.testing.given_change import FAILING, GivenChange, know_what_fails, repository_parts
 from honed.testing.pets import pet_worker
@@ -23,6 +25,7 @@ from honed.testing.repository_worlds import (
     WRONG_SLICE,
     RepositoryWorld,
     make_repository_world,
+    require_sandbox,
 )
 
 
@@ -55,25 +58,40 @@ class Published:
             assert conn.execute(statement, [value]).rowcount == 1
 
 
+Publish = Callable[[CodeKind], Published]
+
+
 @pytest.fixture
-def published(store: Database, tmp_path: Path) -> Published:
-    world = make_repository_world(WRONG_SLICE, store, tmp_path, autonomy="supervised")
-    settings = world.target.settings
-    settings.home.mkdir(exist_ok=True)
-    know_what_fails(world, FAILING)
-    parts = repository_parts(store, settings, GivenChange())
-    with store.transaction() as conn:
-        write_policy(conn, settings)
-        request(conn, "shop", Options(dry_run=False))
-    pet_worker(parts).run(until_idle=True)
-    env = {"HONED_STORE_URL": store.url, "HONED_HOME": str(settings.home)}
-    made = Published(world, store, CommandLine(env))
-    waiting = made.improvement()
-    with store.transaction() as conn:
-        approve(conn, waiting.improvement_id, waiting.digest)
-    pet_worker(parts).run(until_idle=True)
-    assert made.improvement().state is State.WATCHING
-    return made
+def publish(store: Database, tmp_path: Path) -> Publish:
+    """Return what lets a kind publish a change, which a person approves."""
+
+    def made_by(kind: CodeKind) -> Published:
+        world = make_repository_world(WRONG_SLICE, store, tmp_path, autonomy="supervised")
+        settings = world.target.settings
+        settings.home.mkdir(exist_ok=True)
+        if isinstance(kind, GivenChange):
+            know_what_fails(world, FAILING)
+        parts = repository_parts(store, settings, kind)
+        with store.transaction() as conn:
+            write_policy(conn, settings)
+            request(conn, "shop", Options(dry_run=False))
+        pet_worker(parts).run(until_idle=True)
+        env = {"HONED_STORE_URL": store.url, "HONED_HOME": str(settings.home)}
+        made = Published(world, store, CommandLine(env))
+        waiting = made.improvement()
+        assert waiting.state is State.AWAITING_APPROVAL, waiting.error or waiting.evidence
+        with store.transaction() as conn:
+            approve(conn, waiting.improvement_id, waiting.digest)
+        pet_worker(parts).run(until_idle=True)
+        assert made.improvement().state is State.WATCHING
+        return made
+
+    return made_by
+
+
+@pytest.fixture
+def published(publish: Publish) -> Published:
+    return publish(GivenChange())
 
 
 def test_it_is_made_again_to_the_same_bytes(published: Published, tmp_path: Path) -> None:
@@ -83,7 +101,6 @@ def test_it_is_made_again_to_the_same_bytes(published: Published, tmp_path: Path
     git("-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now")
     # Another home: nothing of what was published is here, but the key.
     elsewhere = tmp_path / "elsewhere"
-    Signer.load(published.world.target.settings.key_file)
     elsewhere.mkdir()
     key = elsewhere / "ledger.key"
     key.write_bytes(published.world.target.settings.key_file.read_bytes())
@@ -135,3 +152,13 @@ def test_what_the_record_does_not_prove_is_refused(published: Published) -> None
     )
     done = published.cli("forge", "replay", "1")
     assert (done.exit_code, done.stdout) == (3, "")
+
+
+@pytest.mark.slow
+def test_it_is_searched_for_again(publish: Publish) -> None:
+    require_sandbox()
+    cli = publish(FixFailingTest()).cli
+    said = cli.json("forge", "replay", "1", "--search")
+    assert said["is_same"]
+    assert said["search"]["is_same"], said["search"]
+    assert said["search"]["patch"] == said["patch"]
