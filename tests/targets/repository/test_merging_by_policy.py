@@ -218,6 +218,22 @@ def test_what_the_forge_did_not_take_is_asked_once_more_before_it_is_tried_again
     assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}
 
 
+def test_what_the_policy_asked_for_waits_while_nobody_names_checks_or_they_run_again(
+    desk: Desk, fake: FakeForge, make: Make
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+    fake.troubles.append(Trouble(Said(409, {"message": "try again"}), where="/merge$"))
+    assert reviewing.carry_out(desk, "shop")[change.change_id]
+    assert reviewing.carry_out(replace(desk, terms=Terms()), "shop") == {}
+    head = fake.repository.branches["improvement/12"]
+    fake.repository.checks[head] = [FakeCheck("tests", CheckState.PENDING, "")]
+    assert reviewing.carry_out(desk, "shop") == {}
+    assert fake.repository.changes[1].is_open
+    let_pass(fake)
+    assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}
+
+
 def test_a_person_may_let_in_what_the_policy_would(
     desk: Desk, fake: FakeForge, make: Make, store: Database
 ) -> None:

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from honed.core.canonical import Json
 from honed.core.forge import ChangeRequest, ChangeState, Check, CheckState, Proposal, Tally
+
+#: Who has asked for a merge where no person has, as ``honed.merge_by_policy`` writes it.
+POLICY: Final = "the policy"
 
 
 class Lane(StrEnum):
@@ -102,6 +105,11 @@ class Change:
     merge_asked_at: datetime | None = None
     merge_asked_by: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def is_asked_by_person(self) -> bool:
+        """Whether a person has asked for its merge: that holds until it changes."""
+        return self.merge_asked_at is not None and self.merge_asked_by != POLICY
 
     def to_request(self) -> ChangeRequest:
         """Return it as a forge would tell it; in honed itself its id is its number."""

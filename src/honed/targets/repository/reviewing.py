@@ -279,14 +279,15 @@ def carry_out(
 def _is_to_be_merged(desk: Desk, change: Change) -> bool:
     """Return whether somebody has asked for the merge of an open change: a person, or the policy.
 
-    Of what nobody has asked for it is seen what became of it.
+    Of what nobody has asked for it is seen what became of it. A person's word holds; what the
+    policy asked for is asked of it each time, once everything is as it has to be.
     """
-    if change.merge_asked_at is not None and change.lane is Lane.REVIEW:
+    if change.is_asked_by_person and change.lane is Lane.REVIEW:
         return True
     found = refresh(desk, change.change_id)
     is_ready = found.state is ChangeState.OPEN and found.checks_state is CheckState.PASSED
     if found.lane is not Lane.AUTOMERGE or not is_ready or not desk.names_checks:
-        return found.merge_asked_at is not None
+        return found.is_asked_by_person
     # A forge's checks are of what would be merged, or its rules say that they need not be.
     is_local = desk.forge.name == "local"
     base_head = desk.forge.get(_number(found)).base_commit if is_local else None
