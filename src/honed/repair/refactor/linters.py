@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from honed.errors import MissingExtra, RepairFailed
+from honed.sandbox.scratch import scratch
 
 _HINT: Final = "install it: pip install 'honed[code]'"
 
@@ -53,13 +53,13 @@ def flagged(
         RepairFailed: it failed, or took too long.
     """
     paths = dict(enumerate(texts))
-    with tempfile.TemporaryDirectory(prefix="honed-ruff-") as made:
+    with scratch() as folder:
         for number, path in paths.items():
             # By number: what a repository calls its files is no matter of ours.
-            Path(made, f"f{number}.py").write_bytes(texts[path].encode())
+            (folder / f"f{number}.py").write_bytes(texts[path].encode())
         arguments = [
             ruff(), "check", "--isolated", "--no-cache", "--exit-zero", "--output-format=json",
-            "--target-version=py311", f"--select={','.join(rules)}", made,
+            "--target-version=py311", f"--select={','.join(rules)}", str(folder),
         ]  # fmt: skip
         said = _asked(arguments, b"", "all files", timeout_s)
     names = {Path(each["filename"]).stem for each in json.loads(said)}

@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from honed.repair.refactor.touched import Touched, edits
 from honed.repair.suite import Budget, Edit, Suite
 from honed.repair.workers import Workers
 from honed.sandbox.box import Box
+from honed.sandbox.scratch import scratch
 
 #: Inputs of one function: those of the tests, and others like them.
 MOST_INPUTS: Final = 200
@@ -324,8 +324,8 @@ def twins(suite: Suite, box: Box, added: Mapping[str, str]) -> Iterator[Twins]:
         RepairFailed: the tests cannot be collected.
         SandboxMissing: there is no sandbox; nothing was run.
     """
-    with tempfile.TemporaryDirectory(prefix="honed-twins-", ignore_cleanup_errors=True) as made:
-        folder = Path(made).resolve()
+    with scratch() as made:
+        folder = made.resolve()
         # Code in boxes is of another user.
         folder.chmod(0o711)
         root = folder / "code"
