@@ -259,7 +259,7 @@ def test_settings_and_a_targets_own_options_name_the_forge(
     assert (local.name, local.repository().full_name) == ("local", "shop")
     limits = limits_of(settings)
     assert (limits.review, limits.automerge, limits.cooldown) == (3, 3, timedelta(hours=24))
-    assert terms_of(settings, record) == Terms(MergeMethod.MERGE)
+    assert terms_of(settings, record) == Terms(MergeMethod.MERGE, risk_limit=5)
 
 
 def test_expected_checks_are_named_in_settings_or_by_the_target(fake: FakeForge) -> None:
