@@ -157,6 +157,21 @@ def test_what_needs_a_person_waits_for_one(
     assert desk.read(change.change_id).state is ChangeState.OPEN
 
 
+def test_what_a_language_model_wrote_waits_for_a_person(
+    desk: Desk, make: Make, store: Database
+) -> None:
+    improvement = make()
+    assert reviewing.lane_at(desk, improvement.improvement_id) is Lane.AUTOMERGE
+    with store.transaction() as conn:
+        conn.execute(
+            "UPDATE honed.improvement SET hypothesis ="
+            """ jsonb_set(hypothesis, '{parameters}', '{"proposer": "language_model"}')"""
+        )
+    with desk.store.transaction() as conn:
+        lane, reason = changes.lane_of(conn, improvement.improvement_id)
+    assert (lane, reason) == (Lane.REVIEW, "only a person lets in what a language model wrote")
+
+
 def test_without_settings_a_person_lets_everything_in(make: Make, store: Database) -> None:
     improvement = make()
     with store.transaction() as conn:

@@ -101,6 +101,8 @@ begin
     when v_improvement.risk > 7 then format('its risk %s is above 7', v_improvement.risk)
     when v_improvement.risk >= change_lane.risk_limit
       then format('its risk %s is not below %s', v_improvement.risk, change_lane.risk_limit)
+    when v_improvement.hypothesis -> 'parameters' ->> 'proposer' = 'language_model'
+      then 'only a person lets in what a language model wrote'
     when v_policy.policy_version is null then 'there is no policy'
     when v_policy.autonomy not in ('limited', 'full')
       then format('the autonomy is %s', v_policy.autonomy)

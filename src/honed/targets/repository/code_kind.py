@@ -28,9 +28,9 @@ from honed.targets.repository.target import RepositoryTarget
 #: Tests that a claim names; more say nothing more, and a claim is signed as a whole.
 _MOST_REPAIRS: Final = 50
 _NAMED: Final = 3
-#: Nobody knows who has talked a model into what it wrote: only a person lets that in.
+#: Nobody knows who has talked a model into what it wrote: honed.change_lane leaves it to people,
+#: and its risk is the highest that is attempted at all.
 _MODEL: Final = "language_model"
-_UNREAD: Final = MAX_ATTEMPTED_RISK + 1
 #: What may still be wrong with a change of each purpose that every gate lets pass.
 _RISKS: Final = {
     Purpose.REPAIR: "It passes every test and may still be wrong where none looks.",
@@ -115,7 +115,7 @@ class CodeKind(Kind[RepositoryTarget]):
             subject=said.cause,
             claim=said.claim,
             priority=said.priority,
-            risk=max(self.risk.level, _UNREAD) if proposer == _MODEL else self.risk.level,
+            risk=MAX_ATTEMPTED_RISK if proposer == _MODEL else self.risk.level,
             predicted_log_ratio=said.predicted_log_ratio,
             parameters=parameters,
             finding_ids=tuple(each.finding_id for each in said.findings if each.finding_id),

@@ -204,8 +204,8 @@ def _attempts(
 ) -> Iterator[Attempt]:
     try:
         proposed = proposer.propose(trouble, bench)
-    except SandboxEnded as error:
-        # Tests can end what they run in; that is no reason not to ask the next.
+    except (SandboxEnded, RepairFailed) as error:
+        # Tests that end what they run in, or that one cannot use: another may get on with them.
         proposed = Proposed(why_none=str(error))
     if not proposed.changes:
         yield Attempt(proposer.name, proposed)
