@@ -1,13 +1,17 @@
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from honed.core.fault import Fault, Frame
 from honed.core.finding import EXCEPTION
-from honed.kinds.fix_exception import FixException
+from honed.kinds.fix_exception import FixException, is_refusal
+from honed.sandbox.box import Limits
 from honed.storage.db import Database
 from honed.storage.server import Server
+from honed.targets.repository.judge import Checkout, Court
 from honed.testing.contract import KindContract, wanted
 from honed.testing.repository_worlds import (
     RAISED_ELSEWHERE,
@@ -53,6 +57,36 @@ def test_what_cannot_be_reproduced_is_searched_once_a_commit(
     assert not target.searches.was_made(kind.name, search.cause, "0" * 40)
     target.searches.forget()
     assert not target.searches.was_made(kind.name, search.cause, commit)
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (Frame("/srv/app/shop/cart.py", line=2, is_in_app=True), True),
+        (Frame("shop/cart.py", line=3, is_in_app=True), True),
+        (Frame("shop/cart.py", line=4, is_in_app=True), False),
+        (Frame("x", code="raise ValueError(x)", is_in_app=True), True),
+        (Frame("shop/cart.py", line=2, code="total(x)", is_in_app=True), False),
+        (Frame("shop/cart.py", line=2), False),
+    ],
+)
+def test_what_the_application_raises_on_purpose_is_known(
+    tmp_path: Path, *, frame: Frame, expected: bool
+) -> None:
+    text = "def total(x):\n    raise ValueError(\n        x)\n    return 1\n"
+    side = Checkout(tmp_path, {"shop/cart.py": text}, Court(Path(sys.executable), Limits()))
+    assert is_refusal(Fault("ValueError", frames=(frame,)), side) is expected
+
+
+def test_no_file_beside_the_repository_is_looked_into(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    secret = tmp_path / "secret.py"
+    secret.write_text("raise ValueError\n")
+    side = Checkout(folder, {}, Court(Path(sys.executable), Limits()))
+    for file in (str(secret), "../secret.py"):
+        frame = Frame(file, line=1, is_in_app=True)
+        assert not is_refusal(Fault("ValueError", frames=(frame,)), side)
 
 
 def test_what_came_longer_ago_is_no_finding(store: Database, tmp_path: Path) -> None:

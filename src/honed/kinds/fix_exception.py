@@ -40,6 +40,8 @@ from honed.core.finding import EXCEPTION, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Risk
 from honed.errors import RepairFailed
+from honed.repair.reproduce.classes import Classes
+from honed.repair.reproduce.places import path_of
 from honed.repair.reproduce.reproduce import Reproduction, reproduce
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
@@ -128,7 +130,8 @@ class _Search:
             return f"no change was looked for: {error}"
         if isinstance(change, str):
             return f"no change settles it: {change}"
-        if not change.doubt and _is_refusal(fault, self.tree):
+        base = Checkout(self.tree.root, {}, self.target.court)
+        if not change.doubt and is_refusal(fault, base):
             change = replace(change, doubt=_REFUSED)
         evidence = self.finding.evidence
         return Claimed(
@@ -175,23 +178,19 @@ def _cause(finding: Finding) -> str:
     return said[:_CAUSE_CHARACTERS]
 
 
-def _is_refusal(fault: Fault, tree: Worktree) -> bool:
+def is_refusal(fault: Fault, base: Checkout) -> bool:
     """Return whether the application raised the exception itself, by a ``raise`` of its own."""
     frame = next((each for each in reversed(fault.frames) if each.is_in_app), None)
     if frame is None or frame is not fault.frames[-1]:
         return False
-    return frame.code.lstrip().startswith("raise ") or _raises_at(frame, tree)
+    return frame.code.lstrip().startswith("raise ") or _raises_at(frame, Classes(base))
 
 
-def _raises_at(frame: Frame, tree: Worktree) -> bool:
-    place = tree.root / frame.file
-    if frame.code or frame.line <= 0 or ".." in place.parts or not place.is_file():
-        return False
-    try:
-        parsed = ast.parse(place.read_bytes())
-    except (SyntaxError, ValueError):
-        return False
-    return any(
+def _raises_at(frame: Frame, classes: Classes) -> bool:
+    # Whoever reports an error names any file: only those of the repository are looked into.
+    path = path_of(frame, classes) if frame.line > 0 and not frame.code else ""
+    tree = classes.tree(path) if path else None
+    return tree is not None and any(
         isinstance(node, ast.Raise) and node.lineno <= frame.line <= (node.end_lineno or 0)
-        for node in ast.walk(parsed)
+        for node in ast.walk(tree)
     )
