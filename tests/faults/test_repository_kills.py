@@ -335,3 +335,25 @@ def test_worker_killed_on_the_way_back(make_shop: MakeShop, start: Start, kill_a
     assert (change.state, change.closed_by_person) == (ChangeState.CLOSED, False)
     assert shop.world.branches() == {"main"}
     assert_whole(shop, TAKEN_BACK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", ["pushed:undo:0", "happened:undo:0"])
+def test_worker_killed_while_it_proposes_a_revert(
+    make_shop: MakeShop, start: Start, kill_at: str
+) -> None:
+    shop = make_shop("given")
+    shop.ask()
+    shop.work_until(lambda: shop.state() is State.WATCHING)
+    shop.ask_merge()
+    shop.work_until(lambda: shop.state() is State.KEPT)
+    shop.roll_back()
+    live_until_killed(shop, start(shop, kill_at))
+    shop.work_until(lambda: shop.state() is State.ROLLED_BACK and shop.is_at_rest())
+    revert, change = shop.changes()
+    assert (change.state, revert.state) == (ChangeState.MERGED, ChangeState.OPEN)
+    assert revert.checks_state == "passed"
+    git = shop.world.checkout.git
+    assert git("diff", change.base_commit, revert.branch) == ""
+    assert len([each for each in shop.world.branches() if "revert" in each]) == 1
+    assert_whole(shop, [*MERGED, "undo_started", "undo_done", "rolled_back"])
