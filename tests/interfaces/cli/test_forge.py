@@ -70,6 +70,7 @@ def test_a_change_is_shown_with_its_checks_and_history(
     for words in (
         "Settle KeyError",
         "improvement/KeyError into main",
+        "a person: it is in no record",
         f"proven        {HEAD}",
         "ledger entry  7",
         "## Why",

@@ -77,11 +77,13 @@ def show(invocation: Invocation, change_id: int) -> None:
     """Show one change: what it says of itself, its checks and its history."""
     with asking(invocation) as conn:
         found, happened = changes.get(conn, change_id), changes.events(conn, change_id)
-        _, why = changes.lane_of(conn, found.improvement_id)
+        limit = invocation.settings().auto_apply_max_risk
+        lane, why = changes.lane_of(conn, found.improvement_id, risk_limit=limit)
     if invocation.as_json:
         print_json({**plain(found), "events": happened})
         return
-    print_change(found, happened, why if found.state is ChangeState.OPEN else "")
+    # What was left to a person stays so, whatever the policy would say by now.
+    print_change(found, happened, why if lane is found.lane else "")
 
 
 @forge.command()

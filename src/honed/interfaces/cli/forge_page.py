@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 
-from honed.core.forge import Check
+from honed.core.forge import ChangeState, Check
 from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
 from honed.targets.repository.change import Change, ChangeEvent, Lane
 from honed.targets.repository.webhook import Webhook
 
 
 def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> None:
-    """Print everything about one change, and why who lets it in does."""
+    """Print everything about one change; of an open one who lets it in, and why if it is known."""
     who = "a person" if change.lane is Lane.REVIEW else "the policy"
+    by = f"{who}: {why}" if why else who
     print_fields(
         {
             "change": change.change_id,
             "title": change.title,
             "state": change.state,
             "checks": change.checks_state,
-            "let in by": f"{who}: {why}" if why else "",
+            "let in by": by if change.state is ChangeState.OPEN else "",
             "target": change.target,
             "ticket": change.ticket_id,
             "improvement": change.improvement_id,
