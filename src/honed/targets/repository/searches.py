@@ -11,7 +11,10 @@ from honed.targets.repository.own_code import code_digest
 
 _QUERIES = load_queries("honed.targets.repository", "searches.sql")
 #: What searches: where one of these changes, the next search may find what the last did not.
-_ENGINE: Final = ("repair", "proposers", "llm/prompts")
+_ENGINE: Final = (
+    *("repair", "proposers", "space/clones", "llm/prompts", "llm/evidence.py", "llm/reach.py"),
+    *(f"targets/repository/{each}.py" for each in ("blame", "inverse", "judge", "sighted")),
+)
 
 
 @dataclass(frozen=True, slots=True)
