@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from honed.core.secrets import find_secrets
 from honed.errors import ConfigurationError, StepFailed, Stopped
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
@@ -60,6 +61,21 @@ def target() -> None:
     multiple=True,
     help="Repository: a file, folder or id of tests; again for more.",
 )
+@click.option(
+    "--socket",
+    "sockets",
+    multiple=True,
+    metavar="PATH",
+    help="Repository: the socket of a server that its tests may spoil, such as a PostgreSQL made"
+    " for that; again for more.",
+)
+@click.option(
+    "--variable",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Repository: what its tests find in the environment, no secret; again for more.",
+)
 @click.option("--branch", default="", help="Repository: by default the one that its HEAD names.")
 @click.option("--project", default="", help="Repository: the project whose exceptions are its own.")
 @click.option(
@@ -82,6 +98,8 @@ def add(  # noqa: PLR0913 - one argument an option
     sort: str,
     python: str,
     tests: tuple[str, ...],
+    sockets: tuple[str, ...],
+    variables: tuple[str, ...],
     branch: str,
     project: str,
     releases: str | None,
@@ -102,6 +120,8 @@ def add(  # noqa: PLR0913 - one argument an option
     of_repository = {
         "python": python,
         "tests": list(tests),
+        "sockets": list(sockets),
+        "environment": list(variables),
         "branch": branch,
         "project": project,
         "releases": releases,
@@ -111,7 +131,10 @@ def add(  # noqa: PLR0913 - one argument an option
         _add_repository(invocation, TargetRecord(name, url, act_url, sort, said))
         return
     if any(of_repository.values()):
-        msg = "--python, --test, --branch, --project and --releases are of repositories"
+        msg = (
+            "--python, --test, --socket, --variable, --branch, --project and --releases are of"
+            " repositories"
+        )
         raise click.UsageError(msg)
     sql = roles_sql(
         name,
@@ -147,6 +170,10 @@ def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     for url in filter(None, (record.observe_url, record.act_url)):
         check_url(url)
     source = Source(record, invocation.settings())
+    variables = source.court.environment or {}
+    if any(find_secrets(f"{name}={value}") for name, value in variables.items()):
+        msg = "a variable of its tests holds a secret"
+        raise ConfigurationError(msg, hint="the tests run code that nobody has read: use none")
     clone = source.fetched()
     branch = source.branch(clone)
     clone.commit(branch)

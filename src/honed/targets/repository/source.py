@@ -41,13 +41,26 @@ class Source:
         """How its tests are run.
 
         Raises:
-            ConfigurationError: the row says something that is no list of tests, or no Python.
+            ConfigurationError: the row says something that is no list of tests or of sockets, or
+                no variables.
         """
-        tests = self.record.options.get("tests", [])
-        if not isinstance(tests, list) or not all(isinstance(each, str) for each in tests):
-            msg = f"the tests of {self.record.name} are no list of names"
-            raise ConfigurationError(msg, hint="name files, folders or ids of tests")
-        return Court(self.python, SUITE, tests=tuple(map(str, tests)))
+        sockets = tuple(map(Path, self._texts("sockets")))
+        if not all(each.is_absolute() for each in sockets):
+            msg = f"the sockets of {self.record.name} are no whole paths"
+            raise ConfigurationError(msg, hint="begin each with /")
+        said = [each.partition("=") for each in self._texts("environment")]
+        if not all(name.isidentifier() and equals for name, equals, _ in said):
+            msg = f"the variables of {self.record.name} cannot be read"
+            raise ConfigurationError(msg, hint="write each as NAME=VALUE")
+        variables = {name: value for name, _, value in said}
+        return Court(self.python, SUITE, self._texts("tests"), sockets, variables)
+
+    def _texts(self, option: str) -> tuple[str, ...]:
+        said = self.record.options.get(option, [])
+        if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+            msg = f"the {option} of {self.record.name} are no list of texts"
+            raise ConfigurationError(msg, hint="take the target away, and add it again")
+        return tuple(map(str, said))
 
     @property
     def python(self) -> Path:
