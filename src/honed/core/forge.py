@@ -157,6 +157,9 @@ class Merge:
         base_commit: what it was proven on; a base branch that no longer contains it was rewritten,
             and is refused. Empty: not looked at.
 
+        base: the branch that it was proposed to; on a forge others can choose another one, which is
+            refused. Empty: not looked at.
+
         title: first line of a new commit.
 
         message: the rest of it.
@@ -166,6 +169,7 @@ class Merge:
 
     head_commit: str
     base_commit: str = ""
+    base: str = ""
     title: str = ""
     message: str = ""
     method: MergeMethod = MergeMethod.MERGE

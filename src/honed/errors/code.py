@@ -55,7 +55,10 @@ class ChangeConflict(ForgeError):
     hint = "honed proves it again on the newest base, or close it with `honed forge close`"
 
     def __init__(self, message: str = "", *, reason: str = "conflict", hint: str = "") -> None:
-        """Keep what is wrong and ``reason``: conflict, head_moved, base_rewritten or not_ready."""
+        """Keep what is wrong and ``reason``.
+
+        It is conflict, head_moved, base_changed, base_rewritten or not_ready.
+        """
         super().__init__(message, hint=hint)
         self.reason = reason
 

@@ -29,16 +29,20 @@ def is_merged(change: ChangeRequest) -> bool:
 
 
 def check_base(forge: Forge, change: ChangeRequest, how: Merge) -> None:
-    """Return if the base branch still contains what the change was proven on.
+    """Return if it goes where it was proposed to, which still contains what it was proven on.
 
     A base that was rewritten (pushed by force) may have lost commits on purpose; merging would
-    bring them back.
+    bring them back. Not guaranteed: that it still goes there when the forge merges it; forges ask
+    for the head alone.
 
     Raises:
         ChangeConflict: it does not, or the head is another already.
     """
     if change.head_commit != how.head_commit:
         raise head_moved(change.number)
+    if how.base and change.base != how.base:
+        msg = f"change {change.number} was proposed to {how.base}, and goes into {change.base} now"
+        raise ChangeConflict(msg, reason="base_changed")
     if how.base_commit and not forge.contains(change.base, how.base_commit):
         msg = (
             f"{change.base} was rewritten: it no longer contains what change {change.number} is on"

@@ -262,6 +262,18 @@ def test_a_person_may_let_in_what_the_policy_would(
     assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}
 
 
+def test_what_goes_into_another_branch_by_now_is_not_merged(
+    desk: Desk, fake: FakeForge, make: Make
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+    fake.repository.branches["production"] = fake.repository.branches["main"]
+    fake.repository.changes[1].base = "production"
+    said = reviewing.carry_out(desk, "shop")
+    assert said == {change.change_id: "change 1 was proposed to main, and goes into production now"}
+    assert fake.repository.changes[1].is_open
+
+
 def test_who_may_not_merge_says_why_and_merges_nothing(
     desk: Desk, fake: FakeForge, make: Make
 ) -> None:

@@ -192,6 +192,7 @@ def merge(desk: Desk, change_id: int) -> Change:
     how = Merge(
         head_commit=known.head_commit,
         base_commit=known.base_commit,
+        base=known.base_branch,
         title=known.title,
         message=f"{LEDGER_TRAILER}: {known.ledger_index}" if known.ledger_index is not None else "",
         method=desk.terms.method,
