@@ -47,7 +47,8 @@ from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
 from honed.targets.repository.judge import Checkout
 from honed.targets.repository.mend import Mended, installed_gates, installed_proposers, mend
-from honed.targets.repository.proposer import Trouble
+from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.search_again import recipe
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
 
@@ -148,13 +149,17 @@ class _Search:
                 "fingerprint": self.finding.subject,
                 "project": evidence["project"],
                 "ticket_id": evidence["ticket_id"],
+                "search": recipe(self._bench(), trouble.failing),
             },
         )
 
+    def _bench(self) -> Bench:
+        return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
+
     def _change(self, trouble: Trouble) -> CodeChange | str:
         """Return a change that reading gates let pass, else the best there is, else why none is."""
-        bench = self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
-        gates, everybody = installed_gates(reading=True), installed_proposers()
+        bench, gates = self._bench(), installed_gates(reading=True)
+        everybody = installed_proposers()
         # A test that only asks a call to return lets any answer pass: what worked is known to.
         undoing = {name for name in everybody if trouble.added and name == _UNDOES}
         tried: list[Mended] = []
