@@ -309,6 +309,8 @@ def test_where_it_cannot_be_asked_it_is_said_why(  # noqa: PLR0917 - fixtures
     assert found.changes == ()
     assert why in found.why_none
     assert len(provider.asked) == asked
+    is_final = "replay" in str(update) or update == {"llm_model": "unknown-1"}
+    assert found.is_for_now is (not is_final and not asked), "what may answer later is asked again"
 
 
 def test_only_a_person_lets_in_what_a_model_wrote(store: Database, tmp_path: Path) -> None:

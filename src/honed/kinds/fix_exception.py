@@ -49,6 +49,7 @@ from honed.targets.repository.judge import Checkout
 from honed.targets.repository.mend import Mended, installed_gates, installed_proposers, mend
 from honed.targets.repository.proposer import Bench, Trouble
 from honed.targets.repository.search_again import recipe
+from honed.targets.repository.searches import Vain
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
 
@@ -89,7 +90,7 @@ class FixException(CodeKind):
         with target.files(commit) as tree:
             for finding in wanted[:_SEARCHES]:
                 found = _Search(target, tree, finding).claimed()
-                if isinstance(found, str):
+                if isinstance(found, Vain):
                     target.searches.remember(self.name, _cause(finding), commit, found)
                 elif (claim := self.claim(found, target)) is not None:
                     yield claim
@@ -103,7 +104,7 @@ class _Search:
     tree: Worktree
     finding: Finding
 
-    def claimed(self) -> Claimed | str:
+    def claimed(self) -> Claimed | Vain:
         """Return what is claimed, or why nothing is."""
         base = Checkout(self.tree.root, {}, self.target.court)
         why = "no event of it was captured"
@@ -112,9 +113,9 @@ class _Search:
             if again.test_id:
                 return self._mended(fault, again)
             why = f"it cannot be reproduced: {again.why_not}"
-        return why
+        return Vain(why)
 
-    def _mended(self, fault: Fault, again: Reproduction) -> Claimed | str:
+    def _mended(self, fault: Fault, again: Reproduction) -> Claimed | Vain:
         test = again.test
         trouble = Trouble(
             self.tree.root,
@@ -128,9 +129,9 @@ class _Search:
         try:
             change = self._change(trouble)
         except RepairFailed as error:
-            return f"no change was looked for: {error}"
-        if isinstance(change, str):
-            return f"no change settles it: {change}"
+            return Vain(f"no change was looked for: {error}")
+        if isinstance(change, Vain):
+            return change
         base = Checkout(self.tree.root, {}, self.target.court)
         if not change.doubt and is_refusal(fault, base):
             change = replace(change, doubt=_REFUSED)
@@ -156,7 +157,7 @@ class _Search:
     def _bench(self) -> Bench:
         return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
 
-    def _change(self, trouble: Trouble) -> CodeChange | str:
+    def _change(self, trouble: Trouble) -> CodeChange | Vain:
         """Return a change that reading gates let pass, else the best there is, else why none is."""
         bench, gates = self._bench(), installed_gates(reading=True)
         everybody = installed_proposers()
@@ -168,7 +169,10 @@ class _Search:
             if tried[-1].is_sound:
                 break
         found = [each.change for each in reversed(tried) if each.change is not None]
-        return found[0] if found else "; ".join(each.why_none for each in reversed(tried))
+        if found:
+            return found[0]
+        why = "; ".join(each.why_none for each in reversed(tried))
+        return Vain(f"no change settles it: {why}", any(each.is_for_now for each in tried))
 
 
 def _ticket(finding: Finding) -> int | None:

@@ -44,6 +44,7 @@ from honed.targets.repository.judge import CodeJudge
 from honed.targets.repository.mend import installed_gates, mend
 from honed.targets.repository.proposer import Bench, Trouble
 from honed.targets.repository.search_again import recipe
+from honed.targets.repository.searches import Vain
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.worktree import Worktree
 
@@ -85,7 +86,7 @@ class FixFailingTest(CodeKind):
                 if not failing:
                     continue
                 change = search.change(failing)
-                if isinstance(change, str):
+                if isinstance(change, Vain):
                     target.searches.remember(self.name, cause, commit, change)
                     continue
                 searched = recipe(search.bench(), failing)
@@ -108,7 +109,7 @@ class _Search:
         """Return what it searches with."""
         return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
 
-    def change(self, failing: tuple[str, ...]) -> CodeChange | str:
+    def change(self, failing: tuple[str, ...]) -> CodeChange | Vain:
         """Return a change that repairs ``failing``, with all it repairs; or why there is none."""
         trouble = Trouble(
             self.tree.root,
@@ -119,14 +120,16 @@ class _Search:
         try:
             mended = mend(trouble, self.bench(), installed_gates(reading=True))
         except RepairFailed as error:
-            return f"no change was looked for: {error}"
+            return Vain(f"no change was looked for: {error}")
         found = mended.change
         if found is None:
-            return f"no change repairs it: {mended.why_none}"
+            return Vain(f"no change repairs it: {mended.why_none}", mended.is_for_now)
         judge = CodeJudge.of(self.tree.root, found, self.target.court)
         passed = judge.patched.run_tests(sorted(self.known)).passed
         repairs = tuple(sorted(self.known.keys() & passed))
-        return replace(found, repairs=repairs) if repairs else "what was found repairs nothing"
+        return (
+            replace(found, repairs=repairs) if repairs else Vain("what was found repairs nothing")
+        )
 
 
 def _claimed(

@@ -41,6 +41,7 @@ from honed.errors import (
     BudgetExceeded,
     ConfigurationError,
     LanguageModelError,
+    ModelUnavailable,
     StoreUnavailable,
 )
 from honed.forge.quoting import plain
@@ -91,7 +92,9 @@ class LanguageModel(Proposer):
             if isinstance(client, str):
                 return Proposed(why_none=client)
             return _Conversation(trouble, bench, client).held()
-        except (LanguageModelError, ConfigurationError, StoreUnavailable) as error:
+        except (BudgetExceeded, ModelUnavailable, ConfigurationError, StoreUnavailable) as error:
+            return Proposed(why_none=str(error), is_for_now=True)
+        except LanguageModelError as error:
             return Proposed(why_none=str(error))
 
 

@@ -99,6 +99,11 @@ class Mended:
         said = (f"{each.proposer}: {each.proposed.why_none}" for each in self.attempts)
         return "; ".join(said)
 
+    @property
+    def is_for_now(self) -> bool:
+        """Whether somebody could not be asked who may answer later."""
+        return any(each.proposed.is_for_now for each in self.attempts)
+
     def to_json(self) -> dict[str, Json]:
         """Return it as plain JSON."""
         return {

@@ -71,6 +71,8 @@ class Proposed:
     changes: tuple[CodeChange, ...] = ()
     #: Why there is none, in a sentence; empty: there is one.
     why_none: str = ""
+    #: Whether nothing was asked that may answer later: a model was away, its budget spent.
+    is_for_now: bool = False
     #: Counts and times: ``candidates``, ``seconds``, ``patches`` ...
     examined: Mapping[str, float] = field(default_factory=dict)
 

@@ -18,6 +18,16 @@ _ENGINE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Vain:
+    """Why a search found nothing."""
+
+    #: In a sentence.
+    reason: str
+    #: Whether somebody could not be asked who may answer later; then it counts for the day.
+    is_for_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A search that found nothing."""
 
@@ -50,9 +60,13 @@ class Searches:
         with self.store.transaction() as conn:
             return conn.execute(_QUERIES["find_search"], asked).fetchone() is not None
 
-    def remember(self, kind: str, cause: str, commit: str, reason: str) -> None:
-        """Remember that a search found nothing, and why."""
-        said = {**self._about(kind, cause, commit), "reason": reason}
+    def remember(self, kind: str, cause: str, commit: str, vain: Vain) -> None:
+        """Remember that a search found nothing, and why; if that is so for now, until 0:00 UTC."""
+        said = {
+            **self._about(kind, cause, commit),
+            "reason": vain.reason,
+            "is_for_now": vain.is_for_now,
+        }
         with self.store.transaction() as conn:
             conn.execute(_QUERIES["keep_search"], said)
             conn.execute(_QUERIES["drop_searches"], {"target_id": self.target_id})
