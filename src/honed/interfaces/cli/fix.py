@@ -10,6 +10,7 @@ from honed.backlog.ticket import Ticket
 from honed.core.verdict import State
 from honed.errors import ConfigurationError
 from honed.interfaces.cli.cycle import report_cycle
+from honed.interfaces.cli.output import print_text
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import narrated, tell_policy
 from honed.loop.cycle import Options
@@ -54,7 +55,7 @@ def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -
         vain = [] if report.improvements else _vain(app, target, ticket)
     report_cycle(invocation, report)
     for each in vain:
-        click.echo(f"{each.kind} searched in vain: {each.reason}", err=True)
+        print_text(f"{each.kind} searched in vain: {each.reason}", to_error=True)
     if vain:
         click.echo("it is not searched again on this commit without --again", err=True)
     lost = {State.REFUTED, State.INCONCLUSIVE, State.FAILED}

@@ -74,10 +74,19 @@ def print_heading(text: str) -> None:
     click.secho(text, bold=True)
 
 
-def print_text(text: str, *, indent: int = 0) -> None:
+def print_text(text: str, *, indent: int = 0, to_error: bool = False) -> None:
     """Print ``text`` with each line indented; control characters are made visible."""
     for line in _safe(text).splitlines():
-        click.echo(f"{' ' * indent}{line}")
+        click.echo(f"{' ' * indent}{line}", err=to_error)
+
+
+def print_patch(patch: str) -> None:
+    """Print a diff: to a person as text, and to a program to the byte, so that git takes it."""
+    if sys.stdout.isatty():
+        print_text(patch)
+    else:
+        # Else click takes escape sequences out, which may stand in a text of the code.
+        click.echo(patch, nl=False, color=True)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

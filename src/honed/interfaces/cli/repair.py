@@ -9,7 +9,7 @@ import click
 from honed.config import LlmMode, LlmProvider, Settings
 from honed.errors import HonedError
 from honed.interfaces.cli.opening import opened_store
-from honed.interfaces.cli.output import print_json
+from honed.interfaces.cli.output import print_json, print_patch, print_text
 from honed.interfaces.cli.root import Invocation
 
 if TYPE_CHECKING:
@@ -128,11 +128,12 @@ def _print(repaired: "Repaired", branch: str) -> None:
         click.echo("No change found.")
         _print_others(repaired)
         return
-    click.echo(f"{mended.change.made_by} found a change after which the tests pass:")
+    print_text(f"{mended.change.made_by} found a change after which the tests pass:")
     click.echo()
-    click.echo(mended.change.diff)
+    print_patch(mended.change.diff)
+    click.echo()
     for result in mended.results:
-        click.echo(f"{'passed' if result.passed else 'STOPPED':8} {result.gate}: {result.reason}")
+        print_text(f"{'passed' if result.passed else 'STOPPED':8} {result.gate}: {result.reason}")
     _print_question(mended.change.question)
     _print_others(repaired)
     if repaired.commit:
@@ -147,13 +148,13 @@ def _print_others(repaired: "Repaired") -> None:
         if attempt is repaired.mended.best:
             continue
         if attempt.change is None:
-            click.echo(f"nothing  {attempt.proposer}: {attempt.words}")
+            print_text(f"nothing  {attempt.proposer}: {attempt.words}")
         else:
-            click.echo(f"doubted  {attempt.change.made_by}: {attempt.words}")
+            print_text(f"doubted  {attempt.change.made_by}: {attempt.words}")
 
 
 def _print_question(question: "Mapping[str, Any]") -> None:
     if question:
-        click.echo(f"What is right: {question['function']}({', '.join(question['arguments'])})?")
+        print_text(f"What is right: {question['function']}({', '.join(question['arguments'])})?")
         for answer in question["outputs"].values():
-            click.echo(f"  {answer}")
+            print_text(str(answer), indent=2)

@@ -1,7 +1,6 @@
 """`honed forge replay`: make the commit of a change again, from its record alone."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 from honed.errors import LedgerTampered, UnknownChange
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import opened_store
-from honed.interfaces.cli.output import print_fields, print_json, print_text
+from honed.interfaces.cli.output import print_fields, print_json, print_patch
 from honed.interfaces.cli.root import Invocation
 
 if TYPE_CHECKING:
@@ -137,11 +136,7 @@ def _print(made: "Replayed", published: str, again: "SearchedAgain | None") -> N
         }
     )
     click.echo()
-    if sys.stdout.isatty():
-        print_text(made.patch)
-    else:
-        # To the byte: `git apply` takes it, and passes over what stands before.
-        click.echo(made.patch, nl=False)
+    print_patch(made.patch)
 
 
 def _compared(made: str, recorded: str) -> str:
