@@ -195,6 +195,14 @@ def test_secrets_and_personal_data_do_not_leave(
     assert place in result.reason
 
 
+def test_no_prompt_is_said_to_be_clean_that_was_not_there(
+    make_change: MakeChange, thresholds: Thresholds
+) -> None:
+    for prompt, read in {"": "diff and message", "Repair it": "diff, message and prompt"}.items():
+        result = SecretScan().check(make_change(prompt=prompt), NOBODY, thresholds)
+        assert result.reason.endswith(f" in {read}")
+
+
 def test_only_added_lines_are_scanned(make_change: MakeChange, thresholds: Thresholds) -> None:
     secret = "key = 'ghp_" + "a1B2" * 9 + "'\n"
     change = make_change()
