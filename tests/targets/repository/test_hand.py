@@ -103,6 +103,15 @@ def test_another_commit_than_the_approved_one_is_not_pushed(
     assert world.branches() == {"main"}
 
 
+def test_a_branch_that_was_set_back_is_no_merge(world: RepositoryWorld, step: Step) -> None:
+    world.carry_out([step])
+    (found,) = proposed(world)
+    world.checkout.git("branch", "--quiet", "-f", found.branch, "main")
+    with world.hand() as hand:
+        now = reviewing.refresh(hand.desk, found.change_id)
+    assert now.state is ChangeState.OPEN
+
+
 def test_a_branch_that_somebody_moved_stays(world: RepositoryWorld, step: Step) -> None:
     world.carry_out([step])
     (found,) = proposed(world)

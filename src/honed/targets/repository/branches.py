@@ -70,7 +70,11 @@ class Branches:
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
         head = self.head(branch)
-        return bool(head) and self._run("merge-base", "--is-ancestor", commit, head).code == 0
+        return bool(head) and self.is_before(commit, head)
+
+    def is_before(self, commit: str, other: str) -> bool:
+        """Return whether a commit is another one, or in its history."""
+        return self._run("merge-base", "--is-ancestor", commit, other).code == 0
 
     def file(self, path: str, ref: str) -> bytes | None:
         """Return a file at a commit or branch; None where there is none."""

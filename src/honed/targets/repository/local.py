@@ -73,14 +73,18 @@ class LocalForge:
         raise UnknownChange(msg)
 
     def get(self, number: int) -> ChangeRequest:
-        """Return a change as it is now; one whose head is in the base branch is merged."""
+        """Return a change as it is now; one whose head is in the base branch is merged.
+
+        A branch that was set back to what the change was proven on, or before it, has no change.
+        """
         found = self._read(number)
         if found.state is not ChangeState.OPEN:
             return found
         # A merge that was pushed and not recorded is seen in the repository alone.
         self.branches.fetch(found.base)
         head = self.branches.head(found.branch) or found.head_commit
-        is_in = self.branches.contains(found.base, head)
+        has_change = not self.branches.is_before(head, found.base_commit)
+        is_in = has_change and self.branches.contains(found.base, head)
         state = ChangeState.MERGED if is_in else ChangeState.OPEN
         merge_commit = self.branches.head(found.base) if is_in else ""
         return replace(
