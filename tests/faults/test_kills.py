@@ -136,7 +136,7 @@ def slow(place: str) -> Any:
         slow("handling:approved"),
         slow("handling:applying"),
         slow("intent:do:0"),
-        "happened:do:0",
+        slow("happened:do:0"),
         slow("intent:do:1"),
         slow("happened:do:1"),
         slow("committed:applying"),
@@ -155,6 +155,7 @@ def test_worker_killed_on_the_way_to_kept(pet_shop: PetShop, start: Start, kill_
     assert ledger(pet_shop) == KEPT
 
 
+@pytest.mark.slow
 def test_worker_killed_before_it_settles_an_approval(pet_shop: PetShop, start: Start) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     live_until_killed(pet_shop, start, "handling:awaiting_approval")

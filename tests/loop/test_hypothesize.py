@@ -215,6 +215,7 @@ def test_a_no_counts_whatever_has_changed_since(pet_shop: PetShop) -> None:
     assert left_out(pet_shop) == ["improvement 1 was rejected, which counts for 7 days"]
 
 
+@pytest.mark.slow
 def test_a_change_of_honeds_own_does_not_end_what_waits(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (replace(BETTER, steps=(INDEX_OWNER,)), Claim("other", (STATISTICS,)))
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
@@ -229,6 +230,7 @@ def test_a_change_of_honeds_own_does_not_end_what_waits(pet_shop: PetShop) -> No
     assert states[second.improvement_id] is State.AWAITING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_dry_cycle_ends_nothing_that_waits(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.turn(Options(dry_run=False))

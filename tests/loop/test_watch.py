@@ -331,6 +331,7 @@ def test_costs_that_have_no_logarithm_are_left_out(pet_shop: PetShop) -> None:
     assert not {"zero", "not a number", "endless"} & {name for p in pairs for name in p.after}
 
 
+@pytest.mark.slow
 def test_production_before_the_change_counts_as_far_as_a_cycle_looks_back(
     pet_shop: PetShop,
 ) -> None:

@@ -13,6 +13,7 @@ from tests.proposers.conftest import MakeHistory, Workshop
 from honed.config import LlmMode, LlmProvider, Settings
 from honed.core.change import CodeChange, FileChange
 from honed.core.fault import Fault, Frame
+from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.kinds.fix_failing_test import FixFailingTest
 from honed.ledger.keys import Signer
 from honed.proposers.language_model import LanguageModel
@@ -313,12 +314,17 @@ def test_where_it_cannot_be_asked_it_is_said_why(  # noqa: PLR0917 - fixtures
     assert found.is_for_now is (not is_final and not asked), "what may answer later is asked again"
 
 
-def test_only_a_person_lets_in_what_a_model_wrote(store: Database, tmp_path: Path) -> None:
+def test_what_a_model_wrote_has_the_highest_risk_that_is_attempted(
+    store: Database, tmp_path: Path
+) -> None:
     world = make_repository_world(RepositoryPlan(START), store, tmp_path)
     commit = world.target.shape().commit
     files = (FileChange("shop/cart.py", CODE, RIGHT),)
     change = CodeChange(commit, files, (TEST,), "Repair it", made_by="language_model: small-1")
-    for made_by, risk in ((change.made_by, 8), ("template_repair: x", FixFailingTest.risk.level)):
+    for made_by, risk in (
+        (change.made_by, MAX_ATTEMPTED_RISK),
+        ("template_repair: x", FixFailingTest.risk.level),
+    ):
         said = Claimed("a cause", replace(change, made_by=made_by), "a claim", 3, -0.1)
         claim = FixFailingTest().claim(said, world.target)
         assert claim is not None

@@ -61,6 +61,7 @@ def production(databases: Databases) -> str:
     return url
 
 
+@pytest.mark.slow
 def test_what_was_made_ahead_is_kept(store: Database, honed_home: Path, production: str) -> None:
     settings = Settings.model_validate(
         {

@@ -120,6 +120,7 @@ def _indexes(url: str) -> set[str]:
         return {row["relname"] for row in rows if not row["relname"].startswith("pg_")}
 
 
+@pytest.mark.slow
 def test_traps_are_caught_and_what_helps_is_kept(
     store: Database, honed_home: Path, production: str
 ) -> None:

@@ -66,6 +66,9 @@ class Side(Protocol):
     def with_files(self, files: Mapping[str, str]) -> "Side":
         """Return the same side with ``files`` over it, text by path."""
 
+    def within(self, cpu_s: float) -> "Side":
+        """Return the same side, of which no run may take more processor time than that."""
+
 
 class Judge(Protocol):
     """Where gates look at a change: a place that neither the change nor its author can write to."""

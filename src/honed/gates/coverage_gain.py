@@ -38,6 +38,9 @@ _RUNS: Final = 3
 #: Mutants that are tried, from all over the lines, and the share that a new test has to see.
 _MUTANTS: Final = 10
 _LEAST_SCORE: Final = 0.5
+#: A mutant's run may take so many times the longest of the new tests' own runs, and this at least.
+_TIMES: Final = 10.0
+_LEAST_S: Final = 5.0
 _COMPARED: Final[Mapping[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -74,9 +77,11 @@ class CoverageGain(Gate):
         if edited or not change.files:
             return self.fails(f"more than new tests: {', '.join(edited) or 'nothing'}")
         new = sorted(each.path for each in change.files)
+        took_s = 0.0
         for run in (judge.patched.run_tests(new) for _ in range(_RUNS)):
             if why := _failing(run):
                 return self.fails(f"the new tests do not always pass: {why}")
+            took_s = max(took_s, run.cpu_s)
         before, after = _reached(judge.base, new)
         gained = {path: after[path] - before.get(path, frozenset()) for path in after}
         known = {path: _lines(judge.base, path) for path in judge.base.paths() if is_source(path)}
@@ -85,21 +90,23 @@ class CoverageGain(Gate):
         count = sum(map(len, gained.values()))
         if not count:
             return self.fails("the new tests reach no line that none reached", **evidence)
-        return self._seen(judge, new, gained, {**evidence, "gained": count})
+        # A loop that is made wrong may never end.
+        base = judge.base.within(_TIMES * took_s + _LEAST_S)
+        return self._seen(base, new, gained, {**evidence, "gained": count})
 
     def _seen(
-        self, judge: Judge, new: Sequence[str], gained: _Lines, evidence: dict[str, Json]
+        self, base: Side, new: Sequence[str], gained: _Lines, evidence: dict[str, Json]
     ) -> GateResult:
         every = [
             (path, *each)
             for path in sorted(gained)
-            for each in weak_places(judge.base.read(path) or "", gained[path])
+            for each in weak_places(base.read(path) or "", gained[path])
         ]
         mutants = _spread(every)
         missed = []
         for path, line, place in mutants:
-            text = mutant(judge.base.read(path) or "", place)
-            if not _failing(judge.base.with_files({path: text}).run_tests(new)):
+            text = mutant(base.read(path) or "", place)
+            if not _failing(base.with_files({path: text}).run_tests(new)):
                 missed.append(f"{path}:{line}")
         score = 1 - len(missed) / len(mutants) if mutants else 1.0
         said: list[Json] = [*missed]

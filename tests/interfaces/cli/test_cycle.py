@@ -265,6 +265,7 @@ def test_while_honed_is_stopped_a_turn_is_refused(cli: CommandLine, quiet_url: s
     assert refusal.startswith("postgres told honed to stop: the pager rings | `honed start`")
 
 
+@pytest.mark.slow
 def test_a_turn_that_is_interrupted_says_who_goes_on(
     cli: CommandLine, store: Database, quiet_url: str
 ) -> None:

@@ -98,6 +98,7 @@ def undone(shop: PetShop) -> list[str]:
     return [each.step.description for each in sorted(undos, key=lambda each: each.effect_id)]
 
 
+@pytest.mark.slow
 def test_target_is_byte_for_byte_as_before(
     cli: CommandLine, pet_shop: PetShop, postgres_server: Server
 ) -> None:

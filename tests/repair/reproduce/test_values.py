@@ -143,7 +143,12 @@ def _made(kind: type, held: dict[str, Any]) -> Any:
 def shop(planted: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return what imports modules of the service, which are forgotten afterwards."""
     monkeypatch.syspath_prepend(str(planted / "src"))
+    _forget_shop()
     yield importlib.import_module
+    _forget_shop()
+
+
+def _forget_shop() -> None:
     for name in [each for each in sys.modules if each.partition(".")[0] == "shop"]:
         del sys.modules[name]
 

@@ -175,6 +175,7 @@ def test_an_old_copy_is_made_again(shop: Any, make_lab: MakeLab) -> None:
     assert lab.refresh(timedelta(0)).taken_at > first.taken_at
 
 
+@pytest.mark.slow
 def test_production_that_changed_is_copied_again(shop: Any, make_lab: MakeLab) -> None:
     lab = make_lab(shop)
     taken_at = lab.refresh().taken_at
@@ -276,6 +277,7 @@ def test_another_process_keeps_its_clones(shop: Any, make_lab: MakeLab) -> None:
         assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
 
 
+@pytest.mark.slow
 def test_a_shadow_server_that_dies_fails_one_trial_only(shop: Any, make_lab: MakeLab) -> None:
     lab = make_lab(shop)
     with lab.clone("dying") as clone:

@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "doctor": Place("doctor:doctor", "Check everything that honed needs, and say what to do."),
     "finding": Place("finding:finding", "Show what honed has seen that could be better."),
-    "fix": Place("fix:fix", "Settle one ticket now: reproduce, repair, prove, propose."),
+    "fix": Place("fix:fix", "Take one turn of the loop for one ticket, and tell it live."),
     "forge": Place(
         "forge:forge", "Show changes of code that wait for a review, and merge or close them."
     ),
@@ -62,8 +62,7 @@ COMMANDS = {
     "scan": Place("scan:scan", "Look for troubles now, and keep the most valuable as tickets."),
     "serve": Place(
         "honed.interfaces.http.command:serve",
-        "Serve the API and the intake: what the other of two servers says, and signals of"
-        " services.",
+        "Serve the API and the intake: what another server says, signals, and webhooks of forges.",
     ),
     "start": Place("switch:start", "Allow changes again after `honed stop`."),
     "status": Place("status:status", "Show what honed does, and what waits for a person."),

@@ -36,6 +36,7 @@ _JUDGES: Final = (
     *("experiments", "gates", "repair", "sandbox", "stats", "targets/repository/inside"),
     *(f"targets/repository/{each}.py" for each in ("judge", "living", "mend")),
 )
+_WALL_TIMES: Final = 10.0
 _LAST_WORDS: Final = 500
 _MESSAGE: Final = 2_000
 _LARGEST_TEXT_BYTES: Final = 4 << 20
@@ -133,6 +134,17 @@ class Checkout:
         except (OSError, ValueError):
             # No text, or no name that a file can have.
             return None
+
+    def within(self, cpu_s: float) -> "Checkout":
+        """Return the same side, of which no run may take more processor time than that."""
+        limits = self.court.limits
+        narrower = replace(
+            limits,
+            cpu_s=min(limits.cpu_s, cpu_s),
+            # A busy machine gives a run a share of its time.
+            wall_s=min(limits.wall_s, _WALL_TIMES * cpu_s),
+        )
+        return replace(self, court=replace(self.court, limits=narrower))
 
     def paths(self) -> frozenset[str]:
         """Return every file's path from the root."""

@@ -16,6 +16,11 @@ class Written:
         """Return the same with ``files`` over it."""
         return Written({**self.files, **files})
 
+    def within(self, cpu_s: float) -> "Written":
+        """Return the same: nothing of it is run."""
+        del cpu_s
+        return self
+
     def run_tests(self, tests: Sequence[str] = (), *, lines: bool = False) -> TestRun:
         """Fail: nothing of it is run."""
         raise AssertionError(tests)
