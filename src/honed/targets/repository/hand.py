@@ -31,7 +31,7 @@ from honed.forge.description import completed
 from honed.targets.registry import Place
 from honed.targets.repository import changes, reviewing
 from honed.targets.repository.acts import PUBLISH, RUNNER, WITHDRAW, commit_of, time_of
-from honed.targets.repository.change import Change, Limits, NewChange, Wanted
+from honed.targets.repository.change import Change, Lane, Limits, NewChange, Wanted
 from honed.targets.repository.clone import Clone
 from honed.targets.repository.commit import Note, commit_files
 from honed.targets.repository.concerned import concerned
@@ -219,7 +219,9 @@ class RepositoryHand:
             "title": title,
             "body": f"Change {row.change_id} was merged and is to be taken back.",
         }
-        self._open(self._new(said, commit, head), _UNLIMITED, Attention())
+        # What takes back has been through no gate: a person lets it in.
+        new = replace(self._new(said, commit, head), lane=Lane.REVIEW)
+        self._open(new, _UNLIMITED, Attention())
 
     def _head(self, act: Mapping[str, Any]) -> str:
         """Return where the base branch is now: a merge that was seen since is to be there."""
