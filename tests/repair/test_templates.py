@@ -185,6 +185,7 @@ def test_what_no_failing_test_ran_is_left_alone() -> None:
         ("return []", "return [[]]", "fill_list"),
         ("a[b] = c[b]", "c[b] = c[b]", "assigned_element"),
         ("return (yield a)", "return (yield b)", "variable"),
+        ("return bb.upper()", "return b.upper()", "variable"),
     ],
 )
 def test_a_template_makes_the_edit_that_it_is_for(before: str, after: str, template: str) -> None:
@@ -195,6 +196,32 @@ def test_a_template_makes_the_edit_that_it_is_for(before: str, after: str, templ
     found = drafted(source, spectrum, {(source.path, 2): 1.0})
     texts = {(applied(source.text, each.edits).decode(), each.template) for each in found}
     assert (f"{head}{after}\n", template) in texts
+
+
+def test_only_a_name_that_nothing_binds_is_unbound() -> None:
+    text = """\
+import os.path as path
+import collections.abc
+from math import floor
+
+LIMIT = 1
+
+
+def f(a, *b, c=LIMIT, **d):
+    with open(a) as file:
+        lines = [line for line in file]
+    try:
+        (walrus := len(b))
+    except OSError as error:
+        print(error, floor(c), path, collections, walrus, lines, f, d, __file__)
+    match a:
+        case [first, *others] | {"first": first, **others}:
+            return first, others
+        case whole:
+            return whole, misspelt
+"""
+    assert Source("m.py", text.encode()).unbound == {"misspelt"}
+    assert not Source("m.py", b"from math import *\n" + text.encode()).unbound
 
 
 expressions = st.recursive(

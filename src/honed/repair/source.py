@@ -1,6 +1,7 @@
 """A file of Python as bytes with positions, edited by slices and never unparsed."""
 
 import ast
+import builtins
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -11,6 +12,8 @@ from honed.repair.suite import Edit
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 #: Parts of a tree that say nothing of what runs.
 _SILENT = frozenset({"annotation", "returns", "decorator_list", "type_comment", "type_params"})
+#: Where functions, classes, imports, arguments, handlers and patterns say what they bind.
+_BINDING = ("name", "asname", "arg", "rest")
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -38,6 +41,20 @@ class Source:
         return [
             (self._offsets[self.first_line(node) - 1], self.end(node)) for node in self.tree.body
         ]
+
+    @cached_property
+    def unbound(self) -> frozenset[str]:
+        """Names that are read and that nothing binds: not the file, wherever, and not Python."""
+        read, bound = set[str](), {*dir(builtins), "__file__", "__path__"}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name):
+                (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+            elif isinstance(node, (ast.Global, ast.Nonlocal)):
+                bound.update(node.names)
+            elif not isinstance(node, ast.keyword):
+                names = (getattr(node, each, None) for each in _BINDING)
+                bound.update(each.partition(".")[0] for each in names if isinstance(each, str))
+        return frozenset() if "*" in bound else frozenset(read - bound)
 
     def start(self, node: ast.AST) -> int:
         """Return the offset of a node's first byte."""

@@ -139,10 +139,11 @@ def case_pair(site: Site, node: ast.Constant) -> Drafts:
 
 @template(ast.Name)
 def variable(site: Site, node: ast.Name) -> Drafts:
-    """Take another variable of a type that fits."""
+    """Take another variable of a type that fits; any, for a name that nothing binds."""
     parent = site.parent(node)
     is_called = isinstance(parent, ast.Call) and node is parent.func
-    if not is_read(node) or is_called or node.id not in site.types:
+    is_known = node.id in site.types or node.id in site.source.unbound
+    if not is_read(node) or is_called or not is_known:
         return
     for name in site.alike(site.types_of(node)):
         if name != node.id:
