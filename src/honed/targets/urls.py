@@ -1,6 +1,7 @@
 """Where a repository may be: addresses that git opens itself, with no password in them."""
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,11 @@ _HELPER: Final = re.compile(r"[\w+.-]*::")
 #: A host or a path that git, or ssh, would take for an option.
 _OPTION: Final = re.compile(r"(?:^|@|://)-")
 _FORM: Final = "name a folder, or an address such as https://host/path"
+
+
+def absolute(url: str) -> str:
+    """Return a folder's absolute path, for git runs elsewhere; any other URL as it is."""
+    return str(Path(url).absolute()) if url and Path(url).is_dir() else url
 
 
 def check_url(url: str) -> None:

@@ -84,10 +84,13 @@ def test_a_repair_is_printed_judged_and_committed_on_its_branch(
     assert not list((tmp_path / "home" / "worktrees").iterdir()), "nothing is left behind"
 
 
-def test_what_passes_already_is_no_fault(repository: Path, line: CommandLine) -> None:
+def test_what_passes_already_is_no_fault(
+    repository: Path, line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (repository / "cart.py").write_text(REPAIRED)
     git(repository, "commit", "--quiet", "--all", "--message=repaired")
-    assert "no test fails" in line.refusal("repair", str(repository))
+    monkeypatch.chdir(repository)
+    assert "no test fails" in line.refusal("repair", ".")
 
 
 def test_what_cannot_be_found_is_said(line: CommandLine, tmp_path: Path) -> None:

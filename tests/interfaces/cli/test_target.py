@@ -158,6 +158,15 @@ def test_a_repository_is_added_with_the_branch_that_it_has(
     assert "-m pytest tests" in cli.text("target", "check", "cart")
 
 
+def test_a_folder_that_is_named_from_here_is_found_from_elsewhere(
+    cli: CommandLine, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout.folder.parent)
+    words = ("target", "add", "cart", "--sort", "repository", "--url", "cart", "--act-url", "cart")
+    record = cli.json(*words)["target"]
+    assert record["observe_url"] == record["act_url"] == str(checkout.folder)
+
+
 def test_a_repository_without_a_way_to_change_it_is_said_so(
     cli: CommandLine, checkout: Checkout
 ) -> None:

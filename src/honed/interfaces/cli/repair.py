@@ -81,10 +81,11 @@ def repair(  # noqa: PLR0913 - one argument an option
     from honed.repair.suite import Budget
     from honed.targets.repository.mend import installed_gates
     from honed.targets.repository.oneshot import Order, repair_once
+    from honed.targets.urls import absolute
 
     invocation = context.find_object(Invocation) or Invocation()
     order = Order(
-        url=repository,
+        url=absolute(repository),
         failing=failing,
         tests=tests,
         commit=commit,

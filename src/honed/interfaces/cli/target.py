@@ -163,12 +163,15 @@ def add(  # noqa: PLR0913 - one argument an option
 def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     """Store a repository with the branch that it has now, once it was read."""
     from honed.targets.repository.source import Source
-    from honed.targets.urls import check_url
+    from honed.targets.urls import absolute, check_url
 
     if not record.observe_url:
         raise click.MissingParameter(param_type="option", param_hint="'--url'")
     for url in filter(None, (record.observe_url, record.act_url)):
         check_url(url)
+    record = replace(
+        record, observe_url=absolute(record.observe_url), act_url=absolute(record.act_url)
+    )
     source = Source(record, invocation.settings())
     variables = source.court.environment or {}
     if any(find_secrets(f"{name}={value}") for name, value in variables.items()):
