@@ -81,10 +81,15 @@ def _target(store: Database, ticket: Ticket) -> str:
     found = repositories_of(store, ticket.project) if ticket.project else ()
     if len(found) == 1:
         return found[0]
-    about = f"the project {ticket.project}" if ticket.project else "no target"
-    msg = f"ticket {ticket.ticket_id} is about {about}, which {len(found)} repositories belong to"
-    hint = "honed target add NAME --sort repository --project PROJECT says whose exceptions are its"
-    raise ConfigurationError(msg, hint=f"`{hint}`")
+    if not ticket.project:
+        msg = f"ticket {ticket.ticket_id} is about no target and no project, so it is for people"
+        hint = f"`honed ticket resolve {ticket.ticket_id} --reason ...` says that it is settled"
+        raise ConfigurationError(msg, hint=hint)
+    whose = f"several repositories: {', '.join(found)}" if found else "no repository"
+    msg = f"ticket {ticket.ticket_id} is about the project {ticket.project}, which is of {whose}"
+    add = f"honed target add NAME --sort repository --url ... --project {ticket.project}"
+    hint = "`honed target remove NAME` takes one away" if found else f"`{add}` adds the one"
+    raise ConfigurationError(msg, hint=hint)
 
 
 def _forget(app: App, target: str) -> None:
