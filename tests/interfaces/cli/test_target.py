@@ -170,8 +170,10 @@ def test_a_folder_that_is_named_from_here_is_found_from_elsewhere(
 def test_a_repository_without_a_way_to_change_it_is_said_so(
     cli: CommandLine, checkout: Checkout
 ) -> None:
-    said = cli.text("target", "add", "cart", "--sort", "repository", "--url", str(checkout.folder))
+    words = ("--sort", "repository", "--url", str(checkout.folder), "--project", "chart")
+    said = cli.text("target", "add", "cart", *words)
     assert "nothing is proposed" in said
+    assert "there is no project chart yet" in said
     assert cli.json("target", "check", "cart")["forge"] == ""
     (seen,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
     assert (seen["status"], seen["fix"]) == ("warn", "add it again with --act-url")

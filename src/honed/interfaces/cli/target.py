@@ -12,6 +12,7 @@ from honed.errors import ConfigurationError, StepFailed, Stopped
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
+from honed.signals.projects import list_projects
 from honed.storage.store import Store
 from honed.targets.registry import (
     TargetRecord,
@@ -183,10 +184,15 @@ def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     options = {**record.options, "branch": branch}
     with opened_store(invocation) as store:
         added = add_target(store.owner, replace(record, options=options))
+        with store.owner.transaction() as conn:
+            projects = {each.name for each in list_projects(conn)}
     if invocation.as_json:
         print_json({"target": added})
         return
     click.echo(f"added the repository {record.name}, branch {branch}")
+    project = str(record.options.get("project", ""))
+    if project and project not in projects:
+        click.echo(f"there is no project {project} yet: `honed project add {project}` makes it")
     if not record.act_url:
         click.echo("nothing is proposed to it: --act-url says where branches are pushed to")
 
