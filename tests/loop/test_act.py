@@ -106,6 +106,7 @@ def test_step_that_fails_takes_the_others_back(pet_shop: PetShop) -> None:
     assert cycle.phase is Phase.FINISHED
 
 
+@pytest.mark.slow
 def test_step_that_always_fails_is_not_tried_in_every_cycle(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (Claim("impossible", (IMPOSSIBLE,)),)
     pet_shop.turn(FREE)
@@ -286,6 +287,7 @@ def test_what_a_failed_step_left_is_recorded_and_can_be_taken_back_later(
     assert effects(pet_shop)[-1] == (Direction.UNDO, StepOutcome.DONE)
 
 
+@pytest.mark.slow
 def test_change_goes_on_after_one_that_left_something_behind(pet_shop: PetShop) -> None:
     pet_shop.configure(max_attempts=1)
     pet_shop.kind.claims = (Claim("half", (STAYING,)),)
@@ -333,6 +335,7 @@ def somebody_changes_it(shop: PetShop) -> None:
     shop.production.client.execute("CREATE INDEX somebody_elses ON pet (name, owner)")
 
 
+@pytest.mark.slow
 def test_change_of_somebody_else_during_a_step_is_not_taken_for_honeds_own(
     pet_shop: PetShop,
 ) -> None:
@@ -347,6 +350,7 @@ def test_change_of_somebody_else_during_a_step_is_not_taken_for_honeds_own(
     assert pet_shop.improvements()[1].state is State.EXPIRED
 
 
+@pytest.mark.slow
 def test_steps_of_honed_lead_on_in_the_same_cycle_and_back(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_changes_per_run=2)
     pet_shop.kind.claims = (WORSE, Claim("second", (INDEX_OWNER,)))

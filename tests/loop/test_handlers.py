@@ -171,7 +171,13 @@ def test_change_that_is_watched_does_not_end_with_a_message_that_came_too_late(
 
 @pytest.mark.parametrize(
     "message",
-    ["[]", '{"improvement_id": true}', '{"improvement_id": 1e400}', '{"cycle_id": -1}', '"text"'],
+    [
+        "[]",
+        pytest.param('{"improvement_id": true}', marks=pytest.mark.slow),
+        '{"improvement_id": 1e400}',
+        pytest.param('{"cycle_id": -1}', marks=pytest.mark.slow),
+        pytest.param('"text"', marks=pytest.mark.slow),
+    ],
 )
 def test_message_that_says_nothing_ends_nothing(pet_shop: PetShop, message: str) -> None:
     pet_shop.turn(FREE)

@@ -187,6 +187,7 @@ def test_claim_that_a_dry_run_has_proven_is_not_proven_again(pet_shop: PetShop) 
     assert left_out(pet_shop) == ["improvement 1 was dry_run, and the target has not changed since"]
 
 
+@pytest.mark.slow
 def test_dry_run_is_followed_by_the_real_one(pet_shop: PetShop) -> None:
     pet_shop.turn(DRY)
     pet_shop.turn(Options(dry_run=False, require_approval=False))

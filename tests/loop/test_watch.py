@@ -285,6 +285,7 @@ def test_what_is_foretold_forgives_nothing_that_the_trial_tolerated(pet_shop: Pe
     assert last.detail["foretold_log_ratio"] == pytest.approx(foretold)
 
 
+@pytest.mark.slow
 def test_change_that_nobody_can_measure_is_kept_without_an_outcome(pet_shop: PetShop) -> None:
     class Blind(PetKind):
         def measure(self, hypothesis: Any, target: Any) -> dict[str, float]:

@@ -200,6 +200,7 @@ def test_a_standby_is_looked_at_and_not_changed(
     assert check(elsewhere).may_change
 
 
+@pytest.mark.slow
 def test_a_change_that_is_sent_to_a_standby_fails_and_says_why(
     standby: Server, store: Database, honed_home: Path
 ) -> None:

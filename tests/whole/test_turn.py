@@ -126,6 +126,7 @@ def test_what_makes_production_worse_is_taken_back_by_itself(pet_shop: PetShop) 
     assert ledger(pet_shop)[-4:] == ["applied", "undo_started", "undo_done", "rolled_back"]
 
 
+@pytest.mark.slow
 def test_person_takes_back_what_was_kept(pet_shop: PetShop) -> None:
     before = pet_shop.production.objects()
     pet_shop.turn(FREE)
@@ -205,6 +206,7 @@ def test_next_cycle_carries_out_what_was_approved_before_honeds_own_change(
     assert pet_shop.improvements()[1].state is State.ROLLED_BACK
 
 
+@pytest.mark.slow
 def test_change_of_somebody_else_makes_an_approval_stale_beside_honeds_own(
     pet_shop: PetShop,
 ) -> None:

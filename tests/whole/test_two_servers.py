@@ -129,7 +129,11 @@ def left_out(shop: PetShop) -> list[str]:
     return [event.reason for event in shop.events if isinstance(event, LeftOut)]
 
 
-@pytest.mark.parametrize("servers", ["one store", "two stores"], indirect=True)
+@pytest.mark.parametrize(
+    "servers",
+    ["one store", pytest.param("two stores", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_primary_adopts_what_the_secondary_has_kept(servers: Servers) -> None:
     primary, secondary = servers.primary, servers.secondary
     servers.keep()

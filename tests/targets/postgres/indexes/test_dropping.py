@@ -30,6 +30,7 @@ def world(make_world: MakeWorld) -> PostgresWorld:
     return make_world(WorldPlan(SETUP, ()))
 
 
+@pytest.mark.slow
 def test_only_what_honed_left_is_dropped_and_writers_are_spared(world: PostgresWorld) -> None:
     kind = IndexOptimization()
     findings = [each for each in world.findings() if each.type == INVALID_INDEX]
