@@ -6,7 +6,7 @@ from rich.console import Console
 
 from honed.core.verdict import Outcome
 from honed.interfaces.cli.narration import Narration
-from honed.loop.events import Applied, Event, Kept
+from honed.loop.events import Applied, Event, Kept, TrialStarted
 
 
 def told(*happened: Event) -> list[str]:
@@ -16,6 +16,10 @@ def told(*happened: Event) -> list[str]:
         for event in happened:
             narration.on_event(event)
     return [line.strip() for line in out.getvalue().splitlines()]
+
+
+def test_a_trial_of_whatever_it_is_runs_on_a_copy() -> None:
+    assert told(TrialStarted(7, "fix_exception", "it is gone"))[0] == "trial 7 on a private copy"
 
 
 def test_a_change_that_production_judges() -> None:

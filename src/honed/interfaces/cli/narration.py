@@ -114,7 +114,7 @@ class Narration:
 
     @on_event.register
     def _(self, event: events.TrialStarted) -> None:
-        self.say(f"[blue]trial {event.improvement_id}[/] on clones of the shadow database")
+        self.say(f"[blue]trial {event.improvement_id}[/] on a private copy")
         self._open_bar(event.improvement_id, f"trial {event.improvement_id}", _USUAL_PAIRS)
 
     @on_event.register
