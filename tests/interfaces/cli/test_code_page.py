@@ -84,7 +84,7 @@ def test_a_reviewer_sees_the_question_where_it_abstained(turn: Turn) -> None:
     said = turned.shown()
     assert "STOPPED\tcertainty" in said
     assert "What is right: total([1, \N{REPLACEMENT CHARACTER}[2J2])?" in said
-    assert "change 2 answers raises IndexError" in said
+    assert "1 of 2 changes answer raises IndexError" in said
 
 
 def test_a_reviewer_sees_diff_gates_and_request(turn: Turn, tmp_path: Path) -> None:

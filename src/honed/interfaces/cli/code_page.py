@@ -1,6 +1,7 @@
 """What a reviewer wants to see of a change of code: diff, gates, question and request."""
 
 import json
+from collections import Counter
 
 import click
 
@@ -53,8 +54,10 @@ def _print_question(code: ProposedCode) -> None:
     print_heading("question")
     arguments = ", ".join(str(each) for each in question["arguments"])
     print_text(f"What is right: {question['function']}({arguments})?")
-    for number, answer in question["outputs"].items():
-        print_text(f"change {number} answers {answer}", indent=2)
+    changes = Counter(question["outputs"].values())
+    for answer, count in changes.most_common():
+        print_text(f"{count} of {changes.total()} changes answer {answer}", indent=2)
+    click.echo("A test of this input that says what is right settles it.")
 
 
 def _print_gates(code: ProposedCode) -> None:

@@ -157,5 +157,5 @@ def _print_others(repaired: "Repaired") -> None:
 def _print_question(question: "Mapping[str, Any]") -> None:
     if question:
         print_text(f"What is right: {question['function']}({', '.join(question['arguments'])})?")
-        for answer in question["outputs"].values():
+        for answer in dict.fromkeys(question["outputs"].values()):
             print_text(str(answer), indent=2)
