@@ -1,5 +1,7 @@
 """What no test tells is not answered by a constant of the change's own."""
 
+from dataclasses import replace
+
 import pytest
 
 from honed.core.change import CodeChange, FileChange
@@ -29,6 +31,15 @@ RETURNS = "def test_it():\n    returned = weight('x')\n    assert isinstance(ret
 def change(after: str, test: str = RETURNS, before: str | None = None) -> CodeChange:
     files = (FileChange("shop/models.py", MODELS, after), FileChange(TEST, before, test))
     return CodeChange("0" * 40, files, (f"{TEST}::test_it",), "Know every model")
+
+
+def test_what_stood_in_the_code_before_is_not_made_up() -> None:
+    guarded = MODELS.replace(
+        "    return names[0]", "    if not names:\n        return None\n    return names[0]"
+    )
+    for made_by, passes in (("revert_commit: 1f4656c", True), ("template_repair: guard", False)):
+        made = replace(change(guarded), made_by=made_by)
+        assert MadeUpAnswers().check(made, NOBODY, Thresholds()).passed is passes
 
 
 @pytest.mark.parametrize(

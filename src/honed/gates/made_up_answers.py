@@ -5,7 +5,7 @@
 A test that is made from a captured exception asks for a call that returns, and not for what. Where
 the tests that a change repairs are of that sort alone, it refuses a change that lets a function
 return a constant that it did not return before, gives a lookup a default that it did not have, or
-swallows an exception.
+swallows an exception. What undoes a commit makes nothing up: its answers stood in the code.
 
 ## Why it helps
 
@@ -30,6 +30,8 @@ from typing import ClassVar, Final
 from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
+#: Who proposes what stood in the code before, to the letter.
+_UNDOES: Final = "revert_commit"
 #: Calls that answer with a default where there is nothing, and which of their arguments it is.
 _DEFAULTS: Final = {"get": 1, "pop": 1, "setdefault": 1, "next": 1, "getattr": 2}
 #: Of these, the ones that answer None where no default is given.
@@ -49,6 +51,8 @@ class MadeUpAnswers(Gate):
         del judge, thresholds
         if any(_tells(test, change) for test in change.repairs):
             return self.passes("a test tells what is right")
+        if change.made_by.partition(":")[0] == _UNDOES:
+            return self.passes("what it answers stood in the code before")
         for file in change.python_files():
             if file.before is not None and (made_up := _made_up(file)):
                 return self.fails(
