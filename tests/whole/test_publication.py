@@ -12,7 +12,6 @@ from typing import ClassVar
 import httpx
 import pytest
 
-from honed.approval.decisions import approve
 from honed.approval.policy import write_policy
 from honed.config import Autonomy, Settings
 from honed.core.change import CodeChange, FileChange
@@ -224,14 +223,9 @@ def _parts(store: Database, settings: Settings, record: TargetRecord) -> Parts:
 
 
 def proposed(shop: Published) -> None:
-    """Let the loop claim the repair, and a person approve that it is proposed."""
+    """Ask the loop for a turn in which the policy may approve that the repair is proposed."""
     with shop.store.transaction() as conn:
         request(conn, "shop", Options(dry_run=False, require_approval=False))
-    shop.work()
-    waiting = shop.improvement()
-    assert waiting.state is State.AWAITING_APPROVAL, waiting.error or waiting.evidence
-    with shop.store.transaction() as conn:
-        approve(conn, waiting.improvement_id, waiting.digest)
 
 
 def opened(shop: Published) -> Change:
@@ -250,7 +244,8 @@ def opened(shop: Published) -> Change:
         stale.times = 0 if stale.times else 99
 
     shop.fake.just_before[OPENING] = change_mood
-    while shop.improvement().state in {State.AWAITING_APPROVAL, State.APPROVED, State.APPLYING}:
+    shop.work()
+    while shop.improvement().state in {State.APPROVED, State.APPLYING}:
         shop.work()
     assert shop.improvement().state is State.WATCHING, shop.improvement().error
     asked = [each for each in shop.fake.calls if re.search(OPENING, f"{each.method} {each.path}")]
