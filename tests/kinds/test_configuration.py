@@ -102,7 +102,12 @@ class TestConfiguration(KindContract):
             for unit in trial.design.units:
                 with_it, without = cost(arms.candidate, unit), cost(arms.control, unit)
                 assert without > with_it
-                assert abs(math.log(without / cost(arms.baseline, unit))) < math.log(1.5)
+                # A neighbour may slow one side for a moment, and not three times in a row.
+                apart = [
+                    abs(math.log(cost(arms.control, unit) / cost(arms.baseline, unit)))
+                    for _ in range(3)
+                ]
+                assert min(apart) < math.log(1.5)
 
     def test_an_acting_role_that_may_not_is_told_by_a_finding(
         self, ill_world: PostgresWorld

@@ -65,8 +65,9 @@ _LEAST_SPILLED_BYTES = 1024 * 1024
 _FEW_HITS = 0.99
 #: A change must promise so many times what its trial calls worthwhile, and at least ...
 _PROMISED = 2.0
-#: ... a gain for one statement, as cost after / cost before.
-_GAIN = 0.9
+#: ... a gain for one statement, as cost after / cost before: of two statements that a setting does
+#: not concern one has been seen to look 12 % cheaper.
+_GAIN = 0.85
 #: Cost after / cost before from which a claim has a priority, best first.
 _PRIORITIES = ((0.5, 4), (0.8, 3), (1.0, 2))
 
