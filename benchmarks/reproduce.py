@@ -21,7 +21,7 @@ from typing import Final
 from honed.repair.reproduce.reproduce import reproduce
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import probe
-from honed.targets.repository.judge import Checkout, Court
+from honed.targets.repository.judging.judge import Checkout, Court
 from honed.testing.faulty import CLIENTS, captured_faults, plant
 
 #: What no test of one call can show.

@@ -51,7 +51,7 @@ VIOLATIONS: list[tuple[str, dict[str, str]]] = [
     ),
     (
         "Only the hand of all targets has the one of repositories",
-        {"kinds/one_planted.py": "from honed.targets.repository.hand import something"},
+        {"kinds/one_planted.py": "from honed.targets.repository.publishing.hand import something"},
     ),
     (
         "A forge does not know the others",

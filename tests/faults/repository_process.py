@@ -30,10 +30,11 @@ from honed.loop.parts import Parts
 from honed.sandbox.running import Running
 from honed.storage.db import Database
 from honed.targets.registry import get_target
-from honed.targets.repository import changes, hand, reviewing
-from honed.targets.repository.branches import Branches
-from honed.targets.repository.hand import RepositoryHand
-from honed.targets.repository.local import LocalForge
+from honed.targets.repository.git.branches import Branches
+from honed.targets.repository.publishing import hand
+from honed.targets.repository.publishing.hand import RepositoryHand
+from honed.targets.repository.requests import changes, reviewing
+from honed.targets.repository.requests.local import LocalForge
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.given_change import GivenChange, repository_parts
 

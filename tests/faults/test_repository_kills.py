@@ -32,8 +32,8 @@ from honed.loop.cycle import ENDED, Options, get_cycle, request
 from honed.loop.following import follow_changes
 from honed.loop.parts import Parts
 from honed.storage.db import Database
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.given_change import FAILING, GivenChange, know_what_fails, repository_parts
 from honed.testing.pets import pet_worker

@@ -10,7 +10,7 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.gate import Thresholds
 from honed.sandbox import box
 from honed.sandbox.probe import probe
-from honed.targets.repository.judge import CodeJudge, Court
+from honed.targets.repository.judging.judge import CodeJudge, Court
 
 CART = """def total(prices):
     cents = 0

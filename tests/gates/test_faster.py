@@ -10,7 +10,7 @@ from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.gate import GateResult, Thresholds
 from honed.errors import EvaluatorFailed
 from honed.gates.faster import Faster
-from honed.targets.repository.mend import installed_gates
+from honed.targets.repository.judging.mend import installed_gates
 
 #: What it measures is time.
 pytestmark = pytest.mark.alone

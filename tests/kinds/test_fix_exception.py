@@ -11,7 +11,7 @@ from honed.kinds.fix_exception import FixException, is_refusal
 from honed.sandbox.box import Limits
 from honed.storage.db import Database
 from honed.storage.server import Server
-from honed.targets.repository.judge import Checkout, Court
+from honed.targets.repository.judging.judge import Checkout, Court
 from honed.testing.contract import KindContract, wanted
 from honed.testing.repository_worlds import (
     RAISED_ELSEWHERE,

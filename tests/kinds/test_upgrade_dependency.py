@@ -11,7 +11,7 @@ from honed.core.change import Purpose
 from honed.kinds.upgrade_dependency import UpgradeDependency
 from honed.storage.db import Database
 from honed.storage.server import Server
-from honed.targets.repository.acts import change_of
+from honed.targets.repository.publishing.acts import change_of
 from honed.testing.contract import KindContract, wanted
 from honed.testing.postgres import Databases
 from honed.testing.repository_worlds import (

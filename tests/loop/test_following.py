@@ -11,8 +11,8 @@ from honed.ledger.verify import verify_log
 from honed.loop.daemon import Keeper
 from honed.loop.two_servers.lease import Holder, Role, take
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Limits, NewChange
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Limits, NewChange
 from honed.testing.pets import PetShop
 from honed.testing.repositories import Checkout
 

@@ -12,10 +12,10 @@ import pytest
 from honed.config import Settings
 from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.judge import Court
-from honed.targets.repository.proposer import Bench, Trouble
-from honed.targets.repository.worktree import worktree
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.git.worktree import worktree
+from honed.targets.repository.judging.judge import Court
+from honed.targets.repository.judging.proposer import Bench, Trouble
 from honed.testing.repositories import Checkout
 from honed.testing.repository_worlds import require_sandbox
 

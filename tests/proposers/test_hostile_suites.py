@@ -22,9 +22,9 @@ from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
 from honed.storage.db import Database
 from honed.storage.server import PORT, Server
-from honed.targets.repository.judge import Checkout
-from honed.targets.repository.mend import Mended, installed_gates, mend
-from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.judging.judge import Checkout
+from honed.targets.repository.judging.mend import Mended, installed_gates, mend
+from honed.targets.repository.judging.proposer import Bench, Trouble
 from honed.testing.repository_worlds import RepositoryPlan, make_repository_world
 
 GOOD = """def total(prices):

@@ -19,8 +19,8 @@ from honed.ledger.keys import Signer
 from honed.proposers.language_model import LanguageModel
 from honed.storage.db import Database
 from honed.targets.repository.code_kind import Claimed
-from honed.targets.repository.mend import installed_gates, mend
-from honed.targets.repository.proposer import Proposed
+from honed.targets.repository.judging.mend import installed_gates, mend
+from honed.targets.repository.judging.proposer import Proposed
 from honed.testing.repository_worlds import RepositoryPlan, make_repository_world
 
 __all__ = ["start_provider"]

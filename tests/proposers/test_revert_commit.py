@@ -12,8 +12,8 @@ from honed.proposers.revert_commit import RevertCommit
 from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository.mend import installed_gates, mend
-from honed.targets.repository.suites import QUERIES, green
+from honed.targets.repository.evidence.suites import QUERIES, green
+from honed.targets.repository.judging.mend import installed_gates, mend
 from honed.testing.repositories import Checkout
 from honed.testing.repository_worlds import (
     RepositoryPlan,

@@ -34,11 +34,11 @@ from honed.loop.daemon import Keeper
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target, connection_url
-from honed.targets.repository import changes
-from honed.targets.repository.acts import change_of
-from honed.targets.repository.change import Change, Lane, Wanted
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import CodeJudge
+from honed.targets.repository.judging.judge import CodeJudge
+from honed.targets.repository.publishing.acts import change_of
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Lane, Wanted
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.forges.git import GitRepository
 from honed.testing.forges.gitea import GITEA

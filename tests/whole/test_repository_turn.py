@@ -19,8 +19,8 @@ from honed.loop.following import follow_changes
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import connection_url
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Lane, Wanted
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Lane, Wanted
 from honed.testing.pets import pet_worker
 from honed.testing.repository_worlds import (
     NO_REPAIR,

@@ -43,7 +43,7 @@ from honed.experiments.trial import TrialResult, run_trial
 from honed.repair.refactor.pace import Paced, obstacle, paced
 from honed.repair.refactor.touched import touched_functions
 from honed.repair.refactor.twins import Twins
-from honed.targets.repository.living import living
+from honed.targets.repository.judging.living import living
 
 #: Functions that are timed: those that tests call most.
 _MOST_FUNCTIONS: Final = 4

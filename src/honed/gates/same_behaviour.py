@@ -32,7 +32,7 @@ from honed.core.change import CodeChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.repair.refactor.touched import Touched, touched_functions
 from honed.repair.refactor.twins import Calls, Likeness
-from honed.targets.repository.living import living
+from honed.targets.repository.judging.living import living
 
 #: Functions that are compared: those that tests call most.
 _MOST_FUNCTIONS: Final = 8

@@ -45,13 +45,13 @@ from honed.repair.reproduce.places import path_of
 from honed.repair.reproduce.reproduce import Reproduction, reproduce
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import Checkout
-from honed.targets.repository.mend import Mended, installed_gates, installed_proposers, mend
-from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.evidence.searches import Vain
+from honed.targets.repository.git.worktree import Worktree
+from honed.targets.repository.judging.judge import Checkout
+from honed.targets.repository.judging.mend import Mended, installed_gates, installed_proposers, mend
+from honed.targets.repository.judging.proposer import Bench, Trouble
 from honed.targets.repository.search_again import recipe
-from honed.targets.repository.searches import Vain
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.worktree import Worktree
 
 #: Faults of one cycle, and how long the search for one repair may take.
 _SEARCHES: Final = 5

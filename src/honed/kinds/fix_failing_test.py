@@ -40,13 +40,13 @@ from honed.core.risk import Risk
 from honed.errors import RepairFailed
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import CodeJudge
-from honed.targets.repository.mend import installed_gates, mend
-from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.evidence.searches import Vain
+from honed.targets.repository.git.worktree import Worktree
+from honed.targets.repository.judging.judge import CodeJudge
+from honed.targets.repository.judging.mend import installed_gates, mend
+from honed.targets.repository.judging.proposer import Bench, Trouble
 from honed.targets.repository.search_again import recipe
-from honed.targets.repository.searches import Vain
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.worktree import Worktree
 
 #: Searches of one cycle, and how long each may take.
 _SEARCHES: Final = 3

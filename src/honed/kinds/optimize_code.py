@@ -50,13 +50,13 @@ from honed.repair.refactor.reach import share_reached
 from honed.repair.refactor.touched import touched_functions
 from honed.repair.refactor.twins import Twins
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import Checkout
-from honed.targets.repository.living import living
-from honed.targets.repository.mend import installed_gates
-from honed.targets.repository.queries import repeated_queries
+from honed.targets.repository.evidence.queries import repeated_queries
+from honed.targets.repository.git.worktree import Worktree
+from honed.targets.repository.judging.judge import Checkout
+from honed.targets.repository.judging.living import living
+from honed.targets.repository.judging.mend import installed_gates
 from honed.targets.repository.rewrites import Maker, Rewrite, rewrites, tested_lines
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.worktree import Worktree
 
 #: A function that wastes time in a loop, by a profile of the tests and a first look.
 SLOW_CODE: Final = FindingType("slow_code")

@@ -51,7 +51,7 @@ from honed.repair.characterise.placing import place_of_tests
 from honed.repair.characterise.writing import TestFile, test_file
 from honed.repair.reproduce.classes import Classes
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.judge import Checkout
+from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.target import RepositoryTarget
 
 UNREACHED_CODE: Final = FindingType("unreached_code")

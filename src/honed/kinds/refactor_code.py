@@ -39,7 +39,7 @@ from honed.repair.refactor.files import read_package
 from honed.repair.refactor.propose import shrinkage, simpler
 from honed.repair.refactor.reach import share_reached
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.mend import installed_gates
+from honed.targets.repository.judging.mend import installed_gates
 from honed.targets.repository.rewrites import Maker, Rewrite, rewrites, tested_lines
 from honed.targets.repository.target import RepositoryTarget
 

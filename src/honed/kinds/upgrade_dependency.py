@@ -44,7 +44,7 @@ from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger, Risk
 from honed.errors import EvaluatorFailed, TargetUnavailable
 from honed.targets.repository.code_kind import Claimed, CodeKind, Gates
-from honed.targets.repository.judge import Checkout
+from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import About, Installed

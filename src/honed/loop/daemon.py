@@ -23,7 +23,7 @@ from honed.signals.partitions import RETENTION_S, Retention
 from honed.signals.scrubbing import scrubber_by
 from honed.storage.queries import load_queries
 from honed.targets.registry import list_targets
-from honed.targets.repository.changes import take_news
+from honed.targets.repository.requests.changes import take_news
 
 _QUERIES = load_queries("honed.loop")
 _LOG = logging.getLogger(__name__)

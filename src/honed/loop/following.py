@@ -7,7 +7,7 @@ from honed.errors import HonedError, Stopped
 from honed.loop.parts import Parts, check_switch
 from honed.loop.two_servers.lease import Role, leases
 from honed.targets.registry import Place, TargetRecord
-from honed.targets.repository.attend import attend
+from honed.targets.repository.publishing.attend import attend
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from honed.core.gate import GateResult
 from honed.errors import ConfigurationError, TargetError
 from honed.improvement.record import Improvement
 from honed.storage.db import Connection
-from honed.targets.repository import changes
-from honed.targets.repository.acts import RUNNER
-from honed.targets.repository.change import Change, Wanted
-from honed.targets.repository.packing import unpack
+from honed.targets.repository.publishing.acts import RUNNER
+from honed.targets.repository.publishing.packing import unpack
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.source import Source
 
 _EVERY: Final = 1_000

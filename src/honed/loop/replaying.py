@@ -13,9 +13,9 @@ from honed.ledger.merkle import leaf_hash, verify_inclusion
 from honed.ledger.statement import Statement, unseal
 from honed.loop.effects import Direction, effects_of
 from honed.storage.db import Connection
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change
 from honed.targets.repository.replay import Publication, publication
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change
 
 
 @dataclass(frozen=True, slots=True)

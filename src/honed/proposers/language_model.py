@@ -53,10 +53,10 @@ from honed.llm.prompt import render
 from honed.llm.reach import new_reach
 from honed.llm.spending import Work
 from honed.signals.scrubbing import open_scrubber
-from honed.targets.repository.judge import Checkout, CodeJudge
-from honed.targets.repository.mend import installed_gates, judged, may_change
-from honed.targets.repository.proposer import Bench, Proposed, Proposer, Trouble
-from honed.targets.repository.sighted import Sighted, sighted, texts_of_tests
+from honed.targets.repository.evidence.sighted import Sighted, sighted, texts_of_tests
+from honed.targets.repository.judging.judge import Checkout, CodeJudge
+from honed.targets.repository.judging.mend import installed_gates, judged, may_change
+from honed.targets.repository.judging.proposer import Bench, Proposed, Proposer, Trouble
 
 #: How often it is asked for one trouble.
 _MOST_ROUNDS: Final = 3

@@ -32,14 +32,14 @@ from honed.core.gate import TestRun
 from honed.core.privacy import Scrubber
 from honed.errors import ConfigurationError, GitFailed, UnknownCommit
 from honed.forge.quoting import plain
-from honed.targets.repository.blame import Cause, cause
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.inverse import Inverse, inverse
-from honed.targets.repository.judge import Checkout, CodeJudge, Court
-from honed.targets.repository.mend import may_change
-from honed.targets.repository.proposer import Bench, Proposed, Proposer, Trouble
-from honed.targets.repository.suites import green
-from honed.targets.repository.worktree import worktree
+from honed.targets.repository.evidence.suites import green
+from honed.targets.repository.git.blame import Cause, cause
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.inverse import Inverse, inverse
+from honed.targets.repository.git.worktree import worktree
+from honed.targets.repository.judging.judge import Checkout, CodeJudge, Court
+from honed.targets.repository.judging.mend import may_change
+from honed.targets.repository.judging.proposer import Bench, Proposed, Proposer, Trouble
 
 #: How far back is looked.
 _MOST_COMMITS: Final = 256

@@ -28,7 +28,7 @@ from honed.core.change import CodeChange, FileChange
 from honed.repair.engine import repair
 from honed.repair.suite import Outcome, Patch, Suite
 from honed.sandbox.box import Box
-from honed.targets.repository.proposer import Bench, Proposed, Proposer, Trouble
+from honed.targets.repository.judging.proposer import Bench, Proposed, Proposer, Trouble
 
 #: Ids of tests that a message names.
 _NAMED: Final = 3

@@ -21,7 +21,7 @@ from honed.core.step import Step, StepState
 from honed.errors import ArchiveDamaged, MissingPrivilege, StepFailed, TargetUnavailable
 from honed.targets.postgres.archives.runner import ARCHIVE, Archivist
 from honed.targets.registry import Place
-from honed.targets.repository.hand import RepositoryHand, at_repository
+from honed.targets.repository.publishing.hand import RepositoryHand, at_repository
 
 #: Whatever sort of target it changes.
 AnyHand: TypeAlias = "Hand | RepositoryHand"

@@ -22,12 +22,12 @@ from honed.loop.events import OnEvent
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, connection_url, get_target
-from honed.targets.repository.acts import change_of
 from honed.targets.repository.code_kind import Claimed, CodeKind, Gates
-from honed.targets.repository.judge import CodeJudge
-from honed.targets.repository.mend import installed_gates, judged
+from honed.targets.repository.evidence.suites import SuiteRun, keep_run
+from honed.targets.repository.judging.judge import CodeJudge
+from honed.targets.repository.judging.mend import installed_gates, judged
+from honed.targets.repository.publishing.acts import change_of
 from honed.targets.repository.source import Source
-from honed.targets.repository.suites import SuiteRun, keep_run
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.repository_worlds import RepositoryWorld
 

@@ -17,7 +17,7 @@ from honed.sandbox.probe import probe
 from honed.storage.db import Database
 from honed.storage.server import Server
 from honed.targets.registry import Place, TargetRecord, add_target
-from honed.targets.repository.hand import RepositoryHand, at_repository
+from honed.targets.repository.publishing.hand import RepositoryHand, at_repository
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.postgres import Databases
 from honed.testing.repositories import Checkout

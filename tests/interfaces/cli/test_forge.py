@@ -8,8 +8,8 @@ import pytest
 from honed.core.forge import Check, CheckState, Proposal, Tally
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository import changes
-from honed.targets.repository.change import Lane, Limits, NewChange
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Lane, Limits, NewChange
 from honed.testing.commandline import CommandLine
 
 HEAD = "b" * 40

@@ -15,9 +15,9 @@ from honed.improvement.record import Improvement, improvements
 from honed.kinds.fix_failing_test import FixFailingTest
 from honed.loop.cycle import Options, request
 from honed.storage.db import Database
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change
 from honed.targets.repository.code_kind import CodeKind
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change
 from honed.testing.commandline import CommandLine
 from honed.testing.given_change import FAILING, GivenChange, know_what_fails, repository_parts
 from honed.testing.pets import pet_worker

@@ -18,7 +18,7 @@ from honed.interfaces.http.hooks import hooks_router
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository.changes import take_news
+from honed.targets.repository.requests.changes import take_news
 from honed.testing.pair import served
 from honed.testing.pets import PetKind, pet_parts
 

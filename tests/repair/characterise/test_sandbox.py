@@ -11,7 +11,7 @@ from honed.repair.characterise.characterise import SCRIPT, Hints, characterise
 from honed.repair.characterise.functions import functions_of, gaps
 from honed.repair.characterise.literals import literal_calls
 from honed.sandbox.box import Limits
-from honed.targets.repository.judge import Checkout, Court
+from honed.targets.repository.judging.judge import Checkout, Court
 from honed.testing.repository_worlds import require_sandbox
 
 SHOP = """import datetime

@@ -9,7 +9,7 @@ import pytest
 from honed.core.fault import Fault
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import probe
-from honed.targets.repository.judge import Checkout, Court
+from honed.targets.repository.judging.judge import Checkout, Court
 from honed.testing.faulty import CLIENTS, FILES, captured_faults, plant
 from honed.testing.faulty.written import Written
 

@@ -8,7 +8,7 @@ import pytest
 from honed.core.fault import Fault, Frame
 from honed.core.testrun import Outcome
 from honed.repair.reproduce.reproduce import Reproduction, reproduce
-from honed.targets.repository.judge import Checkout
+from honed.targets.repository.judging.judge import Checkout
 from honed.testing.faulty import CLIENTS, FAULTS
 
 MakeBase = Callable[..., Checkout]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from honed.targets.repository.clone import Clone, open_clone
+from honed.targets.repository.git.clone import Clone, open_clone
 from honed.testing.repositories import Checkout
 
 

@@ -15,10 +15,10 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.hypothesis import Hypothesis
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
-from honed.targets.repository.aftermath import aftermath
-from honed.targets.repository.packing import pack, patch_digest
-from honed.targets.repository.services import is_same_file
+from honed.targets.repository.publishing.packing import pack, patch_digest
 from honed.targets.repository.target import RepositoryTarget
+from honed.targets.repository.watching.aftermath import aftermath
+from honed.targets.repository.watching.services import is_same_file
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,
@@ -315,8 +315,10 @@ def test_without_services_the_tests_decide_at_once(story: Story) -> None:
 
 
 def test_every_query_can_be_prepared_by_the_daemon(daemon: Database) -> None:
-    for file in ("aftermath.sql", "services.sql", "same_bug.sql"):
-        for name, query in load_queries("honed.targets.repository", file).items():
+    places = {"aftermath": "watching", "services": "watching", "same_bug": "evidence"}
+    for file, package in places.items():
+        queries = load_queries(f"honed.targets.repository.{package}", f"{file}.sql")
+        for name, query in queries.items():
             names = [part.split(")s")[0] for part in query.split("%(")[1:]]
             numbered = query.replace("%%", "%")
             for place, each in enumerate(dict.fromkeys(names), 1):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from honed.targets.repository import blame
-from honed.targets.repository.blame import Writer, cause, writers
-from honed.targets.repository.clone import Clone
+from honed.targets.repository.git import blame
+from honed.targets.repository.git.blame import Writer, cause, writers
+from honed.targets.repository.git.clone import Clone
 from honed.testing.repositories import Checkout
 
 

@@ -26,8 +26,15 @@ from honed.errors import (
 )
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Lane, Limits, NewChange, Renewal, Wanted
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import (
+    Change,
+    Lane,
+    Limits,
+    NewChange,
+    Renewal,
+    Wanted,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIMITS = Limits(review=2, automerge=1, cooldown=timedelta(hours=24))
@@ -379,7 +386,7 @@ def test_a_viewer_sees_changes(open_: Open, at: At) -> None:
 
 
 def test_every_query_can_be_prepared_by_the_daemon(daemon: Database) -> None:
-    queries = load_queries("honed.targets.repository", "changes.sql")
+    queries = load_queries("honed.targets.repository.requests", "changes.sql")
     for name, query in queries.items():
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", query)))
         numbered = re.sub(r"%\((\w+)\)s", lambda found, n=names: f"${n.index(found[1]) + 1}", query)  # type: ignore[misc]  # the names of this query

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from honed.errors import ChangeRefused, UnknownCommit
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.commit import Author, Note, commit_files
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.git.commit import Author, Note, commit_files
 from honed.testing.repositories import Checkout
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))

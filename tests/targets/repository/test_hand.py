@@ -12,9 +12,11 @@ from honed.core.forge import ChangeState
 from honed.core.step import Step, StepState
 from honed.errors import StepFailed, TargetUnavailable
 from honed.storage.db import Database
-from honed.targets.repository import changes, grounds, reviewing, suites
-from honed.targets.repository.acts import Publication, change_of, publish_step
-from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.evidence import suites
+from honed.targets.repository.publishing import grounds
+from honed.targets.repository.publishing.acts import Publication, change_of, publish_step
+from honed.targets.repository.requests import changes, reviewing
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,

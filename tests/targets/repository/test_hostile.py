@@ -10,9 +10,9 @@ from honed.config import Settings
 from honed.errors import ConfigurationError, GitFailed
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository.clone import Clone
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.worktree import worktree
 from honed.targets.repository.source import Source
-from honed.targets.repository.worktree import worktree
 from honed.targets.urls import check_url
 from honed.testing.repositories import Checkout
 

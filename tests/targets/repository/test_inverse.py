@@ -1,8 +1,8 @@
 """A commit is undone on the files of today, and nothing else is."""
 
 from honed.core.change import FileChange
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.inverse import Inverse, inverse
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.inverse import Inverse, inverse
 from honed.testing.repositories import Checkout
 
 #: Far enough apart that changes of one do not touch the others.

@@ -10,7 +10,7 @@ import pytest
 from honed.core.change import CodeChange, FileChange
 from honed.errors import EvaluatorFailed
 from honed.sandbox.box import Limits
-from honed.targets.repository.judge import Checkout, CodeJudge, Court
+from honed.targets.repository.judging.judge import Checkout, CodeJudge, Court
 from honed.testing.repository_worlds import require_sandbox
 
 _TEST = (

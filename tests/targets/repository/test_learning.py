@@ -11,8 +11,8 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.finding import SAME_BUG
 from honed.repair.suite import Budget
 from honed.storage.db import Database
-from honed.targets.repository.priors import template_priors
-from honed.targets.repository.same_bug import known_bugs, remember, same_bugs
+from honed.targets.repository.evidence.priors import template_priors
+from honed.targets.repository.evidence.same_bug import known_bugs, remember, same_bugs
 from honed.testing.repository_worlds import RepositoryPlan, RepositoryWorld, make_repository_world
 
 #: Each leaves out its first item; the second has other names, the third is another function.

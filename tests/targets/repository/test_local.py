@@ -20,11 +20,11 @@ from honed.core.verdict import State
 from honed.errors import ChangeConflict, ForgeError, ForgeRefused, UnknownChange, WebhookRefused
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
-from honed.targets.repository import changes, reviewing
-from honed.targets.repository.branches import Branches
-from honed.targets.repository.change import Change, Lane, Limits, NewChange
-from honed.targets.repository.local import LocalForge
-from honed.targets.repository.reviewing import Attention, Desk, Terms
+from honed.targets.repository.git.branches import Branches
+from honed.targets.repository.requests import changes, reviewing
+from honed.targets.repository.requests.change import Change, Lane, Limits, NewChange
+from honed.targets.repository.requests.local import LocalForge
+from honed.targets.repository.requests.reviewing import Attention, Desk, Terms
 from honed.testing.improvements import Improvements
 
 

@@ -10,9 +10,9 @@ from honed.core.change import Purpose
 from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import probe
-from honed.targets.repository.judge import Court
-from honed.targets.repository.mend import installed_gates, mend
-from honed.targets.repository.proposer import Bench, Trouble
+from honed.targets.repository.judging.judge import Court
+from honed.targets.repository.judging.mend import installed_gates, mend
+from honed.targets.repository.judging.proposer import Bench, Trouble
 
 PRICES = """def total(prices):
     cents = 0

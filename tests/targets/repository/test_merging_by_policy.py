@@ -18,9 +18,9 @@ from honed.ledger.log import read_entries, read_head
 from honed.ledger.statement import Statement, unseal
 from honed.ledger.verify import verify_log
 from honed.storage.db import Database
-from honed.targets.repository import changes, reviewing
-from honed.targets.repository.change import Change, Lane, Limits, NewChange
-from honed.targets.repository.reviewing import Attention, Desk, Terms
+from honed.targets.repository.requests import changes, reviewing
+from honed.targets.repository.requests.change import Change, Lane, Limits, NewChange
+from honed.targets.repository.requests.reviewing import Attention, Desk, Terms
 from honed.testing.forges.github import GITHUB
 from honed.testing.forges.server import FakeForge, Said, Trouble, serving
 from honed.testing.forges.state import FakeCheck

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from honed.targets.repository import own_code
-from honed.targets.repository.judge import judge_digest
-from honed.targets.repository.own_code import code_digest
+from honed.targets.repository.judging import own_code
+from honed.targets.repository.judging.judge import judge_digest
+from honed.targets.repository.judging.own_code import code_digest
 
 
 @pytest.fixture

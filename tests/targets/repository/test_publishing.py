@@ -17,12 +17,12 @@ from honed.improvement.record import Improvement, events
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.registry import Place
-from honed.targets.repository import changes
-from honed.targets.repository.acts import Publication, publish_step
-from honed.targets.repository.change import Change
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.concerned import authors
-from honed.targets.repository.hand import at_repository
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.publishing.acts import Publication, publish_step
+from honed.targets.repository.publishing.concerned import authors
+from honed.targets.repository.publishing.hand import at_repository
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change
 from honed.testing.improvements import Improvements
 from honed.testing.repositories import Checkout
 from honed.testing.repository_worlds import (

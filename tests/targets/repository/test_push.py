@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from honed.errors import GitFailed, PushRefused, UnknownCommit
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.commit import Note, commit_files
-from honed.targets.repository.credentials import Credentials
-from honed.targets.repository.push import branch_commit, push
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.git.commit import Note, commit_files
+from honed.targets.repository.git.credentials import Credentials
+from honed.targets.repository.git.push import branch_commit, push
 from honed.testing.repositories import Checkout, served
 
 TOKEN = "tok-3fa9c17d55aa"  # noqa: S105

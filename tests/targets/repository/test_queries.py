@@ -10,7 +10,7 @@ from honed.kinds.optimize_code import OptimizeCode
 from honed.signals.partitions import make_partitions
 from honed.signals.projects import add_project
 from honed.storage.db import Database
-from honed.targets.repository.queries import REPEATED_QUERY
+from honed.targets.repository.evidence.queries import REPEATED_QUERY
 from honed.testing.repository_worlds import (
     RepositoryPlan,
     RepositoryWorld,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from honed.core.canonical import Json
-from honed.targets.repository import remembered as module
-from honed.targets.repository.remembered import remembered
+from honed.targets.repository.evidence import remembered as module
+from honed.targets.repository.evidence.remembered import remembered
 
 
 class Finder:

@@ -20,11 +20,11 @@ from honed.forge.connect import Place, connect
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
-from honed.targets.repository import changes, reviewing
-from honed.targets.repository.branches import Branches
-from honed.targets.repository.change import Change, Limits, NewChange
-from honed.targets.repository.forges import limits_of, open_forge, terms_of
-from honed.targets.repository.reviewing import Attention, Desk, Terms
+from honed.targets.repository.git.branches import Branches
+from honed.targets.repository.requests import changes, reviewing
+from honed.targets.repository.requests.change import Change, Limits, NewChange
+from honed.targets.repository.requests.forges import limits_of, open_forge, terms_of
+from honed.targets.repository.requests.reviewing import Attention, Desk, Terms
 from honed.testing.forges.gitea import GITEA
 from honed.testing.forges.github import GITHUB
 from honed.testing.forges.gitlab import GITLAB

@@ -2,7 +2,7 @@
 
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository.searches import Searches, Vain
+from honed.targets.repository.evidence.searches import Searches, Vain
 
 COMMIT = "a" * 40
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from honed.core.gate import TestRun
 from honed.core.testrun import Outcome
 from honed.sandbox.box import Limits
-from honed.targets.repository.judge import Checkout, Court
-from honed.targets.repository.sighted import functions, sighted, texts_of_tests
+from honed.targets.repository.evidence.sighted import functions, sighted, texts_of_tests
+from honed.targets.repository.judging.judge import Checkout, Court
 
 CART = """import functools
 

@@ -12,7 +12,7 @@ from honed.config import Settings
 from honed.core.canonical import Json
 from honed.errors import ConfigurationError
 from honed.targets.registry import TargetRecord
-from honed.targets.repository.judge import Checkout
+from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.source import Source
 from honed.testing.repository_worlds import require_sandbox
 

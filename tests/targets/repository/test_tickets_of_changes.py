@@ -10,9 +10,9 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.forge import ChangeState
 from honed.core.step import Step, StepState
 from honed.storage.db import Database
-from honed.targets.repository import changes
-from honed.targets.repository.acts import Publication, publish_step
-from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.publishing.acts import Publication, publish_step
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.testing.repository_worlds import (
     PRICES,
     WRONG_SLICE,

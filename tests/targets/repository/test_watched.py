@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.core.aftermath import HIGH_SCORE, Standing
-from honed.targets.repository.watched import STEPS, Counts, Endings, Seen, Speed, harm, judge, score
+from honed.targets.repository.watching.watched import (
+    STEPS,
+    Counts,
+    Endings,
+    Seen,
+    Speed,
+    harm,
+    judge,
+    score,
+)
 
 ALPHA = 0.05
 GONE = Counts(before=70, after=0, before_h=168.0, after_h=24.0)

@@ -11,15 +11,15 @@ import pytest
 
 from honed.errors import UnknownCommit
 from honed.sandbox.scratch import sweep
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.worktree import PREFIX, worktree
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.worktree import PREFIX, worktree
 from honed.testing.repositories import Checkout
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.worktree import worktree
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.worktree import worktree
 folder, parent = map(Path, sys.argv[1:])
 with worktree(Clone(folder, ""), "main", parent) as made:
     (made.root / "made").mkdir()

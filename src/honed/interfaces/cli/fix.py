@@ -15,8 +15,8 @@ from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import narrated, tell_policy
 from honed.loop.cycle import Options
 from honed.storage.db import Database
-from honed.targets.repository.exceptions import repositories_of
-from honed.targets.repository.searches import Search
+from honed.targets.repository.evidence.exceptions import repositories_of
+from honed.targets.repository.evidence.searches import Search
 from honed.targets.repository.target import RepositoryTarget
 from honed.wiring import App, open_app
 

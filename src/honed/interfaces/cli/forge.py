@@ -11,8 +11,8 @@ from honed.interfaces.cli.opening import asking, opened_store
 from honed.interfaces.cli.output import plain, print_json, print_rows
 from honed.interfaces.cli.replay import replay
 from honed.interfaces.cli.root import Invocation
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Wanted
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 
 _KNOWN = known_or(UnknownChange, "there is no change {}")
 #: How much of a commit people read.
@@ -124,7 +124,7 @@ def webhook(invocation: Invocation, target: str) -> None:
     from honed.errors import UnknownTarget
     from honed.interfaces.cli.forge_page import print_webhook
     from honed.targets.registry import get_target
-    from honed.targets.repository.webhook import webhook_of
+    from honed.targets.repository.requests.webhook import webhook_of
 
     settings = invocation.settings()
     with opened_store(invocation) as store:

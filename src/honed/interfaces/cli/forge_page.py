@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from honed.core.forge import ChangeState, Check
 from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
-from honed.targets.repository.change import Change, ChangeEvent, Lane
-from honed.targets.repository.webhook import Webhook
+from honed.targets.repository.requests.change import Change, ChangeEvent, Lane
+from honed.targets.repository.requests.webhook import Webhook
 
 
 def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> None:

@@ -79,7 +79,7 @@ def repair(  # noqa: PLR0913 - one argument an option
     Exit code 1: no change was found, or a gate does not let it pass.
     """
     from honed.repair.suite import Budget
-    from honed.targets.repository.mend import installed_gates
+    from honed.targets.repository.judging.mend import installed_gates
     from honed.targets.repository.oneshot import Order, repair_once
     from honed.targets.urls import absolute
 

@@ -17,8 +17,8 @@ from honed.interfaces.http.answers import refusal
 from honed.interfaces.http.gate import HOOKS
 from honed.loop.parts import Parts
 from honed.targets.registry import TargetRecord, check_name, get_target
-from honed.targets.repository.changes import note_news
-from honed.targets.repository.forges import open_ear
+from honed.targets.repository.requests.changes import note_news
+from honed.targets.repository.requests.forges import open_ear
 
 _LOG = logging.getLogger(__name__)
 _ACCEPTED, _FORBIDDEN, _ABSENT, _MALFORMED = 202, 403, 404, 400

@@ -18,12 +18,12 @@ from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.core.step import Step
 from honed.errors import ChangeRefused
 from honed.forge.description import Evidence, body
-from honed.targets.repository.acts import Publication, branch_of, change_of, publish_step
-from honed.targets.repository.aftermath import aftermath
-from honed.targets.repository.judge import CodeJudge, judge_digest
-from honed.targets.repository.mend import installed_gates, judged
-from honed.targets.repository.packing import pack, patch_digest, unpack
+from honed.targets.repository.judging.judge import CodeJudge, judge_digest
+from honed.targets.repository.judging.mend import installed_gates, judged
+from honed.targets.repository.publishing.acts import Publication, branch_of, change_of, publish_step
+from honed.targets.repository.publishing.packing import pack, patch_digest, unpack
 from honed.targets.repository.target import RepositoryTarget
+from honed.targets.repository.watching.aftermath import aftermath
 
 #: Tests that a claim names; more say nothing more, and a claim is signed as a whole.
 _MOST_REPAIRS: Final = 50

@@ -16,13 +16,13 @@ from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import require
 from honed.storage.db import Database
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.commit import Note, commit_files
-from honed.targets.repository.judge import Court
-from honed.targets.repository.mend import Mended, mend
-from honed.targets.repository.proposer import Bench, Trouble
-from honed.targets.repository.push import push
-from honed.targets.repository.worktree import worktree
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.git.commit import Note, commit_files
+from honed.targets.repository.git.push import push
+from honed.targets.repository.git.worktree import worktree
+from honed.targets.repository.judging.judge import Court
+from honed.targets.repository.judging.mend import Mended, mend
+from honed.targets.repository.judging.proposer import Bench, Trouble
 
 #: One run of all tests may take so long, and so much memory.
 _SUITE: Final = Limits(cpu_s=600, wall_s=900, memory_bytes=2 << 30, processes=128)

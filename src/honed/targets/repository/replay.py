@@ -15,9 +15,9 @@ from honed.core.change import CodeChange, FileChange
 from honed.errors import GitFailed, LedgerError
 from honed.ledger.statement import Statement
 from honed.sandbox.scratch import scratch
-from honed.targets.repository.acts import PUBLISH, commit_of
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.packing import patch_digest, unpack
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.publishing.acts import PUBLISH, commit_of
+from honed.targets.repository.publishing.packing import patch_digest, unpack
 
 #: The base commit in the repository that holds nothing else.
 _BASE: Final = "refs/honed/base"

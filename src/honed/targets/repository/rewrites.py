@@ -10,13 +10,13 @@ from honed.core.change import CodeChange, Purpose
 from honed.core.gate import Gate
 from honed.errors import ChangeRefused, EvaluatorFailed
 from honed.repair.refactor.refactor import Refactor
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.judge import Checkout, CodeJudge
-from honed.targets.repository.mend import judged
-from honed.targets.repository.packing import pack, unpack
-from honed.targets.repository.remembered import remembered
+from honed.targets.repository.evidence.remembered import remembered
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.worktree import Worktree
+from honed.targets.repository.judging.judge import Checkout, CodeJudge
+from honed.targets.repository.judging.mend import judged
+from honed.targets.repository.publishing.packing import pack, unpack
 from honed.targets.repository.target import RepositoryTarget
-from honed.targets.repository.worktree import Worktree
 
 _DIGEST: Final = 8
 

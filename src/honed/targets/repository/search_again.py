@@ -8,10 +8,10 @@ from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.errors import ChangeRefused
 from honed.repair.suite import Budget
-from honed.targets.repository.mend import installed_proposers
-from honed.targets.repository.packing import unpack
-from honed.targets.repository.proposer import Bench, Trouble
-from honed.targets.repository.searches import engine_digest
+from honed.targets.repository.evidence.searches import engine_digest
+from honed.targets.repository.judging.mend import installed_proposers
+from honed.targets.repository.judging.proposer import Bench, Trouble
+from honed.targets.repository.publishing.packing import unpack
 from honed.targets.repository.source import Source
 
 #: What it answers depends on more than is recorded, and what it answered is recorded.

@@ -16,12 +16,12 @@ from honed.errors import ConfigurationError, GitFailed, TargetUnavailable
 from honed.sandbox.box import Limits
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
-from honed.targets.repository.branches import Branches
-from honed.targets.repository.clone import Clone, open_clone
-from honed.targets.repository.credentials import NO_CREDENTIALS, Credentials
-from honed.targets.repository.forges import open_forge
-from honed.targets.repository.judge import Court
-from honed.targets.repository.worktree import Worktree, worktree
+from honed.targets.repository.git.branches import Branches
+from honed.targets.repository.git.clone import Clone, open_clone
+from honed.targets.repository.git.credentials import NO_CREDENTIALS, Credentials
+from honed.targets.repository.git.worktree import Worktree, worktree
+from honed.targets.repository.judging.judge import Court
+from honed.targets.repository.requests.forges import open_forge
 from honed.targets.urls import check_url
 
 #: One run of all tests may take so long, and so much memory.

@@ -19,20 +19,20 @@ from honed.core.target import Interval, Observation, Usage
 from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
-from honed.targets.repository import changes
-from honed.targets.repository.change import NewChange, Wanted
-from honed.targets.repository.clone import Clone
-from honed.targets.repository.exceptions import exceptions, samples
-from honed.targets.repository.forges import limits_of
-from honed.targets.repository.judge import Court
-from honed.targets.repository.priors import template_priors
-from honed.targets.repository.proposer import Bench
-from honed.targets.repository.queries import asked_lately
-from honed.targets.repository.same_bug import same_bugs
-from honed.targets.repository.searches import Searches
+from honed.targets.repository.evidence.exceptions import exceptions, samples
+from honed.targets.repository.evidence.priors import template_priors
+from honed.targets.repository.evidence.queries import asked_lately
+from honed.targets.repository.evidence.same_bug import same_bugs
+from honed.targets.repository.evidence.searches import Searches
+from honed.targets.repository.evidence.suites import QUERIES, SuiteRun, suite_run
+from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.worktree import Worktree
+from honed.targets.repository.judging.judge import Court
+from honed.targets.repository.judging.proposer import Bench
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import NewChange, Wanted
+from honed.targets.repository.requests.forges import limits_of
 from honed.targets.repository.source import Source
-from honed.targets.repository.suites import QUERIES, SuiteRun, suite_run
-from honed.targets.repository.worktree import Worktree
 
 #: A line of pytest that says what went wrong.
 _ERROR: Final = re.compile(r"^E\s+(.+)$", re.MULTILINE)

@@ -30,9 +30,9 @@ from honed.loop.cycle import ENDED, Options
 from honed.signals.intakes import open_intakes
 from honed.signals.projects import Project, add_project
 from honed.targets.registry import TargetRecord, add_target
-from honed.targets.repository import changes
-from honed.targets.repository.change import Change, Wanted
-from honed.targets.repository.judge import Checkout
+from honed.targets.repository.judging.judge import Checkout
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.target import RepositoryTarget
 from honed.testing.hire.planted import Planted
 from honed.testing.pair import served

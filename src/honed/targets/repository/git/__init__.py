@@ -1,0 +1,1 @@
+"""Git itself: clones, worktrees, commits, branches, pushes, and who wrote what."""

@@ -1,0 +1,134 @@
+"""A clone of honed's own: what is read of a repository, without touching anybody's checkout."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from honed.errors import GitFailed, UnknownCommit
+from honed.targets.repository.git.credentials import NO_CREDENTIALS, Credentials
+from honed.targets.repository.git.git import Git, hidden
+from honed.targets.urls import check_url
+
+_FETCH_TIMEOUT_S: Final = 900.0
+#: Files are their bytes in the repository: what attributes would convert stays as it is.
+_ATTRIBUTES: Final = "* -text -eol -ident -filter -working-tree-encoding\n"
+_REFS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_LINK, _SUBMODULE, _TREE = "120000", "160000", "tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a commit."""
+
+    #: From the root, with slashes; undecodable bytes as in ``os.fsdecode``.
+    path: str
+    #: ``100644``, ``100755``, ``120000`` (a link) or ``160000`` (a submodule).
+    mode: str
+    blob: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is neither a link nor a submodule."""
+        return self.mode not in {_LINK, _SUBMODULE}
+
+    @property
+    def is_submodule(self) -> bool:
+        """Whether it is another repository."""
+        return self.mode == _SUBMODULE
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A bare clone in ``folder``; ``honed``'s own branches are beneath ``refs/honed``."""
+
+    folder: Path
+    url: str
+    credentials: Credentials = NO_CREDENTIALS
+
+    @property
+    def git(self) -> Git:
+        """Return git on it."""
+        return Git(self.folder)
+
+    def fetch(self) -> None:
+        """Take over the branches and tags of the repository as they are now.
+
+        What a person has not committed is not seen.
+
+        Raises:
+            GitFailed: it cannot be read.
+        """
+        said = self.git.attempt(
+            *("fetch", "--quiet", "--prune", "--no-tags", "--no-auto-gc"),
+            *("--no-write-fetch-head", "--force", "--", self.url, *_REFS),
+            environment=self.credentials.environment(self.url),
+            timeout_s=_FETCH_TIMEOUT_S,
+        )
+        if said.code != 0:
+            msg = f"{self.url} cannot be read: {hidden(said.words, self.credentials.secrets)}"
+            raise GitFailed(msg, code=said.code, hint="check the URL and the token")
+
+    def default_branch(self) -> str:
+        """Return the branch that the repository's HEAD names: ``main``.
+
+        Raises:
+            GitFailed: it cannot be read, or names none.
+        """
+        out = self.git.run(
+            "ls-remote",
+            "--symref",
+            "--",
+            self.url,
+            "HEAD",
+            environment=self.credentials.environment(self.url),
+        )
+        for line in os.fsdecode(out).splitlines():
+            if line.startswith("ref: refs/heads/"):
+                return line.removeprefix("ref: refs/heads/").partition("\t")[0]
+        msg = f"{self.url} names no branch as its default"
+        raise GitFailed(msg, hint="name the branch")
+
+    def commit(self, name: str) -> str:
+        """Return the id of the commit that a branch, a tag or the beginning of an id names.
+
+        Raises:
+            UnknownCommit: there is none.
+        """
+        said = self.git.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if said.code != 0 or name.startswith("-"):
+            msg = f"{self.url} has no commit {name}"
+            raise UnknownCommit(msg)
+        return said.out.decode().strip()
+
+    def entries(self, commit: str) -> Iterator[Entry]:
+        """Yield the files, links and submodules of a commit, by path."""
+        listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", self.commit(commit))
+        for line in filter(None, listed.split(b"\0")):
+            about, _, path = line.partition(b"\t")
+            mode, _sort, blob = about.decode().split()
+            yield Entry(os.fsdecode(path), mode, blob)
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Return a file's bytes in a commit, of a link where it leads; None: there is none."""
+        said = self.git.attempt("cat-file", "blob", f"{commit}:{path}")
+        return said.out if said.code == 0 else None
+
+
+def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS) -> Clone:
+    """Return the clone in ``folder``, empty at first; ``fetch`` fills it.
+
+    Raises:
+        ConfigurationError: the URL holds a password, or is none that git may use.
+        GitFailed: it cannot be made.
+    """
+    check_url(url)
+    folder.mkdir(parents=True, exist_ok=True)
+    clone = Clone(folder, url, credentials)
+    if not (folder / "HEAD").exists():
+        clone.git.run("init", "--quiet", "--bare", "--template=", str(folder))
+    attributes = folder / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(_ATTRIBUTES)
+    return clone

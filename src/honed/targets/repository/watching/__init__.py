@@ -1,0 +1,1 @@
+"""What became of a merged change: releases, services, faults and tests since."""
