@@ -157,19 +157,21 @@ def test_what_needs_a_person_waits_for_one(
     assert desk.read(change.change_id).state is ChangeState.OPEN
 
 
-def test_what_a_language_model_wrote_waits_for_a_person(
-    desk: Desk, make: Make, store: Database
+@pytest.mark.parametrize("proposer", ["language_model", "revert_commit"])
+def test_what_does_more_than_tests_can_tell_waits_for_a_person(
+    desk: Desk, make: Make, store: Database, proposer: str
 ) -> None:
     improvement = make()
     assert reviewing.lane_at(desk, improvement.improvement_id) is Lane.AUTOMERGE
     with store.transaction() as conn:
         conn.execute(
             "UPDATE honed.improvement SET hypothesis ="
-            """ jsonb_set(hypothesis, '{parameters}', '{"proposer": "language_model"}')"""
+            " jsonb_set(hypothesis, '{parameters,proposer}', to_jsonb(%s::text))",
+            [proposer],
         )
     with desk.store.transaction() as conn:
         lane, reason = changes.lane_of(conn, improvement.improvement_id)
-    assert (lane, reason) == (Lane.REVIEW, "only a person lets in what a language model wrote")
+    assert (lane, reason) == (Lane.REVIEW, f"only a person lets in what {proposer} proposes")
 
 
 def test_without_settings_a_person_lets_everything_in(make: Make, store: Database) -> None:

@@ -115,8 +115,6 @@ def add(  # noqa: PLR0913 - one argument an option
     for the roles that the URLs log in as, else for honed_observe_NAME and honed_act_NAME, and
     without --url for a database that is called NAME.
     """
-    from honed.targets.postgres.roles import roles_sql
-
     check_name(name)
     of_repository = {
         "python": python,
@@ -137,6 +135,16 @@ def add(  # noqa: PLR0913 - one argument an option
             " repositories"
         )
         raise click.UsageError(msg)
+    chosen = {"search_path": search_path, "twin": twin, "role": role}
+    options = {name: value for name, value in chosen.items() if value}
+    _add_database(invocation, TargetRecord(name, url, act_url, options=options), only_sql=only_sql)
+
+
+def _add_database(invocation: Invocation, record: TargetRecord, *, only_sql: bool) -> None:
+    """Print the SQL that makes both roles, and store a database unless only that was asked for."""
+    from honed.targets.postgres.roles import roles_sql
+
+    name, url, act_url = record.name, record.observe_url, record.act_url
     sql = roles_sql(
         name,
         database_name(url) if url else name,
@@ -148,9 +156,6 @@ def add(  # noqa: PLR0913 - one argument an option
         return
     if not url:
         raise click.MissingParameter(param_type="option", param_hint="'--url'")
-    chosen = {"search_path": search_path, "twin": twin, "role": role}
-    options = {name: value for name, value in chosen.items() if value}
-    record = TargetRecord(name, url, act_url, options=options)
     with opened_store(invocation) as store:
         added = add_target(store.owner, record)
     _print_sql(invocation, sql, added)
