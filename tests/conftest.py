@@ -2,6 +2,14 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
+# The same examples each time, as in CI; and no limit of time, which a busy machine breaks.
+settings.register_profile(
+    "honed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("honed")
+
 pytest_plugins = [
     "honed.testing.postgres",
     "honed.testing.improvements",
