@@ -6,7 +6,7 @@ import pytest
 
 from honed.core.canonical import Json
 from honed.core.fault import Frame
-from honed.repair.reproduce.calls import call_of
+from honed.repair.reproduce.calls import Call, call_of
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.places import path_of
 from honed.repair.reproduce.refusal import NotRebuilt
@@ -212,3 +212,54 @@ def test_of_two_classes_of_one_name_that_counts_which_the_module_imports() -> No
     unknown = {**files, "app.py": "def f(a):\n    return a\n"}
     with pytest.raises(NotRebuilt, match="more than one class"):
         call_of(frame, Classes(Written(unknown)))
+
+
+_CONFTEST = """
+import pytest
+from pytest import fixture
+
+
+@pytest.fixture(scope="module")
+def conn():
+    yield 1
+
+
+@fixture(name="clock")
+def make_clock():
+    return 2
+
+
+def plain_function():
+    return 3
+"""
+
+
+def called(variables: Mapping[str, Json], files: Mapping[str, str]) -> Call:
+    classes = Classes(Written({"lib/app.py": SOURCE, **files}))
+    return call_of(Frame("/srv/lib/app.py", "lib.app", "some", variables=variables), classes)
+
+
+@pytest.mark.parametrize("path", ["conftest.py", "tests/conftest.py"])
+def test_what_cannot_be_made_again_is_the_fixture_of_its_name(path: str) -> None:
+    source = _CONFTEST.replace("def conn", "def b").replace('name="clock"', 'name="a"')
+    found = called(
+        {"a": "<clock.Clock object at 0x1>", "b": "<psycopg.Connection>"}, {path: source}
+    )
+    assert found.lines == ("some(a=a, b=b)",)
+    assert found.fixtures == ("a", "b")
+
+
+def test_what_can_be_made_again_needs_no_fixture() -> None:
+    source = _CONFTEST.replace("def conn", "def a")
+    found = called({"a": "7", "b": "8"}, {"tests/conftest.py": source})
+    assert (found.lines, found.fixtures) == (("some(a=7, b=8)",), ())
+
+
+@pytest.mark.parametrize("name", ["conn", "plain_function", "make_clock"])
+def test_no_other_name_is_a_fixture(name: str) -> None:
+    source = SOURCE.replace("def some(a, b=2)", f"def some({name}, b=2)")
+    files = {"lib/app.py": source, "tests/unit/conftest.py": _CONFTEST}
+    if name != "conn":
+        files["tests/conftest.py"] = _CONFTEST
+    with pytest.raises(NotRebuilt, match=f"{name} cannot be made again"):
+        called({name: "<psycopg.Connection>"}, files)

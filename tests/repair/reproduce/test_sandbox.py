@@ -59,6 +59,21 @@ def test_the_test_turns_green_when_the_fault_is_repaired(
 
 
 @pytest.mark.slow
+def test_a_fixture_of_the_repository_stands_for_what_cannot_be_made_again(
+    faults: Faults, make_base: MakeBase
+) -> None:
+    fixture = "import pytest, socket\n\n\n@pytest.fixture\ndef connection():\n"
+    opened = fixture + "    with socket.socket() as made:\n        yield made\n"
+    fault = faults["sentry"]["connection"]
+    found = reproduce(fault, make_base().with_files({"tests/conftest.py": opened}))
+    assert found.outcomes == RED
+    skipped = make_base().with_files({"tests/conftest.py": fixture + "    pytest.skip()\n"})
+    found = reproduce(fault, skipped)
+    assert found.test is None
+    assert "skips it" in found.why_not
+
+
+@pytest.mark.slow
 def test_another_exception_and_another_place_do_not_count(
     faults: Faults, make_base: MakeBase
 ) -> None:

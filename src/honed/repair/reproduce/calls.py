@@ -3,12 +3,13 @@
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from honed.core.canonical import Json
 from honed.core.fault import Frame
 from honed.repair.reproduce.classes import Classes, last_name
+from honed.repair.reproduce.fixtures import fixtures_of
 from honed.repair.reproduce.imports import Imports
 from honed.repair.reproduce.places import Place, place_of
 from honed.repair.reproduce.refusal import NotRebuilt
@@ -34,13 +35,16 @@ class Call:
     makes_objects: bool
     #: Conditions that the function promises of what the call returns, by the name ``RETURNED``.
     promises: tuple[str, ...] = ()
+    #: Fixtures of the repository that stand for what was given under their names.
+    fixtures: tuple[str, ...] = ()
 
 
 def call_of(frame: Frame, classes: Classes) -> Call:
     """Return the call that led to ``frame``.
 
     The arguments are those that the frame showed when the error passed through it: where the
-    function had changed them by then, they are not what it was called with.
+    function had changed them by then, they are not what it was called with. What cannot be made
+    again, such as a connection, is the fixture that the repository's tests have under its name.
 
     Raises:
         NotRebuilt: an argument cannot be made again, or there is no such function.
@@ -55,7 +59,7 @@ def call_of(frame: Frame, classes: Classes) -> Call:
     lines = tuple(written.statements())
     is_named = any(re.search(rf"\b{RETURNED}\b", line) for line in lines)
     promises = () if is_named else tuple(promised(place.function, RETURNED))
-    return Call(place, lines, imports, values.makes_objects, promises)
+    return Call(place, lines, imports, values.makes_objects, promises, tuple(written.fixtures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class _Writer:
     values: Values
     classes: Classes
     imports: Imports
+    fixtures: list[str] = field(default_factory=list)
 
     def statements(self) -> list[str]:
         """Return the call as its sort of function is called."""
@@ -169,6 +174,9 @@ class _Writer:
         try:
             return self.values.expression(told, shape)
         except NotRebuilt as error:
+            if name in fixtures_of(self.classes) and name != self.function.name:
+                self.fixtures.append(name)
+                return name
             msg = f"{name} cannot be made again: {error}"
             raise NotRebuilt(msg) from None
 

@@ -26,7 +26,7 @@ _MOST_CALLS: Final = 5
 _MOST_FRAMES: Final = 20
 #: What the probe's outcome says of a call.
 _ENDS: Final = {
-    Outcome.SKIPPED: "it is not red: the call returns",
+    Outcome.SKIPPED: "it is not red: the call returns, or a fixture that it needs skips it",
     Outcome.XFAILED: "the arguments cannot be made again: making them fails",
     Outcome.FAILED: "it ends otherwise, with another exception or elsewhere",
 }

@@ -64,13 +64,13 @@ def _honed_is_it(error):
     return (_honed_PATH, _honed_NAME) in places
 
 
-def _honed_begin():
+def _honed_begin({fixtures}):
     {lines}
 
 
-def {probe}():
+def {probe}({fixtures}):
     try:
-        _honed_begin()
+        _honed_begin({fixtures})
     except BaseException as error:
         if any(_honed_is_it(each) for each in _honed_leaves(error)):
             return
@@ -100,7 +100,7 @@ def test_text(call: Call, fault: Fault) -> str:
         + f'#: What was captured.\nCAPTURED = {{\n    "type": {kind},\n'
         f'    "message": {said},\n    "function": {place},\n}}\n\n'
         + (_MAKE if call.makes_objects else "")
-        + f"\ndef {test_name(call, fault)}():\n"
+        + f"\ndef {test_name(call, fault)}({', '.join(call.fixtures)}):\n"
         + "".join(f"    {line}\n" for line in _asked(call))
     )
 
@@ -129,6 +129,7 @@ def probe_text(call: Call, fault: Fault, at: tuple[str, str]) -> str:
             called=ascii(called),
             nameless=ascii(sorted(NAMELESS)),
             lines="\n    ".join(call.lines),
+            fixtures=", ".join(call.fixtures),
             probe=PROBE,
         )
     )
