@@ -85,14 +85,11 @@ class FixFailingTest(CodeKind):
                 failing = tuple(test for test in tests if test in left)
                 if not failing:
                     continue
-                change = search.change(failing)
-                if isinstance(change, Vain):
-                    target.searches.remember(self.name, cause, commit, change)
-                    continue
-                searched = recipe(search.bench(), failing)
-                claim = self.claim(_claimed(cause, change, known, searched), target)
-                if claim is not None:
-                    left -= set(change.repairs)
+                found = search.claimed(cause, failing)
+                if isinstance(found, Vain):
+                    target.searches.remember(self.name, cause, commit, found)
+                elif (claim := self.claim(found, target)) is not None:
+                    left -= set(found.change.repairs)
                     yield claim
 
 
@@ -105,11 +102,20 @@ class _Search:
     #: All that fails there, by test.
     known: Mapping[str, Finding]
 
-    def bench(self) -> Bench:
-        """Return what it searches with."""
+    def claimed(self, cause: str, failing: tuple[str, ...]) -> Claimed | Vain:
+        """Return what is claimed of a change that repairs ``failing``, or why nothing is."""
+        change = self._change(failing)
+        if isinstance(change, Vain):
+            return change
+        if change.doubt and len(change.repairs) > len(failing):
+            # What else it repairs may tell it from those that leave it in doubt.
+            return self.claimed(cause, change.repairs)
+        return _claimed(cause, change, self.known, recipe(self._bench(), failing))
+
+    def _bench(self) -> Bench:
         return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
 
-    def change(self, failing: tuple[str, ...]) -> CodeChange | Vain:
+    def _change(self, failing: tuple[str, ...]) -> CodeChange | Vain:
         """Return a change that repairs ``failing``, with all it repairs; or why there is none."""
         trouble = Trouble(
             self.tree.root,
@@ -118,7 +124,7 @@ class _Search:
             messages={test: _message(self.known[test]) for test in failing},
         )
         try:
-            mended = mend(trouble, self.bench(), installed_gates(reading=True))
+            mended = mend(trouble, self._bench(), installed_gates(reading=True))
         except RepairFailed as error:
             return Vain(f"no change was looked for: {error}")
         found = mended.change
