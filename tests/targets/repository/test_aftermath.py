@@ -108,15 +108,18 @@ class Story:
             duration_ms,
         )
 
-    def new_fault(self, hour: float, file: str, release: str = "") -> None:
+    def new_fault(
+        self, hour: float, file: str, release: str = "", title: str = "KeyError in total"
+    ) -> None:
         """Let a fault come that was never seen before."""
         at = self.merged_at + timedelta(hours=hour)
         self._run(
             "INSERT INTO honed.signal_group (project_id, fingerprint, type, title, culprit, files,"
             " created_at, first_seen_at, last_seen_at, event_count, releases, environments, sample,"
-            " latest) SELECT project_id, md5(%s), 'exception', 'KeyError in total', '', %s, %s, %s,"
+            " latest) SELECT project_id, md5(%s), 'exception', %s, '', %s, %s, %s,"
             " %s, 1, %s, '{}', '{}', '{}' FROM honed.project",
             file,
+            title,
             [file],
             *[at] * 3,
             [release],
@@ -277,6 +280,29 @@ def test_new_faults_count_in_files_that_it_changed(
     said = story.look(WATCH_H + 2.0)
     assert said.standing is standing
     assert ("KeyError in total" in said.reason) == (standing is Standing.HARMED)
+
+
+def test_what_is_said_of_people_stays_out_of_the_record(story: Story) -> None:
+    address = "ada.lovelace@analytical-engines.co.uk"
+    story.propose()
+    story.end("merged")
+    story.tests([], [])
+    story.new_fault(2.0, "shop/prices.py", title=f"KeyError: {address}")
+    said = story.look(WATCH_H + 2.0)
+    assert said.standing is Standing.HARMED
+    assert "KeyError: <email:" in said.reason
+    assert address not in f"{said.reason}{said.facts}"
+
+
+def test_names_of_tests_stay_out_of_the_record_where_they_name_people(story: Story) -> None:
+    address = "ada.lovelace@analytical-engines.co.uk"
+    story.propose()
+    story.end("merged")
+    story.tests([], [f"{TEST}[{address}]"])
+    said = story.look(0.1)
+    assert said.standing is Standing.HARMED
+    assert f"{TEST}[<email:" in said.reason
+    assert address not in f"{said.reason}{said.facts}"
 
 
 def test_tests_that_the_merge_breaks_are_harm_and_others_are_not(story: Story) -> None:

@@ -14,9 +14,10 @@ from honed.core.finding import Finding
 from honed.core.gate import Examination, GateResult
 from honed.core.hypothesis import Hypothesis
 from honed.core.kind import Kind
+from honed.core.privacy import Scrubber
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.core.step import Step
-from honed.errors import ChangeRefused
+from honed.errors import ChangeRefused, EvaluatorFailed
 from honed.forge.description import Evidence, body
 from honed.targets.repository.judging.judge import CodeJudge, judge_digest
 from honed.targets.repository.judging.mend import installed_gates, judged
@@ -85,8 +86,10 @@ class CodeKind(Kind[RepositoryTarget]):
     def claim(self, said: Claimed, target: RepositoryTarget) -> Hypothesis | None:
         """Return the hypothesis of a change; None: it cannot be carried out as it was found.
 
-        A change that waits for its review already is no new claim either.
+        A change that waits for its review already is no new claim either. What is said in words
+        is without personal data and secrets from here on: errors and tests may hold any.
         """
+        said = _scrubbed(said, target.scrubber)
         change = replace(said.change, repairs=said.change.repairs[:_MOST_REPAIRS])
         try:
             packed = pack(change)
@@ -180,7 +183,35 @@ class Gates(Examination):
         change = change_of(steps[0], self.target.clone())
         with self.target.files(change.base_commit) as tree:
             judge = CodeJudge.of(tree.root, change, self.target.court, self.packages)
-            yield from judged(change, judge, installed_gates().values(), self.target.settings)
+            results = judged(change, judge, installed_gates().values(), self.target.settings)
+            yield from _without_personal_data(results, self.target.scrubber)
+
+
+def _without_personal_data(
+    results: Iterator[GateResult], scrubber: Scrubber
+) -> Iterator[GateResult]:
+    """Yield what gates say, or what kept one from it, without what tests may have told."""
+    try:
+        for each in results:
+            yield replace(each, reason=scrubber.text(each.reason))
+    except EvaluatorFailed as error:
+        raise EvaluatorFailed(scrubber.text(str(error)), hint=error.hint) from None
+
+
+def _scrubbed(said: Claimed, scrubber: Scrubber) -> Claimed:
+    change = replace(
+        said.change,
+        message=scrubber.text(said.change.message),
+        doubt=scrubber.text(said.change.doubt),
+    )
+    return replace(
+        said,
+        cause=scrubber.text(said.cause),
+        change=change,
+        claim=scrubber.text(said.claim),
+        error=scrubber.text(said.error),
+        trouble=scrubber.text(said.trouble or _trouble(change)),
+    )
 
 
 def _trouble(change: CodeChange) -> str:

@@ -12,8 +12,10 @@ from typing import Final
 
 from honed.config import Settings
 from honed.core.forge import Forge
+from honed.core.privacy import Scrubber
 from honed.errors import ConfigurationError, GitFailed, TargetUnavailable
 from honed.sandbox.box import Limits
+from honed.signals.scrubbing import open_scrubber
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository.git.branches import Branches
@@ -125,6 +127,14 @@ class Source:
         """
         with worktree(self.clone(), commit, self.settings.home / "worktrees") as tree:
             yield tree
+
+    def scrubber(self, store: Database) -> Scrubber:
+        """Return what takes personal data and secrets out of what tests and errors say.
+
+        Nothing of theirs goes into a branch, a request or the ledger without it.
+        """
+        with store.transaction() as conn:
+            return open_scrubber(conn, self.settings.key_file)
 
     def forge(self, store: Database, clone: Clone) -> Forge:
         """Return where its changes are reviewed.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, Self
 
 from honed.config import Settings
@@ -14,6 +15,7 @@ from honed.core.canonical import Json
 from honed.core.fault import Fault
 from honed.core.finding import FAILING_TEST, Finding
 from honed.core.forge import Proposal
+from honed.core.privacy import Scrubber
 from honed.core.step import Step
 from honed.core.target import Interval, Observation, Usage
 from honed.repair.suite import Budget
@@ -138,6 +140,11 @@ class RepositoryTarget:
         """Honed's own database."""
         return self._store
 
+    @cached_property
+    def scrubber(self) -> Scrubber:
+        """What takes personal data and secrets out of what tests and errors say."""
+        return self._source.scrubber(self._store)
+
     @property
     def searches(self) -> Searches:
         """What was searched in vain, so that it is not searched again."""
@@ -195,7 +202,7 @@ class RepositoryTarget:
         new = NewChange(
             target_id=self.target_id,
             proposal=Proposal("", "", "", ""),
-            root_cause=root_cause,
+            root_cause=self.scrubber.text(root_cause),
             patch_digest=patch_digest,
             base_commit="",
             head_commit="",
@@ -237,14 +244,15 @@ class RepositoryTarget:
             "commit": commit,
             "testsPassed": run.passed,
             "testsFailed": len(run.failing),
-            "testsFlaky": list(run.flaky),
+            "testsFlaky": [self.scrubber.text(test) for test in run.flaky],
             "cpuSeconds": run.cpu_s,
         }
         raised = list(exceptions(self._record, self._store, lookback, commit))
         record["exceptions"] = len(raised)
         alike = list(same_bugs(self._store, self.clone(), commit))
         record["sameBugs"] = len(alike)
-        return Observation((*_findings(run, branch, commit), *raised, *alike), record)
+        failing = _findings(run, branch, commit, self.scrubber)
+        return Observation((*failing, *raised, *alike), record)
 
     def asked_lately(self, lookback: timedelta) -> Sequence[Mapping[str, Any]]:
         """Return the queries that its services ask again and again; see ``queries``."""
@@ -280,14 +288,14 @@ class RepositoryTarget:
         return type(self)(self._record, self._store, settings, interval=self._interval)
 
 
-def _findings(run: SuiteRun, branch: str, commit: str) -> Iterator[Finding]:
+def _findings(run: SuiteRun, branch: str, commit: str, scrubber: Scrubber) -> Iterator[Finding]:
     for test, message in run.failing.items():
         said = _ERROR.search(message)
         why = f": {said[1]}" if said else ""
         yield Finding(
             FAILING_TEST,
             test,
-            f"{test} fails on {branch}{why}"[:_TITLE_CHARACTERS],
+            scrubber.text(f"{test} fails on {branch}{why}")[:_TITLE_CHARACTERS],
             evidence={"commit": commit, "branch": branch, "message": message},
             weight=1.0 / (run.passed + len(run.failing)),
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from honed.core.gate import TestRun
-from honed.core.secrets import find_secrets
+from honed.core.privacy import Scrubber
 from honed.errors import EvaluatorFailed
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
@@ -15,7 +15,6 @@ from honed.targets.repository.judging.judge import Checkout, Court
 from honed.targets.repository.source import Source
 
 QUERIES: Final = load_queries("honed.targets.repository.evidence", "suites.sql")
-_MASK: Final = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def suite_run(source: Source, store: Database, commit: str) -> SuiteRun:
     court = source.court
     with source.files(commit) as tree:
         side = Checkout(tree.root, {}, court)
-        ended = compared(side.run_tests(), side.run_tests())
+        ended = compared(side.run_tests(), side.run_tests(), source.scrubber(store))
     keep_run(source, store, commit, ended)
     return ended
 
@@ -71,21 +70,23 @@ def green(store: Database, commits: Sequence[str], tests: Sequence[str]) -> froz
         return frozenset(row["commit"] for row in rows)
 
 
-def compared(first: TestRun, second: TestRun) -> SuiteRun:
-    """Return what two runs of the same tests say together.
+def compared(first: TestRun, second: TestRun, scrubber: Scrubber) -> SuiteRun:
+    """Return what two runs of the same tests say together, without personal data and secrets.
+
+    Names of tests stay as they are: tests are called by them.
 
     Raises:
         EvaluatorFailed: one did not come to its end.
     """
     if error := first.error or second.error:
-        msg = f"the tests cannot be run: {error}"
+        msg = f"the tests cannot be run: {scrubber.text(_storable(error))}"
         raise EvaluatorFailed(
             msg, hint="name its Python and its tests: `honed target add --python ... --test ...`"
         )
     failing = sorted(first.broken & second.broken)
     flaky = sorted((first.broken ^ second.broken) | (first.passed ^ second.passed))
     return SuiteRun(
-        {test: _without_secrets(first.messages.get(test, "")) for test in failing},
+        {test: scrubber.text(_storable(first.messages.get(test, ""))) for test in failing},
         flaky,
         len(first.passed & second.passed),
         (first.cpu_s + second.cpu_s) / 2,
@@ -105,9 +106,6 @@ def _command(court: Court) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
-def _without_secrets(text: str) -> str:
+def _storable(text: str) -> str:
     # What PostgreSQL cannot keep in a text is no loss.
-    text = text.replace("\0", "").encode(errors="replace").decode()
-    for found in reversed(find_secrets(text)):
-        text = f"{text[: found.start]}{_MASK}{text[found.end :]}"
-    return text
+    return text.replace("\0", "").encode(errors="replace").decode()

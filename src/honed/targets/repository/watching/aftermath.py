@@ -136,6 +136,7 @@ class _Merge:
         self, told: Services, deployed: Deployment, tests: Endings, about: Mapping[str, Json]
     ) -> Seen:
         settings, parameters = self.target.settings, self.hypothesis.parameters
+        clean = self.target.scrubber.text
         step = timedelta(hours=settings.code_watch_hours) / STEPS
         steps = min(STEPS, max(0, int((told.now - deployed.at) / step)))
         until = deployed.at + steps * step
@@ -150,7 +151,7 @@ class _Merge:
             tests,
             fault if fingerprint else None,
             told.errors(after),
-            tuple(told.new_faults(deployed.at, releases, self._paths())),
+            tuple(map(clean, told.new_faults(deployed.at, releases, self._paths()))),
             tuple(speeds),
             operation,
             about,
@@ -165,6 +166,7 @@ class _Merge:
 
         Both are run once; where they could not be, that is not tried again at each look.
         """
+        clean = self.target.scrubber.text
         if error := self.last_look[0].get("tests", {}).get("error"):
             return Endings(error=error)
         try:
@@ -172,12 +174,12 @@ class _Merge:
             before = suite_run(self.source, self.target.store, self.clone.commit(f"{merged}^"))
             after = suite_run(self.source, self.target.store, merged)
         except (EvaluatorFailed, SandboxError, UnknownCommit) as error:
-            return Endings(error=str(error))
+            return Endings(error=clean(str(error)))
         lost = after.failing.keys() - before.failing.keys() - set(before.flaky)
         packed: Any = self.hypothesis.parameters["change"]
         repairs = {str(each) for each in packed["repairs"]}
         are_repaired = not repairs & (after.failing.keys() | set(after.flaky)) if repairs else None
-        return Endings(tuple(sorted(lost)), are_repaired)
+        return Endings(tuple(sorted(map(clean, lost))), are_repaired)
 
 
 def _change(hypothesis: Hypothesis, target: RepositoryTarget) -> _Change | None:
