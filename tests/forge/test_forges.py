@@ -164,6 +164,24 @@ def test_a_base_that_went_on_is_merged_into(
     assert merged.state is ChangeState.MERGED
 
 
+def test_a_base_that_moved_is_not_merged_into_where_it_must_not(
+    fake: FakeForge, forge: Forge, change: ChangeRequest
+) -> None:
+    base = fake.repository.branches["main"]
+    fake.repository.commit("main")
+    with pytest.raises(ChangeConflict) as refused:
+        forge.merge(change.number, proven(change, base_head=base))
+    assert refused.value.reason == "base_moved"
+    assert fake.repository.changes[1].is_open
+    base = fake.repository.branches["main"]
+    assert forge.merge(change.number, proven(change, base_head=base)).state is ChangeState.MERGED
+
+
+def test_where_a_branch_is(fake: FakeForge, forge: Forge) -> None:
+    assert forge.head("improvement/12") == fake.repository.branches["improvement/12"]
+    assert forge.head("improvement/none") == ""
+
+
 def test_what_a_branch_contains(fake: FakeForge, forge: Forge) -> None:
     main = fake.repository.branches["main"]
     assert forge.contains("improvement/12", main)

@@ -157,6 +157,10 @@ class Merge:
         base_commit: what it was proven on; a base branch that no longer contains it was rewritten,
             and is refused. Empty: not looked at.
 
+        base_head: where the base branch is at that moment; another place is refused. A repository
+            compares it as it moves the branch; a forge is asked just before, and could move it in
+            between. Empty: not looked at.
+
         base: the branch that it was proposed to; on a forge others can choose another one, which is
             refused. Empty: not looked at.
 
@@ -169,6 +173,7 @@ class Merge:
 
     head_commit: str
     base_commit: str = ""
+    base_head: str = ""
     base: str = ""
     title: str = ""
     message: str = ""
@@ -259,6 +264,9 @@ class Forge(Protocol):
 
     def checks(self, commit: str) -> Sequence[Check]:
         """Return the newest word of each check of a commit; right after a push there are none."""
+
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch as it is now; empty: there is no such branch."""
 
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""

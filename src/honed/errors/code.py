@@ -57,7 +57,7 @@ class ChangeConflict(ForgeError):
     def __init__(self, message: str = "", *, reason: str = "conflict", hint: str = "") -> None:
         """Keep what is wrong and ``reason``.
 
-        It is conflict, head_moved, base_changed, base_rewritten or not_ready.
+        It is conflict, head_moved, base_changed, base_moved, base_rewritten or not_ready.
         """
         super().__init__(message, hint=hint)
         self.reason = reason

@@ -189,6 +189,13 @@ class Gitea:
         at = f"{self._path}/commits/{quoted(commit)}/status"
         return [_status(said) for said in self._numbered(at, "context", "statuses")]
 
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch; empty: there is no such branch."""
+        reply = self.client.send("GET", f"{self._path}/branches/{quoted(branch)}")
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return ""
+        return needed(self.client.told(reply), "commit", "id")
+
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
         path = f"{self._path}/compare/{quoted(branch)}...{quoted(commit)}"

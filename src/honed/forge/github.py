@@ -195,6 +195,13 @@ class GitHub:
             *(_status(said) for page in statuses for said in items(page, "statuses")),
         ]
 
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch; empty: there is no such branch."""
+        reply = self.client.send("GET", f"{self._path}/branches/{quoted(branch)}")
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return ""
+        return needed(self.client.told(reply), "commit", "sha")
+
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
         path = f"{self._path}/compare/{quoted(branch)}...{quoted(commit)}"

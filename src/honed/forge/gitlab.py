@@ -220,6 +220,13 @@ class GitLab:
         reports = [self._report(pipeline) for pipeline in newest]
         return [*(_job(said) for said in jobs), *(each for each in reports if each)]
 
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch; empty: there is no such branch."""
+        reply = self.client.send("GET", f"{self._path}/repository/branches/{quoted(branch)}")
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return ""
+        return needed(self.client.told(reply), "commit", "id")
+
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
         path = f"{self._path}/repository/merge_base?refs[]={quoted(branch)}&refs[]={quoted(commit)}"

@@ -32,8 +32,8 @@ def check_base(forge: Forge, change: ChangeRequest, how: Merge) -> None:
     """Return if it goes where it was proposed to, which still contains what it was proven on.
 
     A base that was rewritten (pushed by force) may have lost commits on purpose; merging would
-    bring them back. Not guaranteed: that it still goes there when the forge merges it; forges ask
-    for the head alone.
+    bring them back. Not guaranteed: that all is still so when a forge merges it, a moment later;
+    forges ask for the head alone.
 
     Raises:
         ChangeConflict: it does not, or the head is another already.
@@ -48,6 +48,14 @@ def check_base(forge: Forge, change: ChangeRequest, how: Merge) -> None:
             f"{change.base} was rewritten: it no longer contains what change {change.number} is on"
         )
         raise ChangeConflict(msg, reason="base_rewritten")
+    if how.base_head and forge.head(change.base) != how.base_head:
+        raise base_moved(change.base)
+
+
+def base_moved(base: str) -> ChangeConflict:
+    """Return the error that a base branch is elsewhere than a merge without a person wants it."""
+    msg = f"{base} has moved since the change was proven"
+    return ChangeConflict(msg, reason="base_moved")
 
 
 def head_moved(number: int) -> ChangeConflict:

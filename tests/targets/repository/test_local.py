@@ -341,3 +341,36 @@ def test_without_a_person_only_what_was_proven_is_merged(
     found = desk.read(opened.change_id)
     assert found.state is (ChangeState.OPEN if has_moved else ChangeState.MERGED)
     assert found.lane is (Lane.REVIEW if has_moved else Lane.AUTOMERGE)
+
+
+def test_a_base_that_is_elsewhere_than_it_must_be_is_not_moved(
+    user: Checkout, clone: Checkout
+) -> None:
+    """Whoever asks has compared it; between that and the push somebody may have pushed."""
+    there = Branches(clone.folder / ".git", remote="origin")
+    here = Branches(clone.folder / ".git")
+    before, change = there.head("main"), there.head("improvement/12")
+    user.git("switch", "-qc", "elsewhere")
+    # Set back, so that a step forward of it is one of what it was.
+    user.git("branch", "-f", "main", user.git("commit-tree", "main^{tree}", "-m", "another"))
+    theirs = user.git("rev-parse", "main")
+    with pytest.raises(ChangeConflict, match="moved meanwhile"):
+        there.merge("main", change, "x", MergeMethod.MERGE, before=before)
+    assert user.git("rev-parse", "main") == theirs
+    clone.git("branch", "-f", "main", clone.git("commit-tree", "main^{tree}", "-m", "another"))
+    theirs = clone.git("rev-parse", "main")
+    with pytest.raises(ChangeConflict, match="moved meanwhile"):
+        here.merge("main", change, "x", MergeMethod.MERGE, before=before)
+    assert clone.git("rev-parse", "main") == theirs
+
+
+def test_what_was_set_back_meanwhile_is_not_brought_back(user: Checkout, clone: Checkout) -> None:
+    branches = Branches(clone.folder / ".git", remote="origin")
+    first = user.git("rev-parse", "main")
+    second = user.commit(other="y = 1\n")
+    branches.fetch("main")
+    user.git("switch", "-qc", "elsewhere")
+    user.git("branch", "-f", "main", first)
+    with pytest.raises(ChangeConflict, match="moved meanwhile"):
+        branches.merge("main", branches.head("improvement/12"), "x", MergeMethod.MERGE)
+    assert second not in user.git("log", "--format=%H", "main")

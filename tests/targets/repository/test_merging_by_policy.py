@@ -217,6 +217,51 @@ def test_a_policy_that_was_narrowed_meanwhile_merges_nothing(
     assert [each.reason for each in told] == ["the autonomy is supervised"]
 
 
+def test_what_was_proven_on_an_older_base_waits_for_a_person(
+    desk: Desk, fake: FakeForge, make: Make, store: Database
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+    fake.repository.commit("main")
+    assert reviewing.carry_out(desk, "shop") == {}
+    waits = desk.read(change.change_id)
+    assert (waits.state, waits.lane) == (ChangeState.OPEN, Lane.REVIEW)
+    with desk.store.transaction() as conn:
+        (told,) = (e for e in changes.events(conn, change.change_id) if e.event == "to_review")
+    assert told.reason == "main has moved since it was proven"
+    with replace(store, role="honed_approver").transaction() as conn:
+        changes.ask_merge(conn, change.change_id)
+    assert reviewing.carry_out(desk, "shop") == {change.change_id: ""}, "a person may"
+
+
+def test_a_base_that_moves_once_the_policy_has_asked_is_not_merged_into(
+    desk: Desk, fake: FakeForge, make: Make
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+
+    def meanwhile() -> str:
+        fake.repository.commit("main")
+        return ""
+
+    said = reviewing.carry_out(desk, "shop", why_not=meanwhile)
+    assert said == {change.change_id: "main has moved since the change was proven"}
+    assert fake.repository.changes[1].is_open
+    assert reviewing.carry_out(desk, "shop") == {}
+    assert desk.read(change.change_id).lane is Lane.REVIEW
+
+
+def test_where_nobody_knows_the_base_the_policy_merges_nothing(
+    desk: Desk, fake: FakeForge, make: Make
+) -> None:
+    change = opened(desk, fake, make())
+    let_pass(fake)
+    assert reviewing.refresh(desk, change.change_id).checks_state is CheckState.PASSED
+    with desk.store.transaction() as conn:
+        said = changes.merge_by_policy(conn, change.change_id, base_head="")
+    assert said == (False, "nobody knows where main is")
+
+
 def test_what_the_forge_did_not_take_is_asked_once_more_before_it_is_tried_again(
     desk: Desk, fake: FakeForge, make: Make, store: Database
 ) -> None:

@@ -141,6 +141,13 @@ def _status(repository: FakeRepository, call: Call, values: Mapping[str, str]) -
     return Said(200, said)
 
 
+def _branch(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    head = repository.branches.get(values["branch"])
+    if head is None:
+        return _ABSENT
+    return Said(200, {"name": values["branch"], "commit": {"id": head}})
+
+
 def _compare(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
     base, _, head = values["basehead"].partition("...")
     before, after = list(repository.history(base)), list(repository.history(head))
@@ -213,6 +220,7 @@ GITEA = Dialect(
         "POST /repos/{owner}/{repo}/labels": _make_label,
         "GET /repos/{owner}/{repo}/git/commits/{sha}": _commit,
         "GET /repos/{owner}/{repo}/commits/{ref}/status": _status,
+        "GET /repos/{owner}/{repo}/branches/{branch}": _branch,
         "GET /repos/{owner}/{repo}/compare/{basehead}": _compare,
         "GET /repos/{owner}/{repo}/raw/{filepath}": _file,
     },

@@ -145,6 +145,13 @@ def _statuses(repository: FakeRepository, call: Call, values: Mapping[str, str])
     return Said(200, said, headers)
 
 
+def _branch(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    head = repository.branches.get(values["branch"])
+    if head is None:
+        return _ABSENT
+    return Said(200, {"name": values["branch"], "commit": {"sha": head}})
+
+
 def _compare(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
     base, _, head = values["basehead"].partition("...")
     before, after = list(repository.history(base)), list(repository.history(head))
@@ -239,6 +246,7 @@ GITHUB = Dialect(
         "GET /repos/{owner}/{repo}/commits/{ref}": _commit,
         "GET /repos/{owner}/{repo}/commits/{ref}/check-runs": _runs,
         "GET /repos/{owner}/{repo}/commits/{ref}/status": _statuses,
+        "GET /repos/{owner}/{repo}/branches/{branch}": _branch,
         "GET /repos/{owner}/{repo}/compare/{basehead}": _compare,
         "GET /repos/{owner}/{repo}/contents/{path}": _file,
     },

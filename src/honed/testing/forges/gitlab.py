@@ -113,6 +113,13 @@ def _report(repository: FakeRepository, _call: Call, values: Mapping[str, str]) 
     return Said(200, {"total": total, "test_suites": []})
 
 
+def _branch(repository: FakeRepository, _call: Call, values: Mapping[str, str]) -> Said:
+    head = repository.branches.get(values["branch"])
+    if head is None:
+        return Said(404, {"message": "404 Branch Not Found"})
+    return Said(200, {"name": values["branch"], "commit": {"id": head}})
+
+
 def _merge_base(repository: FakeRepository, call: Call, _values: Mapping[str, str]) -> Said:
     refs = parse_qs(urlsplit(call.target).query)["refs[]"]
     before, after = (list(repository.history(each)) for each in refs)
@@ -198,6 +205,7 @@ GITLAB = Dialect(
         "GET /projects/{id}/repository/commits/{sha}": _commit,
         "GET /projects/{id}/repository/commits/{sha}/statuses": _statuses,
         "GET /projects/{id}/pipelines/{pipeline_id}/test_report_summary": _report,
+        "GET /projects/{id}/repository/branches/{branch}": _branch,
         "GET /projects/{id}/repository/merge_base": _merge_base,
         "GET /projects/{id}/repository/files/{file_path}/raw": _file,
         "GET /users": _users,

@@ -1,8 +1,8 @@
 """Branches of a repository, as far as deciding about a change needs them; no work tree is touched.
 
 A merge is made of objects alone (``git merge-tree``, ``commit-tree``) and becomes the base branch
-by one push that the other side takes only as a step forward. So nobody's checkout is written to,
-and whoever was faster wins.
+by one push that the other side takes only if the branch is still where the merge was made. So
+nobody's checkout is written to, and whoever was faster wins.
 """
 
 from collections.abc import Mapping
@@ -82,17 +82,30 @@ class Branches:
         done = self._run("cat-file", "blob", f"{commit}:{path}")
         return done.out if done.code == 0 else None
 
-    def merge(self, base: str, head: str, message: str, method: MergeMethod) -> str:
+    def merge(
+        self, base: str, head: str, message: str, method: MergeMethod, *, before: str = ""
+    ) -> str:
         """Merge a commit into a branch; return the commit that the branch is at then.
 
         Where it would change nothing no commit is made: it was merged before and that was not
         recorded, or somebody else has made the same change.
 
+        Args:
+            base: the branch.
+
+            head: the commit.
+
+            message: of the commit that is made.
+
+            method: how.
+
+            before: where the branch must be until it moves; empty: where it is now.
+
         Raises:
             ChangeConflict: they do not merge, or the branch moved meanwhile.
             ForgeRefused: the repository does not take it.
         """
-        before = self.head(base)
+        before = before or self.head(base)
         merged = self._run("merge-tree", "--write-tree", "--name-only", before, head)
         if merged.code == _CONFLICT and merged.out:
             names = merged.out.decode(errors="replace").split("\n\n")[0].splitlines()[1:]
@@ -110,12 +123,15 @@ class Branches:
         return made
 
     def _move(self, base: str, before: str, made: str) -> None:
-        """Bring the base branch from one commit to a later one, if it is still there."""
+        """Bring the base branch from one commit to a later one, if it is still there.
+
+        The lease is compared by the repository itself, as it moves the branch.
+        """
         ref = f"refs/heads/{base}"
         if self.remote:
             pushed = self._run(
                 *("push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"),
-                *("--", self.remote, f"{made}:{ref}"),
+                *(f"--force-with-lease={ref}:{before}", "--", self.remote, f"{made}:{ref}"),
             )
             if pushed.code:
                 raise _not_taken(base, pushed)
@@ -141,7 +157,7 @@ def _told(command: str, said: Said) -> str:
 
 def _not_taken(base: str, pushed: Said) -> ForgeError:
     said = pushed.out.decode(errors="replace") + pushed.words
-    if "non-fast-forward" in said or "fetch first" in said:
+    if "stale info" in said or "non-fast-forward" in said or "fetch first" in said:
         msg = f"{base} moved meanwhile"
         return ChangeConflict(msg, reason="not_ready")
     if "checked out" in said:

@@ -111,6 +111,11 @@ class Change:
         """Whether a person has asked for its merge: that holds until it changes."""
         return self.merge_asked_at is not None and self.merge_asked_by != POLICY
 
+    @property
+    def is_asked_by_policy(self) -> bool:
+        """Whether the policy has asked for its merge, on the very commit that it was proven on."""
+        return self.merge_asked_at is not None and self.merge_asked_by == POLICY
+
     def to_request(self) -> ChangeRequest:
         """Return it as a forge would tell it; in honed itself its id is its number."""
         return ChangeRequest(

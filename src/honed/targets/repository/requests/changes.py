@@ -116,7 +116,7 @@ def merge_by_policy(
     conn: Connection,
     change_id: int,
     *,
-    base_head: str | None = None,
+    base_head: str,
     risk_limit: int | None = None,
 ) -> tuple[bool, str]:
     """Ask for a merge in the name of the policy; return whether it is asked for, and why.
@@ -128,8 +128,8 @@ def merge_by_policy(
 
         change_id: which one.
 
-        base_head: where the base branch is, if nobody tests what would be merged: it must be where
-            the change was proven.
+        base_head: where the base branch is: it must be where the change was proven. Empty: nobody
+            knows, and the change waits.
 
         risk_limit: what has this risk or more is a person's.
 

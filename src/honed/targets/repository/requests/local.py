@@ -120,7 +120,9 @@ class LocalForge:
             return known
         check_base(self, known, how)
         message = "\n\n".join(part for part in (how.title or known.title, how.message) if part)
-        made = self.branches.merge(known.base, how.head_commit, f"{message}\n", how.method)
+        made = self.branches.merge(
+            known.base, how.head_commit, f"{message}\n", how.method, before=how.base_head
+        )
         # Said and not looked for: git does not find a squashed head in its base.
         return replace(known, state=ChangeState.MERGED, merge_commit=made)
 
@@ -153,6 +155,11 @@ class LocalForge:
         with self.store.transaction() as conn:
             found = changes.changes(conn, Wanted(target=self.target), limit=1000)
         return next((each.checks for each in found if each.head_commit == commit), ())
+
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch; empty: there is no such branch."""
+        self.branches.fetch(branch)
+        return self.branches.head(branch)
 
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""

@@ -176,6 +176,9 @@ def refresh(desk: Desk, change_id: int) -> Change:
 def merge(desk: Desk, change_id: int) -> Change:
     """Merge a change as it was proven, once its checks have passed.
 
+    What a person asked for goes into the base as it is by now; what the policy asked for only into
+    the one that it was proven on.
+
     Raises:
         ChangeConflict: head or base are another, it does not merge, or its checks did not pass.
         WrongChangeState: it was closed.
@@ -192,6 +195,7 @@ def merge(desk: Desk, change_id: int) -> Change:
     how = Merge(
         head_commit=known.head_commit,
         base_commit=known.base_commit,
+        base_head=known.base_commit if known.is_asked_by_policy else "",
         base=known.base_branch,
         title=known.title,
         message=f"{LEDGER_TRAILER}: {known.ledger_index}" if known.ledger_index is not None else "",
@@ -289,9 +293,8 @@ def _is_to_be_merged(desk: Desk, change: Change) -> bool:
     is_ready = found.state is ChangeState.OPEN and found.checks_state is CheckState.PASSED
     if found.lane is not Lane.AUTOMERGE or not is_ready or not desk.names_checks:
         return found.is_asked_by_person
-    # A forge's checks are of what would be merged, or its rules say that they need not be.
-    is_local = desk.forge.name == "local"
-    base_head = desk.forge.get(_number(found)).base_commit if is_local else None
+    # A head contains the commit that it was proven on and no later one: so do checks of it.
+    base_head = desk.forge.head(found.base_branch)
     with desk.store.transaction() as conn:
         is_asked, _ = changes.merge_by_policy(
             conn, change.change_id, base_head=base_head, risk_limit=desk.terms.risk_limit
