@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from honed.core.change import CodeChange, FileChange
-from honed.core.forge import ChangeState
+from honed.core.forge import ChangeState, CheckState
 from honed.core.step import Step, StepState
 from honed.errors import StepFailed, TargetUnavailable
 from honed.storage.db import Database
@@ -149,6 +149,24 @@ def test_what_is_merged_is_taken_back_by_a_change_that_reverts_it(
     revert, first = proposed(world)
     assert (first.state, revert.state) == (ChangeState.MERGED, ChangeState.OPEN)
     assert world.checkout.git("diff", before.commit, revert.branch) == ""
+    assert first.checks_state is CheckState.PASSED
+
+
+def test_of_a_revert_no_check_is_told_and_a_person_lets_it_in(
+    world: RepositoryWorld, step: Step, store: Database
+) -> None:
+    before = world.target.shape()
+    merged(world, step)
+    world.carry_out([step.inverse()])
+    revert = proposed(world)[0]
+    assert (revert.checks, revert.checks_state) == ((), CheckState.PENDING)
+    assert "No check of honed's ran" in revert.body
+    with world.hand() as hand:
+        assert reviewing.carry_out(hand.desk, "shop") == {}, "nobody has asked"
+        with replace(store, role="honed_approver").transaction() as conn:
+            changes.ask_merge(conn, revert.change_id)
+        assert reviewing.carry_out(hand.desk, "shop") == {revert.change_id: ""}
+    world.checkout.git("diff", "--exit-code", before.commit, "main")
 
 
 def test_a_merge_that_is_seen_meanwhile_is_not_taken_for_its_revert(

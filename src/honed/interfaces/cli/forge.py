@@ -95,7 +95,8 @@ def merge(invocation: Invocation, change_id: int, head: str | None) -> None:
     with asking(invocation) as conn:
         changes.ask_merge(conn, change_id, head_commit=head, acting_for=person())
         found = changes.get(conn, change_id)
-    waits = f"its checks say {found.checks_state} now"
+    is_unchecked = found.forge == "local" and not found.checks
+    waits = "no check ran on it" if is_unchecked else f"its checks say {found.checks_state} now"
     _say(invocation, found, f"is to be merged at {found.head_commit[:_SHORT]}; {waits}")
 
 

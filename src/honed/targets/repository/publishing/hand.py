@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -50,6 +50,10 @@ _PUSH_TIMEOUT_S: Final = 300.0
 #: No rule that spares people keeps them from getting back what they had.
 _UNLIMITED: Final = Limits(review=10_000, automerge=10_000, cooldown=timedelta(0))
 _SHORT: Final = 12
+_UNCHECKED: Final = (
+    "No check of honed's ran: its files are as they were before that change, beside whatever came"
+    " since."
+)
 _EVERY: Final = 1_000
 
 
@@ -129,7 +133,11 @@ class RepositoryHand:
             ledger_index=entry_that_proves(grounds),
             lane=reviewing.lane_at(self.desk, self.place.improvement_id),
         )
-        self._open(new, self.limits, Attention(people.accounts))
+        # Of the local forge nobody else runs tests: the gates that let it come so far are its
+        # checks, and they are there with its row, whenever this process dies.
+        gates = [Check("honed", CheckState.PASSED, is_required=True)]
+        known = gates if self.forge.name == "local" else []
+        self._open(new, self.limits, Attention(people.accounts), known)
 
     def withdraw(self, act: Mapping[str, Any]) -> None:
         """Close the request and delete its branch; where it is merged, propose the revert.
@@ -159,13 +167,15 @@ class RepositoryHand:
             improvement_id=self.place.improvement_id,
         )
 
-    def _open(self, new: NewChange, limits: Limits, attention: Attention) -> None:
+    def _open(
+        self,
+        new: NewChange,
+        limits: Limits,
+        attention: Attention,
+        checks: Sequence[Check] = (),
+    ) -> None:
         push(self.clone, new.head_commit, new.proposal.branch)
         fetch(self.clone)
-        # Of the local forge nobody else runs tests: the gates that let it come so far are its
-        # checks, and they are there with its row, whenever this process dies.
-        known = [Check("honed", CheckState.PASSED, is_required=True)]
-        checks = known if self.forge.name == "local" else []
         reviewing.publish(self.desk, new, limits, attention, checks)
 
     def _row(self, act: Mapping[str, Any]) -> Change | None:
@@ -217,7 +227,7 @@ class RepositoryHand:
             "root_cause": f"take back {act['commit']}",
             "patch_digest": hashlib.sha256(commit.encode()).hexdigest(),
             "title": title,
-            "body": f"Change {row.change_id} was merged and is to be taken back.",
+            "body": f"Change {row.change_id} was merged and is to be taken back.\n\n{_UNCHECKED}\n",
         }
         # What takes back has been through no gate: a person lets it in.
         new = replace(self._new(said, commit, head), lane=Lane.REVIEW)
