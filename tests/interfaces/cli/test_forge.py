@@ -89,7 +89,7 @@ def test_a_merge_is_asked_for(cli: CommandLine, open_: Open) -> None:
     refused = cli.refusal("forge", "merge", str(change_id), "--head", "c" * 40)
     assert "no longer what was read" in refused
     said = cli.text("forge", "merge", str(change_id), "--head", HEAD)
-    assert f"change {change_id} is to be merged at bbbbbbbbbbbb; its checks say pending now" in said
+    assert f"change {change_id} is to be merged at bbbbbbbbbbbb; no check ran on it" in said
     shown = cli.json("forge", "show", str(change_id))
     assert shown["merge_asked_at"]
     assert shown["events"][-1]["event"] == "merge_asked"
