@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from honed.core.aftermath import HIGH_SCORE, Standing
+from honed.stats.rates import chance_of_more
 from honed.targets.repository.watching.watched import (
+    MORE,
     STEPS,
     Counts,
     Endings,
@@ -52,10 +54,16 @@ def test_what_is_gone_and_brings_nothing_new_is_well() -> None:
     [
         (replace(WELL, tests=Endings(("test_a", "test_b"))), "tests fail .*: test_a, test_b"),
         (replace(WELL, new=("KeyError in cart",)), "faults are new .*: KeyError in cart"),
-        (replace(WELL, fault=Counts(70, 9, 168.0, 24.0)), "fault still comes as often: 9 in 24.0"),
+        (
+            replace(WELL, fault=Counts(70, 9, 168.0, 24.0)),
+            r"fault is not seen to come less often: 0.375 an hour \(9 in 24.0 h\) since",
+        ),
         # Rare as it is, it came back.
-        (replace(WELL, fault=Counts(1, 1, 168.0, 24.0)), "fault still comes"),
-        (replace(WELL, errors=Counts(20, 60, 24.0, 24.0)), "errors come more often"),
+        (replace(WELL, fault=Counts(1, 1, 168.0, 24.0)), "fault is not seen"),
+        (
+            replace(WELL, errors=Counts(20, 60, 24.0, 24.0)),
+            r"errors come more often: 2.5 an hour \(60 in .*, 0.833 an hour \(20 in .* before",
+        ),
         (replace(WELL, speeds=(SLOW,)), r"operations take longer: GET /cart \(\+65%\)"),
     ],
 )
@@ -90,6 +98,14 @@ def test_without_anybody_who_tells_only_tests_count() -> None:
     assert said.score == pytest.approx(0.8)
     assert judge(Seen(0, Endings(error="no sandbox")), ALPHA).score == pytest.approx(0.4)
     assert judge(replace(alone, tests=Endings(("test_a",))), ALPHA).standing is Standing.HARMED
+
+
+def test_errors_have_half_of_alpha_and_a_quarter_of_that_in_each_look() -> None:
+    between = Counts(20, 56, 24.0, 24.0)
+    chance = chance_of_more(20, 56, 24.0, 24.0 * MORE)
+    assert ALPHA / 8 < chance < ALPHA / 4
+    assert harm(replace(WELL, errors=between), ALPHA) == ""
+    assert harm(replace(WELL, errors=between), 8 * chance)
 
 
 endings = st.builds(Endings, st.just(()), st.sampled_from([None, True, False]))

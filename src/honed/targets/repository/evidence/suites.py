@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from honed.core.gate import TestRun
+from honed.core.gate import TestRun, whole_run
 from honed.core.privacy import Scrubber
 from honed.errors import EvaluatorFailed
 from honed.storage.db import Database
@@ -51,6 +51,31 @@ def suite_run(source: Source, store: Database, commit: str) -> SuiteRun:
         ended = compared(side.run_tests(), side.run_tests(), source.scrubber(store))
     keep_run(source, store, commit, ended)
     return ended
+
+
+def run_again(source: Source, commit: str) -> TestRun:
+    """Return one more run of all tests of a commit; nothing is remembered of it.
+
+    Raises: as ``suite_run``.
+    """
+    with source.files(commit) as tree:
+        return whole_run(Checkout(tree.root, {}, source.court))
+
+
+def suspects(before: SuiteRun, after: SuiteRun) -> frozenset[str]:
+    """Return the tests that failed in both runs of ``after`` and in neither of ``before``."""
+    return frozenset(after.failing) - frozenset(before.failing) - frozenset(before.flaky)
+
+
+def lost(suspected: frozenset[str], before: TestRun, after: TestRun) -> frozenset[str]:
+    """Return the suspects that one more run confirms: green three times before, red three after.
+
+    A test that fails by chance with the probability p, whatever the code, is said to be lost with
+    (1 - p)^3 x p^3: 0.0093 where it fails in 30 % of its runs, and 1/64 = 0.016 at most (p = 1/2).
+    After the first two runs alone that was (1 - p)^2 x p^2, 0.044 at 30 %. Of several such tests
+    each has that probability.
+    """
+    return suspected & after.broken & before.passed
 
 
 def keep_run(source: Source, store: Database, commit: str, ended: SuiteRun) -> None:

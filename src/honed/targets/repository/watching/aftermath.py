@@ -13,14 +13,21 @@ from honed.core.hypothesis import Hypothesis
 from honed.errors import EvaluatorFailed, SandboxError, UnknownCommit
 from honed.storage.queries import load_queries
 from honed.targets.repository.evidence import same_bug
-from honed.targets.repository.evidence.suites import suite_run
+from honed.targets.repository.evidence.suites import lost, run_again, suite_run, suspects
 from honed.targets.repository.git.clone import Clone
 from honed.targets.repository.publishing.packing import unpack
 from honed.targets.repository.source import Source
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.watching.releases import Deployment, Releases
 from honed.targets.repository.watching.services import Services
-from honed.targets.repository.watching.watched import STEPS, Counts, Endings, Seen, judge
+from honed.targets.repository.watching.watched import (
+    RATES_AND_SPEEDS,
+    STEPS,
+    Counts,
+    Endings,
+    Seen,
+    judge,
+)
 
 _QUERIES: Final = load_queries("honed.targets.repository.watching", "aftermath.sql")
 #: Where a release is not known, nobody knows how long after the merge it was deployed: the fault is
@@ -145,7 +152,8 @@ class _Merge:
         after, operation = (deployed.at, until), str(parameters.get("operation") or "")
         releases = self.releases if deployed.release else None
         fault = told.fault(fingerprint, releases, (min(since, until), until))
-        speeds = told.speeds(after, operation, settings.alpha) if steps == STEPS else ()
+        of_speeds = settings.alpha / RATES_AND_SPEEDS
+        speeds = told.speeds(after, operation, of_speeds) if steps == STEPS else ()
         return Seen(
             steps,
             tests,
@@ -164,22 +172,26 @@ class _Merge:
     def _tests(self) -> Endings:
         """Return how the tests of the merge end beside those of the commit before it.
 
-        Both are run once; where they could not be, that is not tried again at each look.
+        They are looked at once, as each look would be another chance for a flaky one; where they
+        could not be run, that is not tried again either.
         """
+        if known := self.last_look[0].get("tests"):
+            return Endings.from_json(known)
         clean = self.target.scrubber.text
-        if error := self.last_look[0].get("tests", {}).get("error"):
-            return Endings(error=error)
         try:
             merged = self.clone.commit(self.change.merge_commit)
-            before = suite_run(self.source, self.target.store, self.clone.commit(f"{merged}^"))
+            first = self.clone.commit(f"{merged}^")
+            before = suite_run(self.source, self.target.store, first)
             after = suite_run(self.source, self.target.store, merged)
+            fail = suspects(before, after)
+            if fail:
+                fail = lost(fail, run_again(self.source, first), run_again(self.source, merged))
         except (EvaluatorFailed, SandboxError, UnknownCommit) as error:
             return Endings(error=clean(str(error)))
-        lost = after.failing.keys() - before.failing.keys() - set(before.flaky)
         packed: Any = self.hypothesis.parameters["change"]
         repairs = {str(each) for each in packed["repairs"]}
         are_repaired = not repairs & (after.failing.keys() | set(after.flaky)) if repairs else None
-        return Endings(tuple(sorted(map(clean, lost))), are_repaired)
+        return Endings(tuple(sorted(map(clean, fail))), are_repaired)
 
 
 def _change(hypothesis: Hypothesis, target: RepositoryTarget) -> _Change | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
 from honed.core.aftermath import Aftermath, Standing
 from honed.core.canonical import Json
@@ -10,6 +11,9 @@ from honed.stats.rates import chance_of_fewer, chance_of_more
 
 #: A watch is looked at in so many steps: what grows from look to look is tested once in each.
 STEPS = 4
+#: What may be found worse by chance, each at its share of ``alpha``: how often errors come, and how
+#: long operations take (Bonferroni 1936).
+RATES_AND_SPEEDS: Final = 2
 #: A fault that came as often as before would have been seen so many times: then its absence, or its
 #: return, says something (the rule of three: none of 3 expected has a probability of 0.05).
 ENOUGH = 3.0
@@ -71,6 +75,11 @@ class Endings:
         """Return it as plain JSON."""
         return {"lost": list(self.lost), "repaired": self.are_repaired, "error": self.error}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return what ``to_json`` wrote."""
+        return cls(tuple(value["lost"]), value["repaired"], value["error"])
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -129,17 +138,22 @@ def judge(seen: Seen, alpha: float) -> Aftermath:
     """Return what is to become of a merged change.
 
     It harms if tests fail that passed on the commit before it; if a fault is new in a file that it
-    changed; if errors come ``MORE`` times as often as before; if the fault that it was to repair
-    still comes as often; or if, at the end, an operation takes ``SLOWER`` times as long. Rates are
-    compared by the exact conditional test of two Poisson rates (``stats.rates``), in each of the
-    ``STEPS`` steps of the watch at ``alpha / STEPS`` (Bonferroni 1936), so that all looks together
-    take a change back wrongly with at most ``alpha``. That rests on errors that come by themselves:
-    what else changed in the same days is not told apart.
+    changed; if errors come ``MORE`` times as often as before; if the fault that it was to repair is
+    not seen to come less often; or if, at the end, an operation takes ``SLOWER`` times as long.
+
+    Rates are compared by the exact conditional test of two Poisson rates (``stats.rates``). Errors
+    and speeds have half of ``alpha`` each; that of errors is shared by the ``STEPS`` looks, that of
+    speeds by the operations (Bonferroni 1936): 4 x alpha / 8 + alpha / 2 = alpha. That rests on
+    errors that come by themselves: what else changed in the same days is not told apart. The
+    repaired fault is asked the other way round: one that comes as often as ever is taken for rarer
+    with at most ``alpha``, by ``alpha / STEPS`` in each look. What a flaky test costs beside that,
+    ``suites.lost`` says.
 
     Args:
         seen: what is seen.
 
-        alpha: bound on the probability that one that changes no rate is taken back for a rate.
+        alpha: bound on the probability that one that changes neither rates nor speeds is taken back
+            for either.
     """
     if reason := harm(seen, alpha):
         return Aftermath(Standing.HARMED, reason, facts=seen.to_json())
@@ -156,7 +170,7 @@ def harm(seen: Seen, alpha: float) -> str:
     if seen.new:
         return f"faults are new in files that it changed: {_names(seen.new)}"
     if seen.fault is not None and _is_back(seen.fault, alpha, is_over=seen.is_over):
-        return f"the fault still comes as often: {_rates(seen.fault)}"
+        return f"the fault is not seen to come less often: {_rates(seen.fault)}"
     if seen.errors is not None and _is_more(seen.errors, alpha):
         return f"errors come more often: {_rates(seen.errors)}"
     slower = [each for each in seen.speeds if each.low > math.log(SLOWER)]
@@ -202,7 +216,7 @@ def _is_more(errors: Counts, alpha: float) -> bool:
         return False
     # As many hours as there would have to be before for so many more errors.
     chance = chance_of_more(errors.before, errors.after, errors.before_h, MORE * errors.after_h)
-    return chance <= alpha / STEPS
+    return chance <= alpha / (RATES_AND_SPEEDS * STEPS)
 
 
 def _praise(seen: Seen) -> str:
@@ -218,10 +232,13 @@ def _praise(seen: Seen) -> str:
 
 
 def _rates(counts: Counts) -> str:
-    return (
-        f"{counts.after} in {counts.after_h:.1f} h since,"
-        f" {counts.before} in {counts.before_h:.1f} h before"
-    )
+    since = _rate(counts.after, counts.after_h)
+    return f"{since} since, {_rate(counts.before, counts.before_h)} before"
+
+
+def _rate(count: int, hours: float) -> str:
+    rate = f"{count / hours:.3g} an hour" if hours else "unknown"
+    return f"{rate} ({count} in {hours:.1f} h)"
 
 
 def _names(names: tuple[str, ...]) -> str:
