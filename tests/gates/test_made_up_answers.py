@@ -55,6 +55,29 @@ def test_what_stood_in_the_code_before_is_not_made_up() -> None:
         ("        return MODELS[model]", "        return MODELS[model] if model else set()"),
         ("except TypeError:\n        return 0", "except TypeError:\n        pass"),
         ("        return 0", "        return 1"),
+        (
+            "    return names[0]",
+            "    with contextlib.suppress(IndexError):\n        return names[0]",
+        ),
+        ("    return names[0]", "    with lock, suppress(IndexError):\n        return names[0]"),
+        (
+            "except TypeError:\n        return 0",
+            "except TypeError as error:\n        logging.getLogger(__name__).warning('%s', error)",
+        ),
+        (
+            "except TypeError:",
+            (
+                "except KeyError:\n        log.exception('unknown')\n        return None\n"
+                "    except TypeError:"
+            ),
+        ),
+        (
+            "    return names[0]",
+            (
+                "    try:\n        name = names[0]\n    except IndexError:\n        print('none')\n"
+                "        name = ''\n    return name"
+            ),
+        ),
         # It stands elsewhere, which is no reason to say it here.
         ("    return names[0]", "    return 0 if not names else names[0]"),
     ],
@@ -76,6 +99,21 @@ def test_constants_that_the_code_did_not_answer_with_are_refused(old: str, new: 
         ("    return names[0]", "    name = names or ['nobody']\n    return name[0]"),
         ('"city": 18', '"city": 18, "cargo": 41'),
         ('if model == "":', "if not model:"),
+        (
+            "except TypeError:",
+            (
+                "except KeyError:\n        log.warning('%s', model)\n        raise\n"
+                "    except TypeError:"
+            ),
+        ),
+        (
+            "except TypeError:",
+            (
+                "except KeyError:\n        MODELS[model] = measured(model)\n"
+                "        return MODELS[model]\n    except TypeError:"
+            ),
+        ),
+        ("    return names[0]", "    with lock:\n        return names[0]"),
     ],
 )
 def test_what_is_found_out_may_be_answered(old: str, new: str) -> None:

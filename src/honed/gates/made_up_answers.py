@@ -5,7 +5,8 @@
 A test that is made from a captured exception asks for a call that returns, and not for what. Where
 the tests that a change repairs are of that sort alone, it refuses a change that lets a function
 return a constant that it did not return before, gives a lookup a default that it did not have, or
-swallows an exception. What undoes a commit makes nothing up: its answers stood in the code.
+swallows an exception, logged or not. What undoes a commit makes nothing up: its answers stood in
+the code.
 
 ## Why it helps
 
@@ -36,6 +37,11 @@ _UNDOES: Final = "revert_commit"
 _DEFAULTS: Final = {"get": 1, "pop": 1, "setdefault": 1, "next": 1, "getattr": 2}
 #: Of these, the ones that answer None where no default is given.
 _BY_THEMSELVES: Final = frozenset({"get"})
+#: Calls that only tell.
+_TELLS: Final = frozenset(
+    {"critical", "debug", "error", "exception", "info", "log", "print", "warn", "warning"}
+)
+_SWALLOWS: Final = "nothing where an exception is raised"
 
 
 class MadeUpAnswers(Gate):
@@ -118,10 +124,34 @@ def _said(node: ast.AST) -> Iterator[str]:
             yield from (ast.unparse(each) for each in _ends(value) if _is_constant(each))
         case ast.Call(function, arguments, keywords):
             yield from _default(function, arguments, keywords)
-        case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Break()]):
-            yield "nothing where an exception is raised"
+        case ast.ExceptHandler(body=body) if all(map(_does_nothing, body)):
+            yield _SWALLOWS
+        case ast.With(items) | ast.AsyncWith(items):
+            yield from (_SWALLOWS for each in items if _called(each.context_expr) == "suppress")
         case _:
             return
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Return whether a statement of a handler settles nothing; what it returns is told apart."""
+    match statement:
+        case ast.Pass() | ast.Continue() | ast.Break():
+            return True
+        case ast.Expr(value):
+            return isinstance(value, ast.Constant) or _called(value) in _TELLS
+        case ast.Assign(_, value):
+            return _is_constant(value)
+        case _:
+            return False
+
+
+def _called(node: ast.expr) -> str:
+    """Return the last name of what an expression calls; empty: it calls nothing by name."""
+    match node:
+        case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(_, name)):
+            return name
+        case _:
+            return ""
 
 
 def _ends(value: ast.expr | None) -> Iterator[ast.expr]:

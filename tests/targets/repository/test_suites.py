@@ -20,7 +20,7 @@ def run(*, fails: bool) -> TestRun:
 def is_lost(fails: tuple[bool, ...]) -> bool:
     """Return whether a test is said to be lost that ended so, thrice before and thrice after."""
     runs = [run(fails=each) for each in fails]
-    before, after = compared(*runs[:2], SCRUBBER), compared(*runs[3:5], SCRUBBER)
+    before, after = (compared(runs[n], runs[n + 1], SCRUBBER) for n in (0, 3))
     return bool(lost(suspects(before, after), runs[2], runs[5]))
 
 
