@@ -81,6 +81,27 @@ def test_it_is_proposed_once_and_taken_back_once(world: RepositoryWorld, step: S
     assert world.target.withheld("failing test: total", "0" * 64) == ""
 
 
+def test_it_is_found_behind_any_number_of_later_ones(
+    world: RepositoryWorld, step: Step, store: Database
+) -> None:
+    merged(world, step)
+    world.carry_out([step.inverse()])
+    branch = proposed(world)[0].branch
+    with store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.change_request (target_id, root_cause, patch_digest, branch,"
+            " base_branch, base_commit, head_commit, title, body, lane, forge)"
+            " SELECT target_id, n::text, patch_digest, 'improvement/' || n, base_branch,"
+            " base_commit, repeat('f', 40), title, body, lane, forge"
+            " FROM honed.change_request, generate_series(1, 1001) AS n WHERE branch = %s",
+            [branch],
+        )
+    with world.hand() as hand:
+        assert hand.facts(step)["commit"] == json.loads(step.do[0])["commit"]
+        assert hand.inspect(step) is StepState.ABSENT, "its revert is proposed"
+    assert world.target.is_open(branch)
+
+
 def test_half_of_it_is_seen_and_gone_on_with(world: RepositoryWorld, step: Step) -> None:
     world.carry_out([step])
     (found,) = proposed(world)

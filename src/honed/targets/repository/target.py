@@ -39,7 +39,6 @@ from honed.targets.repository.source import Source
 #: A line of pytest that says what went wrong.
 _ERROR: Final = re.compile(r"^E\s+(.+)$", re.MULTILINE)
 _TITLE_CHARACTERS: Final = 160
-_EVERY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +213,7 @@ class RepositoryTarget:
     def is_open(self, branch: str) -> bool:
         """Return whether a change with this branch waits to be let in."""
         with self._store.transaction() as conn:
-            waiting = changes.changes(conn, Wanted(self.name), limit=_EVERY)
-        return any(each.branch == branch for each in waiting)
+            return bool(changes.changes(conn, Wanted(self.name, branch=branch), limit=1))
 
     def sample(self) -> None:
         """End a stretch of time and begin the next; nothing is asked of the repository."""

@@ -54,7 +54,6 @@ _UNCHECKED: Final = (
     "No check of honed's ran: its files are as they were before that change, beside whatever came"
     " since."
 )
-_EVERY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +179,21 @@ class RepositoryHand:
 
     def _row(self, act: Mapping[str, Any]) -> Change | None:
         """Return the newest request with this branch and commit, as its forge says it is."""
-        wanted = Wanted(self.place.record.name, tuple(ChangeState))
-        with self.place.store.transaction() as conn:
-            found = changes.changes(conn, wanted, limit=_EVERY)
-        ours = (
-            each
-            for each in found
-            if each.branch == act["branch"] and each.head_commit == act["commit"]
-        )
-        row = next(ours, None)
+        name = self.place.record.name
+        wanted = Wanted(name, tuple(ChangeState), act["branch"], act["commit"])
+        row = self._newest(wanted)
         if row is None or row.state is not ChangeState.OPEN:
             return row
         return reviewing.refresh(self.desk, row.change_id)
 
+    def _newest(self, wanted: Wanted) -> Change | None:
+        with self.place.store.transaction() as conn:
+            return next(iter(changes.changes(conn, wanted, limit=1)), None)
+
     def _is_reverted(self, act: Mapping[str, Any]) -> bool:
         """Return whether the revert of a merged change is proposed, or everything is as before."""
-        wanted = Wanted(self.place.record.name, (ChangeState.OPEN, ChangeState.MERGED))
-        with self.place.store.transaction() as conn:
-            found = changes.changes(conn, wanted, limit=_EVERY)
-        if any(each.branch == _revert_branch(act) for each in found):
+        states = ChangeState.OPEN, ChangeState.MERGED
+        if self._newest(Wanted(self.place.record.name, states, _revert_branch(act))):
             return True
         head = self._head(act)
         return all(

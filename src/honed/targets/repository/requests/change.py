@@ -151,6 +151,8 @@ class Wanted:
 
     target: str = ""
     states: Sequence[ChangeState] = field(default=(ChangeState.OPEN,))
+    branch: str = ""
+    head_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
@@ -148,7 +148,7 @@ def get(conn: Connection, change_id: int) -> Change:
     Raises:
         UnknownChange: there is none with this id.
     """
-    found = _find(conn, change_id=change_id)
+    found = _find(conn, Wanted(states=()), change_id=change_id)
     if not found:
         msg = f"there is no change {change_id}"
         raise UnknownChange(msg)
@@ -157,9 +157,7 @@ def get(conn: Connection, change_id: int) -> Change:
 
 def changes(conn: Connection, wanted: Wanted | None = None, *, limit: int = 100) -> list[Change]:
     """Return changes, newest first; the open ones by default."""
-    asked = wanted or Wanted()
-    states = [each.value for each in asked.states]
-    return _find(conn, target=asked.target, states=states, most=limit)
+    return _find(conn, wanted or Wanted(), most=limit)
 
 
 def events(conn: Connection, change_id: int) -> list[ChangeEvent]:
@@ -296,6 +294,9 @@ def _withheld(said: str) -> ChangeWithheld:
     return ChangeWithheld(WORDS.get(reason, said), reason=reason)
 
 
-def _find(conn: Connection, **conditions: object) -> list[Change]:
-    every: dict[str, Any] = {"change_id": None, "target": "", "states": [], "most": 1}
-    return list(read_changes(conn.execute(_QUERIES["find"], every | conditions)))
+def _find(
+    conn: Connection, wanted: Wanted, *, change_id: int | None = None, most: int = 1
+) -> list[Change]:
+    named = {**asdict(wanted), "states": [each.value for each in wanted.states]}
+    rows = conn.execute(_QUERIES["find"], {**named, "change_id": change_id, "most": most})
+    return list(read_changes(rows))

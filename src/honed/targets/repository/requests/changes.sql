@@ -13,7 +13,7 @@ SELECT honed.why_withheld(
        ) AS reason;
 
 -- find --
--- Changes of those states, newest first; without an id and with no state named, all.
+-- Changes of those states, newest first; what is empty does not narrow them.
 SELECT c.change_id
      , c.target
      , c.ticket_id
@@ -46,6 +46,8 @@ FROM honed.change_requests AS c
 WHERE (%(change_id)s::bigint IS NULL OR c.change_id = %(change_id)s::bigint)
   AND (%(target)s::text = '' OR c.target = %(target)s::text)
   AND (cardinality(%(states)s::text[]) = 0 OR c.state = ANY (%(states)s::text[]))
+  AND (%(branch)s::text = '' OR c.branch = %(branch)s::text)
+  AND (%(head_commit)s::text = '' OR c.head_commit = %(head_commit)s::text)
 ORDER BY c.change_id DESC
 LIMIT %(most)s::integer;
 

@@ -153,8 +153,8 @@ class LocalForge:
     def checks(self, commit: str) -> Sequence[Check]:
         """Return what was recorded of a commit: the test command's result takes the place of CI."""
         with self.store.transaction() as conn:
-            found = changes.changes(conn, Wanted(target=self.target), limit=1000)
-        return next((each.checks for each in found if each.head_commit == commit), ())
+            found = changes.changes(conn, Wanted(self.target, head_commit=commit), limit=1)
+        return next((each.checks for each in found), ())
 
     def head(self, branch: str) -> str:
         """Return the newest commit of a branch; empty: there is no such branch."""
