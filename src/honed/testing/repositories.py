@@ -25,11 +25,12 @@ _WHO = {
 class Checkout:
     """A person's checkout, on which the person runs git."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make it, with nothing in it."""
+    def __init__(self, folder: Path, object_format: str = "sha1") -> None:
+        """Make it, with nothing in it; ids are digests of that format."""
         self.folder = folder
         folder.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
+        options = ("--quiet", "--initial-branch=main", f"--object-format={object_format}")
+        self.git("init", *options)
 
     def git(
         self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] = NOBODY

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from honed.errors import ChangeRefused, UnknownCommit
+from honed.errors import ChangeRefused, GitFailed, UnknownCommit
 from honed.targets.repository.git.clone import Clone, open_clone
 from honed.targets.repository.git.commit import Author, Note, commit_files
+from honed.targets.repository.git.push import push
 from honed.testing.repositories import Checkout
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
@@ -83,3 +84,28 @@ def test_what_changes_nothing_or_removes_what_is_not_there_is_refused(filled: Cl
         commit_files(filled, "nowhere", {"a.txt": b"x"}, NOTE)
     with pytest.raises(ValueError, match="offset"):
         commit_files(filled, "main", {"a.txt": b"x"}, Note("x", AT.replace(tzinfo=None)))
+
+
+def test_ids_of_a_repository_may_be_of_sha_256(tmp_path: Path) -> None:
+    person = Checkout(tmp_path / "person256", "sha256")
+    person.commit({"a.txt": b"old\n", "b.txt": b"b\n"})
+    clone = open_clone(str(person.folder), tmp_path / "clone256")
+    for _ in range(2):
+        clone.fetch()
+    made = commit_files(clone, "main", {"a.txt": b"new\n", "b.txt": None}, NOTE)
+    assert len(made) == 64
+    assert [entry.path for entry in clone.entries(made)] == ["a.txt"]
+    push(clone, made, "improvement/1")
+    assert person.git("rev-parse", "improvement/1") == made
+
+
+def test_a_clone_that_holds_something_is_not_made_anew(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.commit({"a.txt": b"old\n"})
+    clone = open_clone(str(checkout.folder), tmp_path / "clone")
+    clone.fetch()
+    head = clone.commit("main")
+    checkout.folder.rename(tmp_path / "gone")
+    Checkout(checkout.folder, "sha256").commit({"a.txt": b"new\n"})
+    with pytest.raises(GitFailed, match="mismatched algorithms"):
+        clone.fetch()
+    assert clone.commit("main") == head

@@ -1,7 +1,9 @@
 """A commit is undone on the files of today, and nothing else is."""
 
+from pathlib import Path
+
 from honed.core.change import FileChange
-from honed.targets.repository.git.clone import Clone
+from honed.targets.repository.git.clone import Clone, open_clone
 from honed.targets.repository.git.inverse import Inverse, inverse
 from honed.testing.repositories import Checkout
 
@@ -95,3 +97,11 @@ def test_what_is_undone_already_is_nothing(checkout: Checkout, clone: Clone) -> 
     bad = checkout.commit({"a.py": text(line_20="bad = 1").encode()})
     checkout.commit({"a.py": text().encode()})
     assert undone(clone, bad) == Inverse()
+
+
+def test_what_a_commit_added_is_gone_where_ids_are_of_sha_256(tmp_path: Path) -> None:
+    person = Checkout(tmp_path / "person256", "sha256")
+    person.commit({"a.py": b"a = 1\n"})
+    bad = person.commit({"b.py": b"b = 1\n"})
+    found = undone(open_clone(str(person.folder), tmp_path / "clone256"), bad)
+    assert found == Inverse((FileChange("b.py", "b = 1\n", None),))

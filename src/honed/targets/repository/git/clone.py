@@ -1,6 +1,7 @@
 """A clone of honed's own: what is read of a repository, without touching anybody's checkout."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,15 @@ from typing import Final
 
 from honed.errors import GitFailed, UnknownCommit
 from honed.targets.repository.git.credentials import NO_CREDENTIALS, Credentials
-from honed.targets.repository.git.git import Git, hidden
+from honed.targets.repository.git.git import Git, Said, hidden
 from honed.targets.urls import check_url
 
 _FETCH_TIMEOUT_S: Final = 900.0
 #: Files are their bytes in the repository: what attributes would convert stays as it is.
 _ATTRIBUTES: Final = "* -text -eol -ident -filter -working-tree-encoding\n"
 _REFS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+#: What git says where ids of the repository are digests of another sort than those of the clone.
+_OTHER_FORMAT: Final = "mismatched algorithms"
 _LINK, _SUBMODULE, _TREE = "120000", "160000", "tree"
 
 
@@ -60,15 +63,25 @@ class Clone:
         Raises:
             GitFailed: it cannot be read.
         """
-        said = self.git.attempt(
+        said = self._fetched()
+        if _OTHER_FORMAT in said.words and not self.git.run("for-each-ref", "--count=1"):
+            is_sha1 = self.git.text("rev-parse", "--show-object-format") == "sha1"
+            for each in ("HEAD", "config", "objects", "refs"):
+                place = self.folder / each
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
+            _init(self, "sha256" if is_sha1 else "sha1")
+            said = self._fetched()
+        if said.code != 0:
+            msg = f"{self.url} cannot be read: {hidden(said.words, self.credentials.secrets)}"
+            raise GitFailed(msg, code=said.code, hint="check the URL and the token")
+
+    def _fetched(self) -> Said:
+        return self.git.attempt(
             *("fetch", "--quiet", "--prune", "--no-tags", "--no-auto-gc"),
             *("--no-write-fetch-head", "--force", "--", self.url, *_REFS),
             environment=self.credentials.environment(self.url),
             timeout_s=_FETCH_TIMEOUT_S,
         )
-        if said.code != 0:
-            msg = f"{self.url} cannot be read: {hidden(said.words, self.credentials.secrets)}"
-            raise GitFailed(msg, code=said.code, hint="check the URL and the token")
 
     def default_branch(self) -> str:
         """Return the branch that the repository's HEAD names: ``main``.
@@ -127,8 +140,19 @@ def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS
     folder.mkdir(parents=True, exist_ok=True)
     clone = Clone(folder, url, credentials)
     if not (folder / "HEAD").exists():
-        clone.git.run("init", "--quiet", "--bare", "--template=", str(folder))
+        _init(clone, "sha1")
     attributes = folder / "info" / "attributes"
     attributes.parent.mkdir(exist_ok=True)
     attributes.write_text(_ATTRIBUTES)
     return clone
+
+
+def no_blob(commit: str) -> str:
+    """Return the id of no file, as long as ids are in the repository of a commit's whole id."""
+    return "0" * len(commit)
+
+
+def _init(clone: Clone, object_format: str) -> None:
+    """Make an empty repository; which format its ids have, only the first fetch tells."""
+    options = ("--quiet", "--bare", "--template=", f"--object-format={object_format}")
+    clone.git.run("init", *options, str(clone.folder))

@@ -9,10 +9,9 @@ from typing import Final
 
 from honed.errors import ChangeRefused
 from honed.sandbox.scratch import scratch
-from honed.targets.repository.git.clone import Clone, Entry
+from honed.targets.repository.git.clone import Clone, Entry, no_blob
 
 _NEW_MODE: Final = "100644"
-_NO_BLOB: Final = "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,11 @@ def commit_files(clone: Clone, base: str, files: Mapping[str, bytes | None], not
     with scratch() as folder:
         index = {"GIT_INDEX_FILE": str(folder / "index")}
         clone.git.run("read-tree", parent, environment=index)
-        lines = [_line(clone, path, content, there) for path, content in sorted(files.items())]
+        gone = no_blob(parent)
+        lines = [
+            index_line(path, "0", gone) if content is None else _kept(clone, path, content, there)
+            for path, content in sorted(files.items())
+        ]
         clone.git.run(
             "update-index", "-z", "--index-info", stdin=b"".join(lines), environment=index
         )
@@ -82,13 +85,14 @@ def _check(path: str, entry: Entry | None, *, is_gone: bool) -> None:
         raise ChangeRefused(msg)
 
 
-def _line(clone: Clone, path: str, content: bytes | None, there: Mapping[str, Entry]) -> bytes:
-    name = os.fsencode(path)
-    if content is None:
-        return b"0 %s\t%s\0" % (_NO_BLOB.encode(), name)
-    blob = clone.git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=content).strip()
-    mode = there[path].mode if path in there else _NEW_MODE
-    return b"%s %s\t%s\0" % (mode.encode(), blob, name)
+def index_line(path: str, mode: str, blob: str) -> bytes:
+    """Return what tells ``git update-index`` of a file; the mode 0 and no blob: it is gone."""
+    return f"{mode} {blob}\t".encode() + os.fsencode(path) + b"\0"
+
+
+def _kept(clone: Clone, path: str, content: bytes, there: Mapping[str, Entry]) -> bytes:
+    blob = clone.git.text("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
+    return index_line(path, there[path].mode if path in there else _NEW_MODE, blob)
 
 
 def _signature(note: Note) -> dict[str, str]:

@@ -7,9 +7,9 @@ from typing import Final
 
 from honed.core.change import FileChange
 from honed.sandbox.scratch import scratch
-from honed.targets.repository.git.clone import Clone, Entry
+from honed.targets.repository.git.clone import Clone, Entry, no_blob
+from honed.targets.repository.git.commit import index_line
 
-_NO_BLOB: Final = "0" * 40
 #: How ``git merge-tree`` ends with conflicts.
 _CONFLICT: Final = 1
 #: Commits that only tell git where two lines of history part; nobody ever sees them.
@@ -57,6 +57,7 @@ def inverse(
         UnknownCommit: there is no such commit, or it has no parent.
         GitFailed: git failed.
     """
+    commit = clone.commit(commit)
     parent = clone.commit(f"{commit}^1")
     was, became = _entries(clone, parent), _entries(clone, commit)
     touched = sorted(path for path in was.keys() | became if was.get(path) != became.get(path))
@@ -113,14 +114,13 @@ def _tree(clone: Clone, commit: str, paths: Iterable[str], was: Mapping[str, Ent
     with scratch() as folder:
         index = {"GIT_INDEX_FILE": str(folder / "index")}
         clone.git.run("read-tree", commit, environment=index)
-        lines = b"".join(_line(path, was.get(path)) for path in paths)
+        lines = b"".join(_line(path, was.get(path), no_blob(commit)) for path in paths)
         clone.git.run("update-index", "-z", "--index-info", stdin=lines, environment=index)
         return clone.git.run("write-tree", environment=index).decode().strip()
 
 
-def _line(path: str, entry: Entry | None) -> bytes:
-    mode, blob = (entry.mode, entry.blob) if entry else ("0", _NO_BLOB)
-    return f"{mode} {blob}\t".encode() + os.fsencode(path) + b"\0"
+def _line(path: str, entry: Entry | None, gone: str) -> bytes:
+    return index_line(path, entry.mode, entry.blob) if entry else index_line(path, "0", gone)
 
 
 def _bare(clone: Clone, tree: str, *parents: str) -> str:
