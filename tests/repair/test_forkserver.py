@@ -229,3 +229,24 @@ def test_nothing_is_written_beside_the_code(started: Any, suite: Suite) -> None:
     assert written == set()
     assert {path.name for path in suite.root.iterdir()} == {"module.py", "test_module.py"}
     assert isinstance(suite.root, Path)
+
+
+def test_one_that_breaks_a_test_of_another_module_is_in_nobodys_way(plant: Any, box: Box) -> None:
+    red = "from module import twice\n\n\ndef test_red():\n    assert twice(3) == 6\n"
+    green = """\
+from module import twice
+
+
+def test_one():
+    assert twice(2) == 4
+
+
+def test_two():
+    assert twice(2.0) == 4.0
+"""
+    files = {"module.py": MODULE, "tests/test_red.py": red, "tests/test_green.py": green}
+    suite: Suite = plant(files)
+    with Workers(suite, box, Budget(processes=1)) as workers:
+        results = tried(workers, suite, "6", "n * 2")
+    assert [each["is_plausible"] for each in results] == [False, True]
+    assert results[0]["broken"] is not None

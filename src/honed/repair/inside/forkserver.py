@@ -182,6 +182,7 @@ class Server:
             has_passed &= ended["outcome"] == "passed"
             # One that is out of time would be so again, and again.
             if ended["outcome"] == "timeout" or (stops and not has_passed):
+                tests.tear_down(case, limits[key])
                 break
         return has_passed
 

@@ -89,6 +89,15 @@ def run(
     return ended
 
 
+def tear_down(case: Case, cpu_s: float) -> None:
+    """End the fixtures that were kept for a test that does not come any more.
+
+    They would stand in the way of the first test of another module.
+    """
+    with contextlib.suppress(Exception, OutOfTime), alarm(cpu_s):
+        case.item.session._setupstate.teardown_exact(None)  # noqa: SLF001 - nobody else can
+
+
 def _next(case: Case, following: Case | None) -> Any:
     """Return for whom fixtures are kept: the assertions of one test share those around it alone."""
     if following is None:
