@@ -103,6 +103,13 @@ def test_most_templates_have_something_to_say_of_ordinary_code() -> None:
         "method_to_function",
         "drop_return",
         "return_claim",
+        # What is missing (see test_missing_values) is not missing here.
+        "copy_argument",
+        "default_value",
+        "first_assignment",
+        "handled_exception",
+        "known_key",
+        "whole_quotients",
     }
 
 

@@ -78,6 +78,7 @@ def look(workers: Workers, suite: Suite) -> Base:
     base = Base(_keys(failing), _keys(passing), limits, took, errors, Spectrum(), started)
     base.is_endless = failing[0]["outcome"] == "timeout"
     base.spectrum = _trace(workers, base, failing, suite)
+    base.spectrum.raised = frozenset(error.partition(":")[0] for error, _ in errors.values())
     return base
 
 

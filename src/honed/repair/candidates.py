@@ -11,10 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from honed.repair.localise import Spectrum, ordered_names, suspects, types_at
-from honed.repair.source import Source, applied, do_overlap, own_nodes, parsed
+from honed.repair.localise import Spectrum, ordered_names, suspects, targets, types_at
+from honed.repair.source import Source, applied, do_overlap, parsed
 from honed.repair.suite import Edit
 from honed.repair.templates import TEMPLATES, Pool, Site
+from honed.repair.templates.template import shown_type
 
 _UNKNOWN_PRIOR: Final = 0.02
 #: What was learned of a template makes it so much less or more likely, and no more than that.
@@ -83,7 +84,7 @@ def drafted(
     for score, statement in suspects(source, scores):
         types = types_at(source, spectrum, statement)
         names = tuple(ordered_names(source, statement, types))
-        site = Site(source, statement, types, names, pool(source, statement))
+        site = Site(source, statement, types, names, pool(source, statement, spectrum))
         place = _OF_PLACE * math.log(score)
         if is_endless and _is_of_loop(source, statement):
             place += _OF_LOOP
@@ -104,7 +105,7 @@ def _is_of_loop(source: Source, statement: ast.stmt) -> bool:
 def _drafts(
     site: Site, weights: Mapping[str, float]
 ) -> Iterator[tuple[str, tuple[Edit, ...], float]]:
-    for node in own_nodes(site.statement):
+    for node in site.source.own_nodes(site.statement):
         for template in TEMPLATES:
             if isinstance(node, template.types):
                 usual = prior(template.name, weights)
@@ -161,11 +162,20 @@ def _meaning(text: bytes) -> str:
     return ast.dump(tree) if tree else ""
 
 
-def pool(source: Source, statement: ast.stmt) -> Pool:
-    """Return what a statement's function and file write elsewhere."""
-    function = source.function(statement)
-    scope: ast.AST = function or source.tree
-    found = Pool()
+def pool(source: Source, statement: ast.stmt, spectrum: Spectrum) -> Pool:
+    """Return what a statement's function and file write elsewhere, and what tests showed.
+
+    A statement of a module is its own scope: what it has in common with others is its file alone.
+    """
+    scope: ast.AST = source.function(statement) or statement
+    values = dict(_values_of_module(source))
+    keys = {name: _keys(value) for name, value in values.items() if isinstance(value, ast.Dict)}
+    types = {name: shown_type(value) for name, value in values.items()}
+    found = Pool(
+        raised=spectrum.raised,
+        keys={**keys, **spectrum.keys.get(source.path, {})},
+        types={name: frozenset({known}) for name, known in types.items() if known},
+    )
     expressions: Counter[str] = Counter()
     for node in ast.walk(scope):
         _add_to(found, expressions, source, node)
@@ -180,6 +190,21 @@ def pool(source: Source, statement: ast.stmt) -> Pool:
             found.functions[node.name] = len(node.args.args) + len(node.args.kwonlyargs)
     found.attributes = list(dict.fromkeys(found.attributes))
     return found
+
+
+def _values_of_module(source: Source) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names that a module sets at its top, with what it sets them to."""
+    for statement in source.tree.body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+            for each in targets(statement):
+                if isinstance(each, ast.Name):
+                    yield each.id, statement.value
+
+
+def _keys(value: ast.Dict) -> tuple[str, ...]:
+    """Return the keys of a dictionary that are texts."""
+    constants = (each.value for each in value.keys if isinstance(each, ast.Constant))
+    return tuple(each for each in constants if isinstance(each, str))
 
 
 def _add_to(found: Pool, expressions: Counter[str], source: Source, node: ast.AST) -> None:

@@ -14,7 +14,7 @@ from honed.repair.localise import ordered_names, suspects, types_at
 from honed.repair.source import Source
 from honed.repair.suite import Edit
 from honed.repair.templates import Site
-from honed.repair.templates.statements import is_documentation
+from honed.repair.templates.insertions import is_documentation
 from honed.repair.workers import Workers
 
 _MOST_ATOMS: Final = 240
@@ -124,7 +124,7 @@ def _places(
             continue
         types = types_at(source, base.spectrum, statement)
         names = tuple(ordered_names(source, statement, types))
-        site = Site(source, statement, types, names, pool(source, statement))
+        site = Site(source, statement, types, names, pool(source, statement, base.spectrum))
         atoms = tuple(dict.fromkeys(islice(_atoms(site), _MOST_ATOMS)))
         place = _OF_PLACE * math.log(score)
         for edit, old, template, weight in (*_existing(site), *_guards(site)):

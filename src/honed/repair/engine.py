@@ -107,7 +107,7 @@ def _ranked(
     asked = probes(found.base.spectrum, seed, changed)
     compared = compare(found.workers, plausible, asked, until)
     natural = natural[: len(compared.answers)]
-    decision = decide(natural, compared, raised=_raised(found.base))
+    decision = decide(natural, compared, found.base.spectrum.raised)
 
     def patch(number: int) -> Patch:
         candidate: Candidate = plausible[number]
@@ -125,11 +125,6 @@ def _ranked(
 
     patches = tuple(map(patch, decision.order))
     return Outcome(patches, decision.abstained, decision.question, examined)
-
-
-def _raised(base: Base) -> frozenset[str]:
-    """Return the names of the types of exceptions that failing tests end with."""
-    return frozenset(error.partition(":")[0] for error, _ in base.errors.values())
 
 
 def _examined(found: Search, seconds: float) -> dict[str, float]:

@@ -33,6 +33,10 @@ class Spectrum:
     calls: list[dict[str, Any]] = field(default_factory=list)
     #: By failing test where its error came from, innermost last.
     stacks: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    #: Names of the types of exceptions that failing tests end with.
+    raised: frozenset[str] = frozenset()
+    #: By file and name of a local the keys, or attributes, of what stood in it in failing tests.
+    keys: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 def read_spectrum(traced: Mapping[str, Any], stacks: Mapping[str, Any]) -> Spectrum:
@@ -48,6 +52,10 @@ def read_spectrum(traced: Mapping[str, Any], stacks: Mapping[str, Any]) -> Spect
                 for name, seen in names.items():
                     types[path][int(line)].setdefault(name, set()).update(seen)
         spectrum.calls += [{**call, "test": key} for call in told["calls"]]
+        for path, by_name in told["keys"].items():
+            known = spectrum.keys.setdefault(path, {})
+            for name, keys in by_name.items():
+                known[name] = tuple(sorted({*known.get(name, ()), *keys}))
     spectrum.types = {
         path: {
             line: {name: frozenset(seen) for name, seen in names.items()}
@@ -131,6 +139,7 @@ def _smooth(source: Source, found: dict[ast.stmt, float]) -> None:
 
 
 def _add_values_of_module(source: Source, found: dict[ast.stmt, float]) -> None:
+    """Let what a module names be suspicious where suspicious statements read it."""
     read = {
         node.id: found[statement]
         for statement in list(found)
@@ -138,11 +147,16 @@ def _add_values_of_module(source: Source, found: dict[ast.stmt, float]) -> None:
         if isinstance(node, ast.Name)
     }
     for statement in source.tree.body:
-        if isinstance(statement, ast.Assign) and statement not in found:
-            names = [each.id for each in statement.targets if isinstance(each, ast.Name)]
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement not in found:
+            names = [each.id for each in targets(statement) if isinstance(each, ast.Name)]
             score = max((read.get(name, 0.0) for name in names), default=0.0)
             if score:
                 found[statement] = score * _OF_MODULE
+
+
+def targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    """Return what a statement assigns to."""
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
 
 
 def types_at(source: Source, spectrum: Spectrum, statement: ast.stmt) -> dict[str, frozenset[str]]:

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -133,27 +134,41 @@ class Source:
                 return block
         return [node]
 
+    def own_nodes(self, statement: ast.stmt) -> Iterator[ast.AST]:
+        """Yield a statement and its expressions, without the statements inside it."""
+        yield statement
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop(0)
+            for name, value in ast.iter_fields(node):
+                if name in _SILENT or (node is statement and name in _BLOCKS):
+                    continue
+                for child in value if isinstance(value, list) else [value]:
+                    if not isinstance(child, ast.AST) or isinstance(child, ast.stmt):
+                        continue
+                    inner = self._inside(child) if isinstance(child, ast.JoinedStr) else [child]
+                    yield from inner
+                    waiting += inner
+
+    def _inside(self, text: ast.JoinedStr) -> list[ast.AST]:
+        """Return the expressions of an f-string that stand where they say.
+
+        Before Python 3.12 their positions are not to be trusted.
+        """
+        inner = (each.value for each in text.values if isinstance(each, ast.FormattedValue))
+        return [each for each in inner if self._is_there(each)]
+
+    def _is_there(self, node: ast.expr) -> bool:
+        with contextlib.suppress(UnicodeDecodeError):
+            there = parsed(self.of(node), mode="eval")
+            return isinstance(there, ast.Expression) and ast.dump(there.body) == ast.dump(node)
+        return False
+
     def statements(self) -> Iterator[ast.stmt]:
         """Yield the statements of all functions, and those of the module and of classes."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.stmt):
                 yield node
-
-
-def own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield a statement and its expressions, without the statements inside it."""
-    yield statement
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop(0)
-        for name, value in ast.iter_fields(node):
-            if name in _SILENT or (node is statement and name in _BLOCKS):
-                continue
-            for child in value if isinstance(value, list) else [value]:
-                # Positions inside an f-string are not to be trusted before Python 3.12.
-                if isinstance(child, ast.AST) and not isinstance(child, (ast.JoinedStr, ast.stmt)):
-                    yield child
-                    waiting.append(child)
 
 
 def applied(text: bytes, edits: Iterable[Edit]) -> bytes:

@@ -13,6 +13,8 @@ from typing import Any, Self
 MOST_VISITS = 25
 MOST_CALLS = 200
 LONGEST_REPR = 4000
+#: Keys of one dictionary, or attributes of one object, that are told.
+MOST_KEYS = 30
 
 _IS_GENERATOR = 0x20 | 0x80 | 0x200
 _TOOL = 4
@@ -38,6 +40,7 @@ class Recorder:
         self._wanted: dict[str, bool] = {}
         self._lines: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self._types: dict[str, dict[int, dict[str, set[str]]]] = {}
+        self._keys: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         self._calls: list[dict[str, Any]] = []
         self._open: dict[int, tuple[FrameType, dict[str, Any]]] = {}
 
@@ -51,6 +54,10 @@ class Recorder:
                     for line, names in lines.items()
                 }
                 for path, lines in self._types.items()
+            },
+            "keys": {
+                path: {name: list(keys)[:MOST_KEYS] for name, keys in names.items()}
+                for path, names in self._keys.items()
             },
             "calls": self._calls,
         }
@@ -129,6 +136,16 @@ class Recorder:
             names = self._types.setdefault(path, {}).setdefault(number, {})
             for name, value in list(frame.f_locals.items()):
                 names.setdefault(name, set()).add(_type(value))
+                if lines[number] == 1:
+                    self._keys[path][name] |= dict.fromkeys(self._keys_of(value))
+
+    def _keys_of(self, value: Any) -> list[str]:
+        """Return what can be looked up in a value: keys that are texts, or own attributes."""
+        if type(value) is dict:
+            return [each for each in itertools.islice(value, MOST_KEYS) if type(each) is str]
+        module = sys.modules.get(type(value).__module__)
+        is_own = str(getattr(module, "__file__", None) or "").startswith(self._root)
+        return list(getattr(value, "__dict__", ())) if is_own else []
 
     def _called(self, frame: FrameType) -> None:
         code = frame.f_code

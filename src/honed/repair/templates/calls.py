@@ -191,6 +191,15 @@ def add_method(site: Site, node: ast.expr) -> Drafts:
                 yield site.replace(node, f"{site.of(node)}.{method}", weight)
 
 
+@template(ast.Attribute)
+def call_method(site: Site, node: ast.Attribute) -> Drafts:
+    """Call a method that is only named."""
+    parent = site.parent(node)
+    is_called = isinstance(parent, ast.Call) and node is parent.func
+    if is_read(node) and not is_called and not isinstance(parent, (ast.Attribute, ast.Expr)):
+        yield site.replace(node, f"{site.of(node)}()")
+
+
 @template(ast.Call)
 def method_to_function(site: Site, node: ast.Call) -> Drafts:
     """Use what a method that changes in place returns as if it were a function."""

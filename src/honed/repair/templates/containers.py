@@ -2,6 +2,7 @@
 
 import ast
 
+from honed.repair.suite import Edit
 from honed.repair.templates.template import Draft, Drafts, Site, template
 from honed.repair.templates.values import is_read
 
@@ -18,6 +19,43 @@ def index(site: Site, node: ast.Subscript) -> Drafts:
     for name in site.named("int", "str"):
         if name != old:
             yield site.replace(node.slice, name, 0.4)
+
+
+@template(ast.Subscript)
+def clamp_index(site: Site, node: ast.Subscript) -> Drafts:
+    """Take the last element where an index is behind it, the first where it is before it."""
+    is_fixed = isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Constant, ast.UnaryOp))
+    if not is_read(node) or is_fixed or not isinstance(node.value, (ast.Name, ast.Attribute)):
+        return
+    if site.may_be(node.slice, "int") and site.may_be(node.value, "list", "tuple", "str"):
+        old, holder = site.of(node.slice), site.of(node.value)
+        yield site.replace(node.slice, f"min({old}, len({holder}) - 1)")
+        yield site.replace(node.slice, f"max({old}, 0)", 0.6)
+
+
+@template(ast.stmt)
+def whole_quotients(site: Site, node: ast.stmt) -> Drafts:
+    """Divide to whole numbers wherever a statement counts or points."""
+    edits = [
+        Edit(place, place + 1, "//")
+        for each in site.source.own_nodes(node)
+        if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Div) and _points(site, each)
+        for place in (site.source.text.find(b"/", site.source.end(each.left)),)
+    ]
+    if edits:
+        yield Draft(tuple(edits))
+
+
+def _points(site: Site, node: ast.AST) -> bool:
+    """Whether an expression is within an index, a bound of a slice, or what a range is of."""
+    parent = site.parent(node)
+    while isinstance(node, ast.expr) and parent is not None:
+        if isinstance(parent, ast.Subscript) and node is parent.slice:
+            return True
+        if isinstance(parent, ast.Call):
+            return isinstance(parent.func, ast.Name) and parent.func.id == "range"
+        node, parent = parent, site.parent(parent)
+    return False
 
 
 @template(ast.Subscript)

@@ -1,8 +1,9 @@
 """What a template is: from a place in a tree to small edits of the text."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any, Final
 
 from honed.repair.source import Source, parsed
@@ -104,11 +105,9 @@ class Site:
 
     def types_of(self, node: ast.expr) -> frozenset[str]:
         """Return the types that an expression may have; empty where that is unknown."""
-        if isinstance(node, ast.Constant):
-            return frozenset({type(node.value).__name__})
         if isinstance(node, ast.Name):
-            return self.types.get(node.id, frozenset())
-        known = _TYPE_OF_NODE.get(type(node))
+            return self.types.get(node.id) or self.pool.types.get(node.id, frozenset())
+        known = shown_type(node)
         if known:
             return frozenset({known})
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -159,6 +158,12 @@ class Pool:
     returned: list[str] = field(default_factory=list)
     #: Expressions of the same function, as texts, by how often they stand there.
     expressions: dict[str, int] = field(default_factory=dict)
+    #: Names of the types of exceptions that failing tests end with.
+    raised: frozenset[str] = frozenset()
+    #: Types by the names that the module itself sets, where their text shows them.
+    types: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: By name what can be looked up in it: keys of dictionaries, attributes of objects.
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 Drafts = Iterator[Draft]
@@ -185,6 +190,18 @@ def template(*types: type[ast.AST]) -> Callable[[Propose], Propose]:
         return propose
 
     return register
+
+
+def shown_type(node: ast.expr) -> str | None:
+    """Return the type that the text of an expression shows; None where it shows none."""
+    if isinstance(node, ast.Constant):
+        return type(node.value).__name__
+    return _TYPE_OF_NODE.get(type(node))
+
+
+def likely(names: Iterable[str], like: str) -> dict[str, float]:
+    """Return names with how usual each is in the place of another: more where they are alike."""
+    return {each: 0.4 + 0.6 * SequenceMatcher(None, each, like).ratio() for each in names}
 
 
 def binding(text: str) -> int:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from honed.repair.templates.template import Draft, Drafts, Site, template
+from honed.repair.templates.template import Draft, Drafts, Site, likely, template
 
 _LOADED: Final = (ast.Name, ast.Attribute, ast.Subscript)
 _MOST_ELEMENTS: Final = 12
@@ -87,12 +87,12 @@ def constant_text(site: Site, node: ast.Constant) -> Drafts:
             others.setdefault(ast.literal_eval(text), 0.5)
     for other, weight in others.items():
         if other != value:
-            yield site.replace(node, _quoted(site, node, other), weight)
+            yield site.replace(node, quoted(site, node, other), weight)
     for name in site.named("str"):
         yield site.replace(node, name, 0.2)
 
 
-def _quoted(site: Site, node: ast.Constant, text: str) -> str:
+def quoted(site: Site, node: ast.Constant, text: str) -> str:
     """Return a literal with the quotes of the old one."""
     literal = repr(text)
     is_double = site.of(node).lstrip("rRbBuU").startswith('"')
@@ -131,7 +131,7 @@ def case_pair(site: Site, node: ast.Constant) -> Drafts:
             edit
             for each in texts
             if change(str(each.value)) != each.value
-            for edit in site.replace(each, _quoted(site, each, change(str(each.value)))).edits
+            for edit in site.replace(each, quoted(site, each, change(str(each.value)))).edits
         ]
         if len(edits) > 1:
             yield Draft(tuple(edits))
@@ -180,9 +180,14 @@ def attribute(site: Site, node: ast.Attribute) -> Drafts:
     parent = site.parent(node)
     if isinstance(parent, ast.Call) and node is parent.func:
         return
-    for name in site.pool.attributes:
+    holder = node.value.id if isinstance(node.value, ast.Name) else ""
+    names = {
+        **dict.fromkeys(site.pool.attributes, 1.0),
+        **likely(site.pool.keys.get(holder, ()), node.attr),
+    }
+    for name, weight in names.items():
         if name != node.attr:
-            yield site.edit(start, end, name)
+            yield site.edit(start, end, name, weight)
 
 
 @template(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.UnaryOp, ast.IfExp)
