@@ -42,6 +42,22 @@ def test_patches_that_agree_support_each_other() -> None:
     assert decide([-1.0, -1.3, -1.4, -1.5], compared(*rows)).order[0] == 1
 
 
+def test_a_template_has_one_opinion_however_many_patches_it_makes() -> None:
+    rows = (("a", "b", "c"), *[("a", "x", "y")] * 3)
+    natural, alike = [-1.0, -1.3, -1.4, -1.5], compared(*rows)
+    assert decide(natural, alike, templates=("jump", *["guard"] * 3)).order[0] == 0
+    assert decide(natural, alike, templates=("jump", "guard", "wrap", "wrap")).order[0] == 1
+
+
+def test_a_question_is_asked_where_a_person_can_name_a_value() -> None:
+    found = compared(("a", "long", "c"), ("a", "other", "?"))
+    found.answers[1][2] = ("raised", "KeyError", 10)
+    decision = decide([-1.0, -1.2], found)
+    assert decision.question is not None
+    assert decision.question.arguments == ("22",)
+    assert decision.question.outputs == {0: "long", 1: "other"}
+
+
 def test_a_patch_of_another_order_of_cost_comes_after_a_cheap_one() -> None:
     same = ("a", "b", "c")
     decision = decide([-1.0, -2.0], compared(same, same, costs=(9000, 20)))

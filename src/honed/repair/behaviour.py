@@ -172,7 +172,8 @@ def separating(
 ) -> tuple[Probe, tuple[str, ...], Mapping[int, str]] | None:
     """Return an input on which two clusters disagree, with what each cluster returns on it.
 
-    The shortest such input: a person has to think about it.
+    One on which both return, if there is one, since a person names a value; of these
+    the shortest, since a person has to think about it.
     """
     first = {cluster: n for n, cluster in reversed(list(enumerate(compared.clusters)))}
     rows = [
@@ -182,7 +183,14 @@ def separating(
     ]
     if not rows:
         return None
-    number, probe, arguments = min(rows, key=lambda row: (len("".join(row[2])), row[0]))
+
+    def errors(number: int) -> int:
+        answers = (compared.answers[first[each]][number] for each in (one, other))
+        return sum(each is not None and each[0] != "returned" for each in answers)
+
+    number, probe, arguments = min(
+        rows, key=lambda row: (errors(row[0]), len("".join(row[2])), row[0])
+    )
     outputs = {cluster: _said(compared.answers[n][number]) for cluster, n in sorted(first.items())}
     return probe, arguments, outputs
 

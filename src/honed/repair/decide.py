@@ -35,11 +35,17 @@ class Decision:
     question: Question | None
 
 
-def decide(natural: Sequence[float], compared: Compared, raised: Collection[str] = ()) -> Decision:
+def decide(
+    natural: Sequence[float],
+    compared: Compared,
+    raised: Collection[str] = (),
+    templates: Sequence[str] = (),
+) -> Decision:
     """Return the candidates in order, and why the first should not be published, if so.
 
     Patches that behave the same support each other: a cluster weighs the sum of its patches'
-    likelihoods, and the first patch is the most natural one of the heaviest cluster.
+    likelihoods, and the first patch is the most natural one of the heaviest cluster. A template has
+    one opinion: of its patches in a cluster the likeliest counts, however many there are.
 
     Args:
         natural: by candidate the logarithm of how natural it is.
@@ -47,6 +53,8 @@ def decide(natural: Sequence[float], compared: Compared, raised: Collection[str]
         compared: what candidates do beyond the tests.
 
         raised: names of the types of exceptions that failing tests end with.
+
+        templates: by candidate what made it; empty: each something else.
     """
     scores = [
         score
@@ -56,15 +64,26 @@ def decide(natural: Sequence[float], compared: Compared, raised: Collection[str]
         - _OF_REMAINDER * remainder(own, compared.base, raised)
         for score, own in zip(natural, compared.answers, strict=True)
     ]
-    weights: dict[int, float] = defaultdict(float)
-    best = max(scores)
-    for score, cluster in zip(scores, compared.clusters, strict=True):
-        weights[cluster] += math.exp((score - best) * _SHARPNESS)
+    weights = _weights(scores, compared.clusters, templates or range(len(scores)))
     order = sorted(
         range(len(scores)), key=lambda n: (-weights[compared.clusters[n]], -scores[n], n)
     )
     abstained, question = _doubt(order, weights, compared)
     return Decision(tuple(order), tuple(scores), abstained, question)
+
+
+def _weights(
+    scores: Sequence[float], clusters: Sequence[int], templates: Sequence[object]
+) -> dict[int, float]:
+    """Return what each cluster weighs: the likelihoods of the best patch of each template."""
+    opinions: dict[tuple[int, object], float] = defaultdict(lambda: -math.inf)
+    for score, cluster, template in zip(scores, clusters, templates, strict=True):
+        opinions[cluster, template] = max(opinions[cluster, template], score)
+    weights: dict[int, float] = defaultdict(float)
+    best = max(scores)
+    for (cluster, _), score in opinions.items():
+        weights[cluster] += math.exp((score - best) * _SHARPNESS)
+    return weights
 
 
 def _doubt(

@@ -107,7 +107,8 @@ def _ranked(
     asked = probes(found.base.spectrum, seed, changed)
     compared = compare(found.workers, plausible, asked, until)
     natural = natural[: len(compared.answers)]
-    decision = decide(natural, compared, found.base.spectrum.raised)
+    templates = [each.template for each in plausible[: len(natural)]]
+    decision = decide(natural, compared, found.base.spectrum.raised, templates)
 
     def patch(number: int) -> Patch:
         candidate: Candidate = plausible[number]
