@@ -117,3 +117,11 @@ def test_a_loop_that_ends_no_function_goes_on() -> None:
         for way in ("return n", "continue")
     )
     assert [each for _, each in ranked({PATH: source}, [ends, goes_on], {})] == [goes_on, ends]
+
+
+def test_a_part_that_stood_there_is_not_needless() -> None:
+    source = Source(PATH, b"def f(a, b):\n    return a is None or a > b\n")
+    changed = of(source, "a is None or", "a is not None and", 0.0)
+    dropped = of(source, "a is None or a > b", "a is not None", 0.0)
+    scored = {each: score for score, each in ranked({PATH: source}, [changed, dropped], {})}
+    assert scored[changed] == naturalness(source, changed, {})

@@ -68,7 +68,11 @@ def ranked(
     places = [changed_part(sources[each.path], each.edits) for each in candidates]
     trees = [ast.parse(after) for _, _, after in places]
     where = [(each.path, begin) for each, (begin, _, _) in zip(candidates, places, strict=True)]
-    _lower_needless(scores, where, trees)
+    before = [
+        size(ast.parse(sources[path].text[begin:end]))
+        for (path, _), (begin, end, _) in zip(where, places, strict=True)
+    ]
+    _lower_needless(scores, where, trees, before)
     alike: dict[tuple[tuple[str, int], str], list[tuple[int, int]]] = defaultdict(list)
     for number, (place, tree) in enumerate(zip(where, trees, strict=True)):
         nodes = size(tree)
@@ -84,14 +88,23 @@ def ranked(
 
 
 def _lower_needless(
-    scores: list[float], where: Sequence[tuple[str, int]], trees: Sequence[ast.Module]
+    scores: list[float],
+    where: Sequence[tuple[str, int]],
+    trees: Sequence[ast.Module],
+    before: Sequence[int],
 ) -> None:
-    """Lower what asks for ``a and b``, or ``a or b``, where ``a`` alone repairs as well."""
+    """Lower what asks for ``a and b``, or ``a or b``, where ``a`` alone repairs as well.
+
+    Where it has more nodes than there were ``before``, that is: a part that somebody wrote is not
+    needless because no test needs it.
+    """
     known = {
         (place, ast.dump(tree)): number
         for number, (place, tree) in enumerate(zip(where, trees, strict=True))
     }
     for number in sorted(range(len(trees)), key=lambda each: size(trees[each])):
+        if size(trees[number]) <= before[number]:
+            continue
         for smaller in _with_less(trees[number]):
             other = known.get((where[number], smaller))
             if other is not None and other != number:
