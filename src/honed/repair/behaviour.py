@@ -59,7 +59,7 @@ class Compared:
 
 
 def probes(spectrum: Spectrum, seed: int, changed: Collection[tuple[str, str]] = ()) -> list[Probe]:
-    """Return the functions that tests call with plain values, and inputs like those.
+    """Return the functions that tests call with plain values or simple objects, and inputs alike.
 
     Those of ``changed``, by file and name, come first: in a larger repository most calls run
     nothing of what a patch changes.
@@ -67,7 +67,9 @@ def probes(spectrum: Spectrum, seed: int, changed: Collection[tuple[str, str]] =
     calls: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
     for call in spectrum.calls:
         called = (call["path"], call["name"])
-        if call["is_entry"] or called in changed:
+        # Of objects that some calls hold, the simple ones alone would say too little.
+        is_partial = call.get("has_objects") and called in spectrum.untold
+        if (call["is_entry"] or called in changed) and not is_partial:
             calls[called].append(tuple(call["arguments"]))
     most = sorted(calls.items(), key=lambda item: (item[0] not in changed, -len(item[1]), item[0]))
     found = []
@@ -91,7 +93,7 @@ def compare(
 
     After the time ``until``, by ``time.monotonic``, no more candidates are looked at but the first
     few: answers are then of the first candidates alone. Arguments that a call changes are part of
-    its answer where it returns nothing, and always ``with_arguments``.
+    its answer where it returns nothing or they are objects, and always ``with_arguments``.
     """
     changes: list[dict[str, Any]] = [{}, *(each.asked() for each in candidates)]
     answers: list[list[Answer]] = []

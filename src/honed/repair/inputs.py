@@ -1,10 +1,11 @@
 """More inputs for a function: mutations of those it was called with, of the same sort."""
 
-import ast
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from honed.repair.inside.made import Made, read
 from honed.repair.preconditions import preconditions
 
 _TRIES: Final = 20
@@ -26,7 +27,7 @@ def mutated(calls: Sequence[Sequence[str]], count: int, seed: int) -> list[list[
 
         seed: of the choices.
     """
-    known = [[ast.literal_eval(text) for text in call] for call in calls]
+    known = [[read(text) for text in call] for call in calls]
     if not known or not known[0]:
         return [list(call) for call in calls[:1]]
     rules = preconditions(known)
@@ -36,7 +37,7 @@ def mutated(calls: Sequence[Sequence[str]], count: int, seed: int) -> list[list[
     for _ in range(count * _TRIES):
         if len(found) >= count:
             break
-        call = [ast.literal_eval(repr(value)) for value in chance.choice(known)]
+        call = [read(repr(value)) for value in chance.choice(known)]
         for _ in range(chance.choice((1, 1, 2, 3))):
             place = chance.randrange(len(call))
             other = chance.choice(known)[place]
@@ -115,6 +116,40 @@ def _other_dict(value: dict[Any, Any], other: object, chance: random.Random) -> 
     return changed
 
 
+def _other_object(value: Made, other: object, chance: random.Random) -> Made:
+    """Return an object of which one attribute is another one."""
+    if not value.is_own:
+        return _other_moment(value, chance)
+    others = dict(other.named) if isinstance(other, Made) and other.kind == value.kind else {}
+    if not value.named:
+        return value
+    at = chance.randrange(len(value.named))
+    name, old = value.named[at]
+    new = others.get(name, old)
+    if chance.random() < _OFTEN:
+        new = _mutation(old, new, chance)
+    return replace(value, named=(*value.named[:at], (name, new), *value.named[at + 1 :]))
+
+
+def _other_moment(value: Made, chance: random.Random) -> Made:
+    """Return another day or time; what else the library makes stays as it is."""
+    most = _MOST_OF_MOMENT.get(value.kind, ())
+    if not most:
+        return value
+    given = list(value.given)
+    at = chance.randrange(len(most))
+    given[at] = chance.randint(at in (_MONTH, _DAY), most[at]) if at else given[0] + 1
+    given[_DAY] = min(given[_DAY], most[_DAY])
+    return replace(value, given=tuple(given))
+
+
+#: Of years the next; of months, days, hours and minutes any, up to what every one of them has.
+_MOST_OF_MOMENT: Final = {
+    "datetime.datetime": (0, 12, 28, 23, 59),
+    "datetime.date": (0, 12, 28),
+}
+_MONTH: Final = 1
+_DAY: Final = 2
 _MUTATIONS: Final[Mapping[type, Callable[[Any, Any, random.Random], Any]]] = {
     bool: lambda value, _other, _chance: not value,
     int: _other_int,
@@ -125,4 +160,5 @@ _MUTATIONS: Final[Mapping[type, Callable[[Any, Any, random.Random], Any]]] = {
     set: _other_many,
     frozenset: _other_many,
     dict: _other_dict,
+    Made: _other_object,
 }

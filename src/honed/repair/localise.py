@@ -31,6 +31,8 @@ class Spectrum:
     types: dict[str, dict[int, dict[str, frozenset[str]]]] = field(default_factory=dict)
     #: Calls with plain arguments, those of passing tests first.
     calls: list[dict[str, Any]] = field(default_factory=list)
+    #: Functions, by file and name, of which some calls cannot be told.
+    untold: set[tuple[str, str]] = field(default_factory=set)
     #: By failing test where its error came from, innermost last.
     stacks: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     #: Names of the types of exceptions that failing tests end with.
@@ -52,6 +54,7 @@ def read_spectrum(traced: Mapping[str, Any], stacks: Mapping[str, Any]) -> Spect
                 for name, seen in names.items():
                     types[path][int(line)].setdefault(name, set()).update(seen)
         spectrum.calls += [{**call, "test": key} for call in told["calls"]]
+        spectrum.untold |= {(path, name) for path, name in told["untold"]}
         for path, by_name in told["keys"].items():
             known = spectrum.keys.setdefault(path, {})
             for name, keys in by_name.items():

@@ -1,10 +1,13 @@
 """What holds for all calls of a function, taken for what has to hold for every other call."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final, TypeGuard
+
+from honed.repair.inside.made import Made
 
 #: Numbers may be so many times farther from zero than those of the calls.
 _FARTHEST: Final = 3
@@ -98,6 +101,8 @@ class _Domain:
     keys: "_Domain | None"
     #: Whether all texts have something in common beside their characters.
     are_words: Sequence[Callable[[str], bool]]
+    #: Of the attributes of objects, by kind and name.
+    attributes: Mapping[tuple[str, str], "_Domain"]
 
     @classmethod
     def of(cls, values: Sequence[Any], depth: int = 0) -> "_Domain":
@@ -113,6 +118,10 @@ class _Domain:
             for each in (holder.values() if isinstance(holder, dict) else holder)
         ]
         keys = [key for holder in holders if isinstance(holder, dict) for key in holder]
+        attributes: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for each in values:
+            for name, own in each.named if isinstance(each, Made) else ():
+                attributes[each.kind, name].append(own)
         least = min(numbers, default=None)
         most = max(numbers, default=None)
         return cls(
@@ -127,6 +136,7 @@ class _Domain:
             cls.of(inner, depth + 1) if inner and depth < _DEEPEST else None,
             cls.of(keys, depth + 1) if keys and depth < _DEEPEST else None,
             [each for each in _OF_TEXTS if texts and all(map(each, texts))],
+            {key: cls.of(own, depth + 1) for key, own in attributes.items()},
         )
 
     def holds(self, value: object) -> bool:
@@ -142,6 +152,9 @@ class _Domain:
             )
         if isinstance(value, (list, tuple, set, frozenset, dict)):
             return len(value) >= self.shortest and self._holds_inside(value)
+        if isinstance(value, Made):
+            kind = value.kind
+            return all(self.attributes[kind, name].holds(own) for name, own in value.named)
         return True
 
     def _is_within(self, value: float) -> bool:

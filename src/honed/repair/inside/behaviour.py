@@ -1,12 +1,11 @@
 """What a function returns on inputs, and what that costs in lines."""
 
-import ast
 import itertools
 import sys
 from types import FrameType
 from typing import Any
 
-from . import tests
+from . import made, tests
 from .isolated import Say
 
 #: A call that has run more lines is endless for us.
@@ -16,6 +15,8 @@ DEEPEST = 8
 
 #: After so many calls that had to be killed the rest is not tried.
 MOST_KILLED = 3
+#: How a call ends for which there are no such objects: nothing is known of it.
+UNMADE = "unmade"
 
 
 class Endless(BaseException):
@@ -43,6 +44,7 @@ def outputs(server: Any, edits: dict[str, Any], request: dict[str, Any]) -> list
         if begin < len(inputs) and not _is_endless(answers[begin - 1]):
             answers[begin] = ["died", "", MOST_LINES]
             begin += 1
+    answers = [None if each and each[0] == UNMADE else each for each in answers]
     # A function that is not there says nothing.
     return answers if any(each and each[0] != "died" for each in answers) else [None] * len(inputs)
 
@@ -54,7 +56,12 @@ def _is_endless(answer: Any) -> bool:
 def _output(
     function: Any, texts: list[str], request: dict[str, Any], say: Say, number: int
 ) -> list[Any]:
-    arguments = [ast.literal_eval(text) for text in texts]
+    given = [made.read(text) for text in texts]
+    try:
+        arguments = [made.living(each) for each in given]
+    except Exception:  # noqa: BLE001 - no such object: what would be done with it is not known
+        return [UNMADE, "", 0]
+    before = canonical(arguments)
     counter = _Counter(request["path"])
     tests.on_time_out = lambda: say([number, "endless", "", MOST_LINES])
     try:
@@ -67,10 +74,12 @@ def _output(
         return ["endless", "", MOST_LINES]
     except Exception as error:  # noqa: BLE001 - an error is an answer like any other
         return ["raised", type(error).__name__, counter.lines]
-    # What returns nothing may have changed its arguments.
-    is_told = result is None or request.get("with_arguments", False)
-    after = canonical(arguments) if is_told else ""
-    return ["returned", f"{text}{after}", counter.lines]
+    # What returns nothing may have changed its arguments, and objects are there to be changed.
+    has_objects = any(type(each) is made.Made and each.is_own for each in given)
+    after = canonical(arguments)
+    is_told = result is None or (has_objects and after != before)
+    is_told = is_told or request.get("with_arguments", False)
+    return ["returned", f"{text}{after if is_told else ''}", counter.lines]
 
 
 class _Counter:
@@ -104,7 +113,12 @@ def canonical(value: Any, depth: int = 0) -> str:
         return repr(value)
     if isinstance(value, (dict, set, frozenset, list, tuple)):
         return _canonical_many(value, depth + 1)
-    return type(value).__name__
+    name = type(value).__name__
+    if f"{type(value).__module__}.{name}" in made.LIBRARY:
+        return f"{name} {value}"
+    if made.is_simple(type(value)) and depth <= DEEPEST:
+        return name + _canonical_many(made.attributes_of(value), depth + 1)
+    return name
 
 
 def _canonical_many(value: Any, depth: int) -> str:

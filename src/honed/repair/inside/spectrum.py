@@ -5,9 +5,12 @@ import itertools
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Self
+
+from . import made
 
 #: The types of locals are looked at on so many visits of a line.
 MOST_VISITS = 25
@@ -42,6 +45,8 @@ class Recorder:
         self._types: dict[str, dict[int, dict[str, set[str]]]] = {}
         self._keys: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         self._calls: list[dict[str, Any]] = []
+        #: Functions with calls that cannot be told.
+        self._untold: dict[tuple[str, str], None] = {}
         self._open: dict[int, tuple[FrameType, dict[str, Any]]] = {}
 
     def told(self) -> dict[str, Any]:
@@ -60,6 +65,7 @@ class Recorder:
                 for path, names in self._keys.items()
             },
             "calls": self._calls,
+            "untold": list(self._untold),
         }
 
     def __enter__(self) -> Self:
@@ -145,21 +151,22 @@ class Recorder:
             return [each for each in itertools.islice(value, MOST_KEYS) if type(each) is str]
         module = sys.modules.get(type(value).__module__)
         is_own = str(getattr(module, "__file__", None) or "").startswith(self._root)
-        return list(getattr(value, "__dict__", ())) if is_own else []
+        return list(made.attributes_of(value)) if is_own else []
 
     def _called(self, frame: FrameType) -> None:
         code = frame.f_code
         self._lines[code.co_filename][code.co_firstlineno] += 1
         if len(self._calls) >= MOST_CALLS or code.co_name.startswith("<"):
             return
+        call: dict[str, Any] = {"path": code.co_filename, "name": code.co_qualname}
         arguments = plain_arguments(frame)
         if arguments is None:
+            arguments = made_arguments(frame, self._root)
+            call["has_objects"] = True
+        if arguments is None:
+            self._untold[code.co_filename, code.co_qualname] = None
             return
-        call: dict[str, Any] = {
-            "path": code.co_filename,
-            "name": code.co_qualname,
-            "arguments": arguments,
-        }
+        call["arguments"] = arguments
         call["is_entry"] = not self._is_within(frame)
         self._calls.append(call)
         if not code.co_flags & _IS_GENERATOR:
@@ -182,16 +189,34 @@ class Recorder:
 
 def plain_arguments(frame: FrameType) -> list[str] | None:
     """Return the arguments of a call as literals; None where one of them is none."""
+    return _arguments(frame, literal)
+
+
+def made_arguments(frame: FrameType, root: str) -> list[str] | None:
+    """Return the arguments of a call as texts, objects among them; None where one has none."""
+    return _arguments(frame, lambda value: _text(value, root))
+
+
+def _arguments(frame: FrameType, tell: Callable[[Any], str | None]) -> list[str] | None:
     code = frame.f_code
     if code.co_flags & 0x0C or code.co_kwonlyargcount:
         return None
     arguments = []
     for name in itertools.islice(code.co_varnames, code.co_argcount):
-        text = literal(frame.f_locals.get(name))
-        if text is None or name in ("self", "cls"):
+        text = None if name in ("self", "cls") else tell(frame.f_locals.get(name))
+        if text is None:
             return None
         arguments.append(text)
     return arguments
+
+
+def _text(value: Any, root: str) -> str | None:
+    try:
+        text = repr(made.told(value, root))
+        made.read(text)
+    except (made.Untold, ValueError, SyntaxError, RecursionError, MemoryError, AttributeError):
+        return None
+    return text if len(text) <= LONGEST_REPR else None
 
 
 def literal(value: Any) -> str | None:
