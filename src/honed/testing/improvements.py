@@ -13,6 +13,7 @@ from honed.approval.digest import Content, approval_digest
 from honed.approval.place import Place
 from honed.approval.policy import current_policy, write_policy
 from honed.config import Autonomy, Settings
+from honed.core.canonical import Json
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger
 from honed.core.step import Step, inverses
@@ -81,6 +82,8 @@ class Claim:
     risk: int = 2
     danger: Danger = Danger.NONE
     area: str = "performance"
+    #: The ticket that asks for it; None: none does.
+    ticket_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class Improvements:
             priority=claim.priority,
             risk=claim.risk,
             predicted_log_ratio=-0.4,
-            parameters={"budget_mb": 100, "share": 0.25},
+            parameters={"budget_mb": 100, "share": 0.25, **_ticket(claim)},
         )
         proposal = Proposal(
             cycle_id, self.target_id, hypothesis, danger=claim.danger, area=claim.area
@@ -177,6 +180,10 @@ class Improvements:
             msg = f"{hypothesis.subject} is open already"
             raise AssertionError(msg)
         return improvement
+
+
+def _ticket(claim: Claim) -> dict[str, Json]:
+    return {} if claim.ticket_id is None else {"ticket_id": claim.ticket_id}
 
 
 @pytest.fixture
