@@ -19,7 +19,6 @@ from honed.errors import (
     StepFailed,
     TargetError,
     UnknownPlugin,
-    UnknownTarget,
 )
 from honed.improvement.record import get
 from honed.improvement.transition import Changes, Move
@@ -56,7 +55,7 @@ from honed.targets.execute import AnyHand, acting_on
 from honed.targets.registry import Place, get_target
 
 #: Trying again would not help, and nothing is on the target yet.
-_HOPELESS = (KindFailed, UnknownPlugin, UnknownTarget, ConfigurationError)
+_HOPELESS = (KindFailed, UnknownPlugin, ConfigurationError)
 
 #: States in which something of an improvement may be on the target.
 _ON_TARGET = frozenset({State.APPLYING, State.WATCHING, State.KEPT, State.FAILED})

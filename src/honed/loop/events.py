@@ -200,6 +200,16 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A message ended without being handled: its target was removed."""
+
+    task: str
+    target_id: int
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CycleEnded:
     """Nothing is left to do in a cycle without a person."""
 
@@ -227,6 +237,7 @@ Event: TypeAlias = (
     | Kept
     | Failed
     | Parked
+    | Dropped
     | CycleEnded
 )
 

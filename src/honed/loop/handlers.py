@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from honed.core.verdict import State, may_follow
-from honed.errors import Postponed, Stopped
+from honed.errors import HonedError, Interrupted, LostJob, Postponed, Stopped
 from honed.improvement.record import Improvement, lock
 from honed.improvement.transition import Changes, Move, transition
 from honed.jobs.deadletters import DeadLetter
@@ -22,6 +22,7 @@ from honed.loop.messages import Act, Analyze, Hypothesize, Learn
 from honed.loop.observe import analyze
 from honed.loop.pacing import next_delay_s
 from honed.loop.parts import Parts
+from honed.loop.removal import drop
 from honed.loop.work import follow
 from honed.storage.db import Connection
 
@@ -40,7 +41,8 @@ def handlers(parts: Parts, *, parked_s: float = PARKED_S) -> Handlers:
     """Return the handlers of the loop's four messages, for a worker.
 
     While honed is told to stop, the target of a change is away, or a target is busy, a message is
-    not failed but parked: it is sent again, due a little later.
+    not failed but parked: it is sent again, due a little later. One whose target was removed is
+    over, whatever went wrong with it.
 
     Args:
         parts: what the phases work with.
@@ -63,6 +65,11 @@ def handlers(parts: Parts, *, parked_s: float = PARKED_S) -> Handlers:
                         enter(conn, message.cycle_id, Phase.SUPERSEDED)
                     context.fence.finish(conn)
                 parts.tell(Parked(message.task, message.target_id, str(error)))
+            except (Interrupted, LostJob):
+                raise
+            except HonedError:
+                if not drop(parts, context, message):
+                    raise
 
         return handle
 

@@ -414,6 +414,22 @@ SELECT improvement.state, count(*) AS improvements
  GROUP BY improvement.state
  ORDER BY improvement.state;
 
+-- list_unfinished --
+-- The improvements of a target that have not come to their end, longest there first.
+SELECT improvement_id
+  FROM honed.improvement
+ WHERE target_id = %(target_id)s
+   AND state <> ALL (%(resting)s::text[])
+ ORDER BY improvement_id;
+
+-- list_open_cycles --
+-- The cycles of a target that have not ended.
+SELECT cycle_id
+  FROM honed.cycle
+ WHERE target_id = %(target_id)s
+   AND phase NOT IN ('finished', 'failed', 'superseded')
+ ORDER BY cycle_id;
+
 -- get_target_name --
 -- What a target is called, also after it was removed.
 SELECT name FROM honed.target WHERE target_id = %(target_id)s;

@@ -194,6 +194,10 @@ class Narration:
             self.say(said)
 
     @on_event.register
+    def _(self, event: events.Dropped) -> None:
+        self.say(f"[yellow]{event.task} is over[/] {escape(event.reason)}")
+
+    @on_event.register
     def _(self, event: events.CycleEnded) -> None:
         minutes = event.next_delay_s / 60
         self.say(

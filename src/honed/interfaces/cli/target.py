@@ -9,6 +9,8 @@ from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.target_add import add
 from honed.interfaces.cli.target_undo import undo_all
+from honed.ledger.log import open_signer
+from honed.loop.removal import end_all, loose_ends
 from honed.storage.store import Store
 from honed.targets.registry import TargetRecord, get_target, list_targets, remove_target
 
@@ -66,14 +68,33 @@ def show(invocation: Invocation, name: str) -> None:
 
 @target.command()
 @click.argument("name")
+@click.option("--force", is_flag=True, help="Although something is under way; it stays there.")
 @click.pass_obj
-def remove(invocation: Invocation, name: str) -> None:
-    """Look at a target no more; its history stays, and nothing of it is undone."""
+def remove(invocation: Invocation, *, name: str, force: bool) -> None:
+    """Look at a target no more; its history stays, and nothing of it is undone.
+
+    It is refused while a change of it is approved, being applied, watched or open for review, and
+    what ends each is said. With --force they end as expired or failed, in the record too, and what
+    is on the target stays there.
+    """
     with opened_store(invocation) as store:
+        record = get_target(store.owner, name)
+        with store.owner.transaction() as conn:
+            loose = loose_ends(conn, record)
+        if not force:
+            loose.check_settled(name)
+        if loose:
+            with store.database().transaction() as conn:
+                signer = open_signer(conn, invocation.settings().key_file)
+                loose = end_all(conn, signer, record)
         remove_target(store.owner, name)
     if invocation.as_json:
-        print_json({"removed": name})
+        print_json({"removed": name, "ended": [each.improvement_id for each in loose.improvements]})
         return
+    for each in loose.improvements:
+        click.echo(f"improvement {each.improvement_id} was {each.state.value}, and is over")
+    for change in loose.changes:
+        click.echo(f"change {change.change_id} is withdrawn; its branch {change.branch} stays")
     click.echo(f"honed no longer looks at {name}; its history stays")
 
 
