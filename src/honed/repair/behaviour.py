@@ -17,6 +17,8 @@ _MOST_INPUTS: Final = 200
 _MOST_FUNCTIONS: Final = 2
 _CALL_CPU_S: Final = 0.5
 _WALL_S: Final = 10.0
+#: Where the time is over: calls that never end are not waited for until the sandbox ends.
+_LEAST_WALL_S: Final = 2.0
 #: So many are compared whatever the time: two that disagree are what matters.
 _LEAST_COMPARED: Final = 6
 
@@ -105,7 +107,8 @@ def compare(
         found: list[list[Answer]] = [[] for _ in some]
         for probe in asked:
             of_all = {"with_arguments": with_arguments}
-            requests = [{**_request(probe, change), **of_all} for change in some]
+            left_s = max(_LEAST_WALL_S, min(_WALL_S, until - time.monotonic()))
+            requests = [{**_request(probe, change, left_s), **of_all} for change in some]
             for number, answer in enumerate(workers.ask_all(requests)):
                 found[number] += [tuple(each) if each else None for each in answer["outputs"][0]]
         answers += found
@@ -114,7 +117,7 @@ def compare(
     return compared
 
 
-def _request(probe: Probe, change: dict[str, Any]) -> dict[str, Any]:
+def _request(probe: Probe, change: dict[str, Any], wall_s: float) -> dict[str, Any]:
     return {
         "do": "call",
         "path": probe.path,
@@ -122,7 +125,7 @@ def _request(probe: Probe, change: dict[str, Any]) -> dict[str, Any]:
         "inputs": [list(each) for each in probe.inputs],
         "candidates": [change],
         "cpu_s": _CALL_CPU_S,
-        "wall_s": _WALL_S,
+        "wall_s": wall_s,
     }
 
 
