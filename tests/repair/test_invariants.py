@@ -4,7 +4,9 @@ import pytest
 
 from honed.repair.behaviour import Answer, Compared, Probe
 from honed.repair.decide import decide
-from honed.repair.invariants import remainder, sort_of, strangeness
+from honed.repair.invariants import is_refusal, remainder, sort_of, strangeness
+from honed.repair.localise import Spectrum
+from honed.repair.source import Source
 
 PROBE = Probe("m.py", "f", (("1",), ("2",), ("3",), ("4",)), 2)
 RAISED: Answer = ("raised", "KeyError", 3)
@@ -45,6 +47,30 @@ def test_a_patch_for_the_captured_call_alone_is_behind_one_for_all() -> None:
     compared = Compared([PROBE], answers, BASE, [0, 1])
     decision = decide([-1.0, -1.4], compared, raised={"KeyError"})
     assert decision.order == (1, 0)
+
+
+def test_what_refuses_nothing_any_more_is_in_doubt_where_it_was_on_purpose() -> None:
+    zero = ("returned", "0", 3)
+    never, later = answered(zero, zero), answered(zero, RAISED)
+    for answers, doubted in ((never, True), (later, False)):
+        compared = Compared([PROBE], [answers], BASE, [0])
+        decision = decide([-1.0], compared, raised={"KeyError"}, is_refused=True)
+        assert bool(decision.abstained) is doubted
+        assert not decide([-1.0], compared, raised={"KeyError"}).abstained
+    both = Compared([PROBE], [never, later], BASE, [0, 1])
+    assert decide([-1.2, -1.0], both, raised={"KeyError"}, is_refused=True).order == (1, 0)
+
+
+def test_a_refusal_is_raised_by_a_statement_of_the_code() -> None:
+    text = (
+        b"def f(n):\n    if n < 0:\n        raise ValueError(\n            n)\n    return [][n]\n"
+    )
+    sources = {"m.py": Source("m.py", text)}
+    for line, refuses in ((3, True), (4, True), (5, False)):
+        assert (
+            is_refusal(sources, Spectrum(stacks={"red": [("t.py", 9), ("m.py", line)]})) is refuses
+        )
+    assert not is_refusal(sources, Spectrum(stacks={"red": [("m.py", 3), ("lib.py", 3)]}))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def decide(
     compared: Compared,
     raised: Collection[str] = (),
     templates: Sequence[str] = (),
+    *,
+    is_refused: bool = False,
 ) -> Decision:
     """Return the candidates in order, and why the first should not be published, if so.
 
@@ -55,13 +57,16 @@ def decide(
         raised: names of the types of exceptions that failing tests end with.
 
         templates: by candidate what made it; empty: each something else.
+
+        is_refused: whether the code raises that by statements of its own, on purpose. To go on
+            raising it is right then, and to raise it never again is in doubt.
     """
     scores = [
         score
         - _OF_DEPARTURE * departure(own, compared.base)
         - _OF_DEARNESS * max(0.0, math.log(dearness(own, compared.answers) / MOST_TIMES))
         - _OF_STRANGENESS * strangeness(own, compared)
-        - _OF_REMAINDER * remainder(own, compared.base, raised)
+        - _OF_REMAINDER * remainder(own, compared.base, () if is_refused else raised)
         for score, own in zip(natural, compared.answers, strict=True)
     ]
     weights = _weights(scores, compared.clusters, templates or range(len(scores)))
@@ -69,6 +74,9 @@ def decide(
         range(len(scores)), key=lambda n: (-weights[compared.clusters[n]], -scores[n], n)
     )
     abstained, question = _doubt(order, weights, compared)
+    first = compared.answers[order[0]]
+    if is_refused and not abstained and not remainder(first, compared.base, raised):
+        abstained = "it lets pass whatever the code refuses on purpose"
     return Decision(tuple(order), tuple(scores), abstained, question)
 
 

@@ -17,6 +17,7 @@ from honed.repair.candidates import (
 )
 from honed.repair.conditions import places, synthesised
 from honed.repair.decide import decide
+from honed.repair.invariants import is_refusal
 from honed.repair.localise import suspicion
 from honed.repair.rank import ranked, text_after
 from honed.repair.search import Search, search
@@ -108,7 +109,9 @@ def _ranked(
     compared = compare(found.workers, plausible, asked, until)
     natural = natural[: len(compared.answers)]
     templates = [each.template for each in plausible[: len(natural)]]
-    decision = decide(natural, compared, found.base.spectrum.raised, templates)
+    spectrum = found.base.spectrum
+    refused = is_refusal(sources, spectrum)
+    decision = decide(natural, compared, spectrum.raised, templates, is_refused=refused)
 
     def patch(number: int) -> Patch:
         candidate: Candidate = plausible[number]

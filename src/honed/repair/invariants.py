@@ -1,11 +1,14 @@
 """What every call has in common that ended well, taken for what every other call should have."""
 
+import ast
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 from honed.repair.behaviour import Answer, Compared
+from honed.repair.localise import Spectrum
+from honed.repair.source import Source
 
 #: So many calls that end well show what sort of thing a function returns.
 _LEAST_CALLS: Final = 2
@@ -54,6 +57,18 @@ def remainder(own: Sequence[Answer], base: Sequence[Answer], raised: Collection[
         if before and after and before[0] == "raised" and before[1] in raised
     ]
     return sum(wrong) / max(1, len(wrong))
+
+
+def is_refusal(sources: Mapping[str, Source], spectrum: Spectrum) -> bool:
+    """Return whether a statement of the code's own raised what a failing test ended with."""
+    raising = {
+        (path, line)
+        for path, source in sources.items()
+        for each in source.statements()
+        if isinstance(each, ast.Raise)
+        for line in range(each.lineno, (each.end_lineno or each.lineno) + 1)
+    }
+    return any(stack[-1] in raising for stack in spectrum.stacks.values())
 
 
 def sort_of(text: str) -> str:
