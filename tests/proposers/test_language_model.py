@@ -162,6 +162,21 @@ def test_a_right_answer_is_a_change_that_every_gate_lets_pass_and_can_be_replaye
 
 
 @pytest.mark.slow
+def test_a_file_keeps_its_ends_of_lines(
+    history: MakeHistory,
+    workshop: Workshop,
+    settings: Settings,
+    provider: FakeProvider,
+    daemon: Database,
+) -> None:
+    history({path: text.replace("\n", "\r\n") for path, text in START.items()})
+    answers(provider, says())
+    bench = workshop.bench(settings=settings, store=daemon)
+    (change,) = LanguageModel().propose(workshop.trouble(TEST), bench).changes
+    assert change.files[0].after == RIGHT.replace("\n", "\r\n")
+
+
+@pytest.mark.slow
 def test_what_fails_is_told_and_another_change_asked_for(
     history: MakeHistory,
     workshop: Workshop,

@@ -264,7 +264,8 @@ class _Conversation:
         # A cost that is not known makes the sum unknown.
         self.cost_usd += math.nan if answer.cost_usd is None else answer.cost_usd
         try:
-            proposed = answer.value.restored(self.files, self.client.scrubber)
+            shown = {path: text.replace("\r\n", "\n") for path, text in self.files.items()}
+            proposed = answer.value.restored(shown, self.client.scrubber)
         except AnswerRefused as error:
             return _Failed(str(error), answer.value)
         change = self._change(proposed)
@@ -288,6 +289,9 @@ class _Conversation:
         before = self.files.get(path)
         if before is not None and before.endswith("\n") and not code.endswith("\n"):
             code += "\n"
+        if before is not None and "\r\n" in before and "\r" not in code:
+            # Models end lines as most people do; then all others of the file would be new.
+            code = code.replace("\n", "\r\n")
         request = self.client.request(self.messages, ProposedChange, self._most_output_tokens)
         return CodeChange(
             base_commit=self.trouble.commit,

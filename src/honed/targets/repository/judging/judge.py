@@ -134,7 +134,8 @@ class Checkout:
             is_large = place.stat().st_size > _LARGEST_TEXT_BYTES
             if not place.is_file() or place.is_symlink() or is_large:
                 return None
-            return place.read_text(encoding="utf-8")
+            # Ends of lines as they are: what is changed is changed to the byte.
+            return place.read_bytes().decode()
         except (OSError, ValueError):
             # No text, or no name that a file can have.
             return None
