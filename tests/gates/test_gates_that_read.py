@@ -234,3 +234,46 @@ def test_a_new_circle_of_imports_and_an_endless_loop_are_refused(
     assert result.evidence["circle"] == ["shop.cart", "shop.prices"]
     well = make_change(REPAIRED, other)
     assert LoopMetrics().check(well, make_judge(well), thresholds).passed
+
+
+@pytest.mark.parametrize(
+    ("paper", "why"),
+    [
+        (FileChange("CHANGELOG.md", "old", "new"), ""),
+        (FileChange("docs/changes.rst", "old", "new"), ""),
+        (FileChange("newsfragments/+x.bugfix.md", None, "new"), ""),
+        (FileChange("newsfragments/+x.bugfix.py", None, "new"), "new, and no news"),
+        (FileChange("tests/+x.bugfix.md", None, "new"), "new, and no news"),
+        (FileChange("docs/new.md", None, "new"), "new, and no news"),
+        (FileChange("CHANGELOG.md", "old", None), "gone"),
+        (FileChange("tests/docs/x.md", "old", "new"), "no document"),
+        (FileChange("shop/cart.py", "old", "new"), "no document"),
+        (FileChange("docs/conf.py", "old", "new"), "no document"),
+        (FileChange(".github/README.md", "old", "new"), "hidden"),
+        (FileChange("../README.md", "old", "new"), "outside"),
+    ],
+)
+def test_what_tells_of_a_change_is_a_document(
+    paper: FileChange, why: str, make_change: MakeChange, thresholds: Thresholds
+) -> None:
+    change = replace(make_change(REPAIRED), papers=(paper,))
+    result = AllowedPaths().check(change, NOBODY, thresholds)
+    assert result.passed is not bool(why)
+    assert why in result.reason
+    raised = FileChange("requirements.txt", "tiny==1.0\n", "tiny==1.1\n")
+    upgrade = replace(change, files=(raised,), purpose=Purpose.UPGRADE)
+    assert AllowedPaths().check(upgrade, NOBODY, thresholds).passed is not bool(why)
+
+
+def test_papers_are_looked_through_for_secrets_and_count_for_no_size(
+    make_change: MakeChange, thresholds: Thresholds
+) -> None:
+    long = FileChange("CHANGELOG.md", "old\n", "new\n" * 500)
+    change = replace(make_change(REPAIRED), papers=(long,))
+    assert Size().check(change, NOBODY, thresholds).passed
+    assert Syntax().check(change, NOBODY, thresholds).passed
+    assert SecretScan().check(change, NOBODY, thresholds).passed
+    told = replace(change, papers=(FileChange("NEWS.md", "", "Ask eva@firm.example.org\n"),))
+    result = SecretScan().check(told, NOBODY, thresholds)
+    assert not result.passed
+    assert result.evidence["place"] == "NEWS.md"

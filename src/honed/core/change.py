@@ -76,6 +76,7 @@ class CodeChange:
 
     #: The commit that it is made for; anything else it was not proven on.
     base_commit: str
+    #: What the change is: its code, and the tests that come with it.
     files: tuple[FileChange, ...]
     #: Ids of the tests that fail before and pass after.
     repairs: tuple[str, ...] = ()
@@ -90,11 +91,18 @@ class CodeChange:
     purpose: Purpose = Purpose.REPAIR
     #: What made it, and by which of its rules: ``template_repair: swap_comparison``.
     made_by: str = ""
+    #: Documents that tell of it, such as a changelog: nothing of them runs.
+    papers: tuple[FileChange, ...] = ()
+
+    @property
+    def every_file(self) -> tuple[FileChange, ...]:
+        """What is committed: its files and its papers."""
+        return (*self.files, *self.papers)
 
     @property
     def diff(self) -> str:
         """All of it as one unified diff."""
-        return "".join(each.diff for each in self.files)
+        return "".join(each.diff for each in self.every_file)
 
     def python_files(self) -> Iterator[FileChange]:
         """Yield the files of Python that are there afterwards."""
@@ -104,10 +112,7 @@ class CodeChange:
         """Return it as plain JSON."""
         return {
             "base_commit": self.base_commit,
-            "files": [
-                {"path": each.path, "before": each.before, "after": each.after}
-                for each in self.files
-            ],
+            "files": [_file_to_json(each) for each in self.files],
             "repairs": list(self.repairs),
             "message": self.message,
             "prompt": self.prompt,
@@ -115,14 +120,23 @@ class CodeChange:
             "question": dict(self.question),
             "purpose": self.purpose.value,
             "made_by": self.made_by,
+            "papers": [_file_to_json(each) for each in self.papers],
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return the change that ``to_json`` wrote."""
-        files = tuple(FileChange(**each) for each in value["files"])
-        repairs, purpose = tuple(value["repairs"]), Purpose(value["purpose"])
-        return cls(**{**value, "files": files, "repairs": repairs, "purpose": purpose})
+        read = {
+            "files": tuple(FileChange(**each) for each in value["files"]),
+            "repairs": tuple(value["repairs"]),
+            "purpose": Purpose(value["purpose"]),
+            "papers": tuple(FileChange(**each) for each in value.get("papers", ())),
+        }
+        return cls(**{**value, **read})
+
+
+def _file_to_json(file: FileChange) -> dict[str, Json]:
+    return {"path": file.path, "before": file.before, "after": file.after}
 
 
 def _lines(text: str | None) -> list[str]:

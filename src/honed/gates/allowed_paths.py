@@ -4,7 +4,8 @@
 
 It allows changes of sources in Python and of documents, and new files of tests, which come with a
 repair. A change that raises a dependency may change the version of one requirement, and nothing
-else. Everything else is refused: tests that exist, other new files, what a test runner, an
+else. What a change carries along to tell of it may be lines of documents and new fragments of news.
+Everything else is refused: tests that exist, other new files, what a test runner, an
 installation, a start-up or automation reads, migrations, and anything outside the repository.
 
 ## Why it helps
@@ -26,12 +27,14 @@ from typing import ClassVar, Final
 
 from honed.core.change import CodeChange, FileChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
+from honed.targets.repository.publishing.papers.fragments import is_fragment
 from honed.targets.repository.upgrade.requirements import why_no_upgrade
 
-#: What a change may touch at all, in lower case.
-_SOURCE: Final = re.compile(
-    r"\.py$|(^|/)(docs?/.*|changelog[^/]*|changes|history|readme)\.(md|rst)$"
+#: What tells people of the code, and what a change may touch at all, in lower case.
+_DOCUMENT: Final = re.compile(
+    r"(^|/)(docs?/.*|changelog[^/]*|changes|history|news|readme)\.(md|rst)$"
 )
+_SOURCE: Final = re.compile(rf"\.py$|{_DOCUMENT.pattern}")
 #: Patterns of sources that are more than sources, and what they are.
 _DANGEROUS: Final = (
     (re.compile(r"(^|/)\.[^/]"), "hidden"),
@@ -55,6 +58,7 @@ class AllowedPaths(Gate):
         upgrade = change.purpose is Purpose.UPGRADE
         refusal = _refusal_of_upgrade if upgrade else _refusal
         refused = {each.path: why for each in change.files if (why := refusal(each))}
+        refused |= {each.path: why for each in change.papers if (why := _refusal_of_paper(each))}
         if not change.files:
             return self.fails("it changes nothing")
         if upgrade and len(change.files) > 1:
@@ -63,7 +67,7 @@ class AllowedPaths(Gate):
             words = ", ".join(f"{path} ({why})" for path, why in sorted(refused.items()))
             return self.fails(f"only a person changes {words}", refused=dict(refused))
         kept = "one requirement" if upgrade else "sources"
-        return self.passes(f"it keeps to {kept}", files=[each.path for each in change.files])
+        return self.passes(f"it keeps to {kept}", files=[each.path for each in change.every_file])
 
 
 def _refusal_of_upgrade(file: FileChange) -> str:
@@ -73,10 +77,27 @@ def _refusal_of_upgrade(file: FileChange) -> str:
     return why_no_upgrade(file.path, file.before, file.after)
 
 
+def _refusal_of_paper(file: FileChange) -> str:
+    """Return why a file is more than a document that tells of a change; empty: it is not."""
+    path = file.path.lower()
+    if _is_outside(file.path):
+        return "outside of the repository"
+    if path.startswith(".") or "/." in path:
+        return "hidden"
+    if file.after is None:
+        return "gone"
+    if file.before is None:
+        return "" if is_fragment(file.path) else "new, and no news"
+    return "" if _DOCUMENT.search(path) and not _OF_TESTS.search(path) else "no document"
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith("/") or "\\" in path or not {"", ".", ".."}.isdisjoint(path.split("/"))
+
+
 def _refusal(file: FileChange) -> str:
     """Return what a file is that no change may touch by itself; empty: it may."""
-    parts = file.path.split("/")
-    if file.path.startswith("/") or "\\" in file.path or {"", ".", ".."} & set(parts):
+    if _is_outside(file.path):
         return "outside of the repository"
     path = file.path.lower()
     for pattern, what in _DANGEROUS:

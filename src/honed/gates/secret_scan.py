@@ -48,7 +48,7 @@ class SecretScan(Gate):
 
 
 def _texts(change: CodeChange) -> Iterator[tuple[str, str]]:
-    for file in change.files:
+    for file in change.every_file:
         yield file.path, _added(file)
     yield "the message", change.message
     yield "the prompt", change.prompt

@@ -13,7 +13,7 @@ from honed.errors import ConfigurationError, TargetError
 from honed.improvement.record import Improvement
 from honed.storage.db import Connection
 from honed.targets.repository.publishing.acts import RUNNER
-from honed.targets.repository.publishing.packing import unpack
+from honed.targets.repository.publishing.packing import paths, unpack
 from honed.targets.repository.requests import changes
 from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.source import Source
@@ -73,7 +73,7 @@ def read_code(
         message=packed["message"],
         repairs=tuple(packed["repairs"]),
         diff=_diff(packed, source),
-        paths=tuple(each["path"] for each in packed["files"]),
+        paths=paths(packed),
         doubt=packed["doubt"],
         question=packed["question"],
         gates=_gates(evidence.get("gates", ())),

@@ -23,6 +23,7 @@ from honed.targets.repository.judging.judge import CodeJudge, judge_digest
 from honed.targets.repository.judging.mend import installed_gates, judged
 from honed.targets.repository.publishing.acts import Publication, branch_of, change_of, publish_step
 from honed.targets.repository.publishing.packing import pack, patch_digest, unpack
+from honed.targets.repository.publishing.papers.papers import with_papers
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.watching.aftermath import aftermath
 
@@ -86,11 +87,14 @@ class CodeKind(Kind[RepositoryTarget]):
     def claim(self, said: Claimed, target: RepositoryTarget) -> Hypothesis | None:
         """Return the hypothesis of a change; None: it cannot be carried out as it was found.
 
-        A change that waits for its review already is no new claim either. What is said in words
-        is without personal data and secrets from here on: errors and tests may hold any.
+        The documents that are to tell of the change are part of it. One that waits for its review
+        already is no new claim either. What is said in words is without personal data and secrets
+        from here on: errors and tests may hold any.
         """
         said = _scrubbed(said, target.scrubber)
-        change = replace(said.change, repairs=said.change.repairs[:_MOST_REPAIRS])
+        found = replace(said.change, repairs=said.change.repairs[:_MOST_REPAIRS])
+        # Before anything looks at it: what the gates judge is what is published.
+        change = with_papers(found, target.clone())
         try:
             packed = pack(change)
             # What a claim says is what was found, to the byte.

@@ -98,9 +98,13 @@ def replay(recorded: Publication, clone: Clone) -> Replayed:
         GitFailed: the base commit cannot be read.
     """
     with _alone(clone, recorded.base_commit) as alone:
-        made = commit_of(alone, unpack(recorded.change, alone), recorded.claim)
-        paths = [each["path"] for each in recorded.change["files"]]
-        patch = _between(alone, recorded.base_commit, made, paths)
+        change = unpack(recorded.change, alone)
+        made = commit_of(alone, change, recorded.claim)
+        patch = CodeChange(
+            recorded.base_commit,
+            _between(alone, recorded.base_commit, made, change.files),
+            papers=_between(alone, recorded.base_commit, made, change.papers),
+        )
     return Replayed(recorded, made, patch_digest(patch), patch.diff)
 
 
@@ -126,13 +130,15 @@ def _url(folder: Path) -> str:
     return folder.resolve().as_uri()
 
 
-def _between(clone: Clone, base: str, made: str, paths: Iterable[str]) -> CodeChange:
-    """Return what a commit changes, read from the commit itself."""
-    files = []
-    for path in paths:
-        before, after = clone.read(base, path), clone.read(made, path)
-        files.append(FileChange(path, _text(before), _text(after)))
-    return CodeChange(base, tuple(files))
+def _between(
+    clone: Clone, base: str, made: str, files: Iterable[FileChange]
+) -> tuple[FileChange, ...]:
+    """Return what a commit changes of some files, read from the commit itself."""
+    paths = [each.path for each in files]
+    return tuple(
+        FileChange(path, _text(clone.read(base, path)), _text(clone.read(made, path)))
+        for path in paths
+    )
 
 
 def _text(content: bytes | None) -> str | None:

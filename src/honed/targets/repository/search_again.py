@@ -12,6 +12,7 @@ from honed.targets.repository.evidence.searches import engine_digest
 from honed.targets.repository.judging.mend import installed_proposers
 from honed.targets.repository.judging.proposer import Bench, Trouble
 from honed.targets.repository.publishing.packing import unpack
+from honed.targets.repository.publishing.papers.papers import with_papers
 from honed.targets.repository.source import Source
 
 #: What it answers depends on more than is recorded, and what it answered is recorded.
@@ -102,11 +103,12 @@ def search_again(parameters: Mapping[str, Any], source: Source) -> SearchedAgain
         )
         found = proposer.propose(trouble, bench)
     patches = [each.diff for each in found.changes]
+    told = [with_papers(each, clone).diff for each in found.changes]
     return SearchedAgain(
-        is_same=change.diff in patches,
+        is_same=change.diff in (*told, *patches),
         engine=str(said["engine"]),
         engine_now=engine_digest(),
-        patch=patches[0] if patches else "",
+        patch=told[0] if told else "",
         why_none=found.why_none,
         seconds=found.examined.get("seconds", 0.0),
     )

@@ -250,13 +250,13 @@ class CodeJudge:
                 says it was.
         """
         base = Checkout(folder, {}, court)
-        for file in change.files:
+        for file in change.every_file:
             _check_path(file.path)
             if base.read(file.path) != file.before:
                 msg = f"{file.path} is not as it was when the change was made"
                 raise ConfigurationError(msg, hint="make the change anew on this commit")
         new = {each.path: each.after for each in change.files if each.before is None}
-        every = {each.path: each.after for each in change.files}
+        every = {each.path: each.after for each in change.every_file}
         patched = replace(court, packages=packages) if packages else court
         return cls(replace(base, files=new), replace(base, files=every, court=patched))
 

@@ -60,7 +60,7 @@ def commit_of(clone: Clone, change: CodeChange, claim: str = "") -> str:
         ChangeRefused: it would change nothing, or a path is no file's.
     """
     files = {
-        each.path: None if each.after is None else each.after.encode() for each in change.files
+        each.path: None if each.after is None else each.after.encode() for each in change.every_file
     }
     message = change.message
     if claim:

@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from honed.core.canonical import Json
@@ -22,6 +22,7 @@ def pack(change: CodeChange) -> dict[str, Json]:
         "question": dict(change.question),
         "purpose": change.purpose.value,
         "made_by": change.made_by,
+        "papers": [_packed(each) for each in change.papers],
     }
 
 
@@ -32,9 +33,13 @@ def unpack(value: Mapping[str, Any], clone: Clone) -> CodeChange:
         ChangeRefused: the clone has another commit of this name, or a file in it is no text.
     """
     base = value["base_commit"]
+
+    def files(packed: Iterable[Mapping[str, Any]]) -> tuple[FileChange, ...]:
+        return tuple(_unpacked(each, clone.read(base, each["path"])) for each in packed)
+
     return CodeChange(
         base_commit=base,
-        files=tuple(_unpacked(each, clone.read(base, each["path"])) for each in value["files"]),
+        files=files(value["files"]),
         repairs=tuple(value["repairs"]),
         message=value["message"],
         doubt=value["doubt"],
@@ -42,12 +47,22 @@ def unpack(value: Mapping[str, Any], clone: Clone) -> CodeChange:
         # Steps that were approved before there was another purpose name none.
         purpose=Purpose(value.get("purpose", Purpose.REPAIR)),
         made_by=value.get("made_by", ""),
+        papers=files(value.get("papers", ())),
     )
 
 
+def paths(value: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the path of every file that is committed with a change that ``pack`` wrote."""
+    return tuple(str(each["path"]) for each in (*value["files"], *value.get("papers", ())))
+
+
 def patch_digest(change: CodeChange) -> str:
-    """Return what names the lines that a change changes, whatever commit it is made for."""
-    return hashlib.sha256(change.diff.encode()).hexdigest()
+    """Return what names the lines that a change changes, whatever commit it is made for.
+
+    Papers do not count: the same repair beside a longer changelog is the same.
+    """
+    diff = "".join(each.diff for each in change.files)
+    return hashlib.sha256(diff.encode()).hexdigest()
 
 
 def _packed(file: FileChange) -> dict[str, Json]:

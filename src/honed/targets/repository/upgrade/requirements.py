@@ -120,16 +120,21 @@ def why_no_upgrade(path: str, before: str, after: str) -> str:
     other = [pair for pair in pairs if pair[0] != pair[1]]
     if len(old_lines) != len(new_lines) or len(other) != 1:
         return "more than one line changes"
-    old, new = declared(path, before), declared(path, after)
-    changed = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
-    if len(old) != len(new) or len(changed) != 1:
+    changed = _changed(path, before, after)
+    if changed is None:
         return "more than one requirement changes, or none"
-    one, two = changed[0]
+    one, two = changed
     if other[0][0].replace(one.text, two.text) != other[0][1]:
         return "more than the requirement changes"
     if path == _PROJECT and not _is_same_but(before, after, one.text, two.text):
         return "more than the requirement changes"
     return "" if _beside_version(one) == _beside_version(two) else "more than its version changes"
+
+
+def raised_requirement(path: str, before: str, after: str) -> tuple[str, str] | None:
+    """Return the one requirement that an edit changes, as it was and is written; None: no one."""
+    changed = _changed(path, before, after)
+    return (changed[0].text, changed[1].text) if changed else None
 
 
 def lock_files(paths: Iterator[str]) -> list[str]:
@@ -146,6 +151,12 @@ def names(text: str, name: str) -> bool:
     """Return whether a text names a package, however its name is spelled."""
     spelled = re.escape(name).replace(r"\-", "-").replace("-", "[-_.]")
     return re.search(rf"(?i)(?<![\w.-]){spelled}(?![\w-])", text) is not None
+
+
+def _changed(path: str, before: str, after: str) -> tuple[Declared, Declared] | None:
+    old, new = declared(path, before), declared(path, after)
+    changed = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
+    return changed[0] if len(old) == len(new) and len(changed) == 1 else None
 
 
 def _order(operator: str) -> int:
