@@ -17,7 +17,7 @@ and finding that edit takes a person longer than reading it.
 A change that passes all tests may still be wrong: so it is proposed for review, and by default a
 person approves that before. A policy that is free to may let it in once its checks have passed.
 The undo closes the request and deletes its branch; where it is merged already, a revert is
-proposed, unless somebody has changed the same files since.
+proposed, unless somebody has changed the same lines since.
 
 ## How it is measured
 

@@ -21,7 +21,7 @@ time is in the finding, and production may call it otherwise than tests do.
 Each rewrite is certain to do the same by its rule, or as certain as annotations of arguments are;
 gates compare it with what it was. It is proposed for review, and by default a person approves that
 before; a policy that is free to may let it in. The undo closes the request and deletes its branch;
-where it is merged already, a revert is proposed, unless somebody has changed the same files since.
+where it is merged already, a revert is proposed, unless somebody has changed the same lines since.
 
 ## How it is measured
 

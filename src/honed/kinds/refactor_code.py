@@ -20,7 +20,7 @@ nodes of their syntax trees: comments, blank lines and the breaking of lines do 
 What code outside of the repository uses is not known here, so a person reviews it, whatever the
 policy, unless ``auto_apply_max_risk`` is raised. Lines that tests do not reach are left alone,
 unless they are those that never run. The undo closes the request and deletes its branch; where it
-is merged already, a revert is proposed, unless somebody has changed the same files since.
+is merged already, a revert is proposed, unless somebody has changed the same lines since.
 
 ## How it is measured
 

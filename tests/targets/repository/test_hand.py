@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.forge import ChangeState, CheckState
 from honed.core.step import Step, StepState
 from honed.errors import StepFailed, TargetUnavailable
+from honed.ledger.statement import Statement
 from honed.storage.db import Database
 from honed.targets.repository.evidence import suites
 from honed.targets.repository.publishing import grounds
 from honed.targets.repository.publishing.acts import Publication, change_of, publish_step
+from honed.targets.repository.publishing.papers.papers import with_papers
+from honed.targets.repository.replay import publication, replay
 from honed.targets.repository.requests import changes, reviewing
 from honed.targets.repository.requests.change import Change, Wanted
 from honed.testing.repository_worlds import (
@@ -217,6 +221,79 @@ def test_what_was_changed_after_the_merge_is_not_reverted(
     with pytest.raises(StepFailed, match="by hand"):
         world.carry_out([step.inverse()])
     assert len(proposed(world)) == 1
+
+
+LOG = "# Changes\n\n## Unreleased\n\n- One.\n\n## 1.0\n\n- Zero.\n"
+SAID = "- Repair `total` in `shop/prices.py`.\n"
+
+
+@pytest.fixture
+def told(world: RepositoryWorld) -> Step:
+    """Return the step that proposes a change, and a line of the changelog with it."""
+    world.checkout.commit({"CHANGES.md": LOG.encode()})
+    base = world.target.shape().commit
+    files = (FileChange("shop/prices.py", PRICES, REPAIRED),)
+    change = with_papers(CodeChange(base, files, message="Count it"), world.target.clone())
+    publication = Publication(change, "main", "failing test: total", "Count it, too", "Why.")
+    return publish_step(world.target.clone(), publication)
+
+
+def log_of(world: RepositoryWorld, branch: str) -> str:
+    return world.checkout.git("show", f"{branch}:CHANGES.md") + "\n"
+
+
+def test_a_changelog_is_approved_published_and_made_again_with_the_code(
+    world: RepositoryWorld, told: Step
+) -> None:
+    world.carry_out([told])
+    (found,) = proposed(world)
+    assert log_of(world, found.branch) == LOG.replace("- One.\n", f"- One.\n{SAID}")
+    assert world.inspect(told) is StepState.DONE
+    detail = {"statements": list(told.do)}
+    statement = Statement("step_started", datetime.now(UTC), "here", 1, {"step": "0" * 64}, detail)
+    made = replay(publication(statement), world.target.clone())
+    assert made.is_same
+    assert f"+{SAID}" in made.patch
+    assert made.commit == found.head_commit
+
+
+def test_the_undo_takes_the_line_out_of_a_changelog_that_went_on(
+    world: RepositoryWorld, told: Step
+) -> None:
+    merged(world, told)
+    world.checkout.git("checkout", "--quiet", "main")
+    today = LOG.replace("- One.\n", f"- One.\n{SAID}- Two.\n")
+    later = REPAIRED + "\n\ndef last(prices):\n    return prices[-1]\n"
+    world.checkout.commit({"CHANGES.md": today.encode(), "shop/prices.py": later.encode()})
+    assert world.inspect(told) is StepState.DONE
+    world.carry_out([told.inverse()])
+    revert = proposed(world)[0]
+    assert log_of(world, revert.branch) == today.replace(SAID, "")
+    kept = later.replace("in prices:", "in prices[1:]:")
+    assert world.checkout.git("show", f"{revert.branch}:shop/prices.py") + "\n" == kept
+    assert world.inspect(told) is StepState.ABSENT
+
+
+def test_what_a_person_reverted_is_taken_back_whatever_the_changelog_says(
+    world: RepositoryWorld, told: Step
+) -> None:
+    merged(world, told)
+    world.checkout.git("checkout", "--quiet", "main")
+    released = LOG.replace("## Unreleased", "## 1.1").replace("- One.\n", f"- One.\n{SAID}")
+    world.checkout.commit({"CHANGES.md": released.encode(), "shop/prices.py": PRICES.encode()})
+    assert world.inspect(told) is StepState.ABSENT
+
+
+def test_lines_that_two_changes_add_to_a_changelog_are_merged_in_honed_itself(
+    world: RepositoryWorld, told: Step
+) -> None:
+    world.carry_out([told])
+    world.checkout.commit({"CHANGES.md": LOG.replace("- One.\n", "- One.\n- Two.\n").encode()})
+    world.checkout.git("checkout", "--quiet", "--detach")
+    (found,) = proposed(world)
+    with world.hand() as hand:
+        assert reviewing.merge(hand.desk, found.change_id).state is ChangeState.MERGED
+    assert sorted(log_of(world, "main").splitlines()) == sorted(f"{LOG}- Two.\n{SAID}".splitlines())
 
 
 def test_a_repository_that_is_away_is_waited_for(world: RepositoryWorld, step: Step) -> None:

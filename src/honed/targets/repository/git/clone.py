@@ -15,6 +15,12 @@ from honed.targets.urls import check_url
 _FETCH_TIMEOUT_S: Final = 900.0
 #: Files are their bytes in the repository: what attributes would convert stays as it is.
 _ATTRIBUTES: Final = "* -text -eol -ident -filter -working-tree-encoding\n"
+#: Of changelogs, to which every change adds a line in the same place, a merge keeps the lines of
+#: both sides.
+_LOGS: Final = "".join(
+    "".join(f"[{letter.upper()}{letter}]" for letter in name) + ".* merge=union\n"
+    for name in ("changelog", "changes", "history", "news")
+)
 _REFS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 #: What git says where ids of the repository are digests of another sort than those of the clone.
 _OTHER_FORMAT: Final = "mismatched algorithms"
@@ -143,7 +149,7 @@ def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS
         _init(clone, "sha1")
     attributes = folder / "info" / "attributes"
     attributes.parent.mkdir(exist_ok=True)
-    attributes.write_text(_ATTRIBUTES)
+    attributes.write_text(f"{_ATTRIBUTES}{_LOGS}")
     return clone
 
 

@@ -87,7 +87,6 @@ def publish_step(clone: Clone, publication: Publication) -> Step:
         "base_branch": publication.base_branch,
         "commit": commit_of(clone, change, publication.claim),
         "base_commit": change.base_commit,
-        "paths": [each.path for each in change.files],
     }
     said = {
         "root_cause": publication.root_cause,

@@ -37,6 +37,7 @@ from honed.targets.repository.publishing.acts import PUBLISH, RUNNER, WITHDRAW, 
 from honed.targets.repository.publishing.concerned import concerned
 from honed.targets.repository.publishing.grounds import entry_that_proves, read_grounds
 from honed.targets.repository.publishing.packing import unpack
+from honed.targets.repository.publishing.taking_back import taken_back
 from honed.targets.repository.requests import changes, reviewing
 from honed.targets.repository.requests.change import Change, Lane, Limits, NewChange, Wanted
 from honed.targets.repository.requests.forges import limits_of, terms_of
@@ -195,24 +196,27 @@ class RepositoryHand:
         states = ChangeState.OPEN, ChangeState.MERGED
         if self._newest(Wanted(self.place.record.name, states, _revert_branch(act))):
             return True
-        head = self._head(act)
-        return all(
-            self.clone.read(head, path) == self.clone.read(act["base_commit"], path)
-            for path in act["paths"]
-        )
+        try:
+            left = taken_back(self.clone, act["commit"], self._head(act))
+        except UnknownCommit:
+            # It was squashed, and the clone is newer than its branch.
+            return False
+        return not left.files and not left.conflicts
 
     def _revert(self, act: Mapping[str, Any], row: Change) -> None:
-        """Propose what brings the files of a merged change back, where nobody changed them since.
+        """Propose what takes a merged change back on the files of today.
 
         Raises:
-            ChangeRefused: somebody did.
+            ChangeRefused: somebody has changed the same lines since.
         """
         head = self._head(act)
-        for path in act["paths"]:
-            if self.clone.read(head, path) != self.clone.read(act["commit"], path):
-                msg = f"{path} was changed after the merge: revert {act['commit']} by hand"
-                raise ChangeRefused(msg)
-        files = {path: self.clone.read(act["base_commit"], path) for path in act["paths"]}
+        undone = taken_back(self.clone, act["commit"], head)
+        for path in undone.conflicts:
+            msg = f"{path} was changed after the merge: revert {act['commit']} by hand"
+            raise ChangeRefused(msg)
+        files = {
+            each.path: None if each.after is None else each.after.encode() for each in undone.files
+        }
         title = f"Take back: {row.title}"
         note = Note(f"{title}\n\nThis reverts {act['commit']}.", time_of(self.clone, head))
         commit = commit_files(self.clone, head, files, note)
