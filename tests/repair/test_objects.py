@@ -13,7 +13,7 @@ import pytest
 from honed.repair.engine import repair
 from honed.repair.inputs import mutated
 from honed.repair.inside.behaviour import canonical
-from honed.repair.inside.made import Made, Untold, living, read, told
+from honed.repair.inside.made import Made, Untold, attributes_of, living, read, told
 from honed.repair.suite import Budget, Suite
 from honed.sandbox.box import Box
 
@@ -110,6 +110,21 @@ def test_attributes_are_varied_within_what_calls_showed() -> None:
     assert {type(each["note"]) for each in orders} == {str, type(None)}
     assert len({each["due"].given for each in orders}) > 5
     assert all(living(each["due"]).year in range(2026, 2035) for each in orders)
+
+
+def test_objects_whose_attributes_raise_hold_up_nobody(shop: Any) -> None:
+    class Hostile:
+        @property
+        def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+            raise OSError
+
+    Hostile.__module__ = "shop"
+    assert attributes_of(Hostile()) == {}
+    assert canonical(Hostile()) == "Hostile{}"
+    node = shop.Node(None)
+    for _ in range(40):
+        node = shop.Node([node] * 6)
+    assert len(canonical(node)) < 2000
 
 
 def test_what_is_in_an_object_is_part_of_an_answer(shop: Any) -> None:

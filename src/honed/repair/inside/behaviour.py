@@ -12,6 +12,8 @@ from .isolated import Say
 MOST_LINES = 100_000
 MOST_ITEMS = 1_000
 DEEPEST = 8
+#: An object is so many containers deep: a graph of them has many ways through it.
+OF_OBJECT = 3
 
 #: After so many calls that had to be killed the rest is not tried.
 MOST_KILLED = 3
@@ -117,7 +119,7 @@ def canonical(value: Any, depth: int = 0) -> str:
     if f"{type(value).__module__}.{name}" in made.LIBRARY:
         return f"{name} {value}"
     if made.is_simple(type(value)) and depth <= DEEPEST:
-        return name + _canonical_many(made.attributes_of(value), depth + 1)
+        return name + _canonical_many(made.attributes_of(value), depth + OF_OBJECT)
     return name
 
 

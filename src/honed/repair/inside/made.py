@@ -5,6 +5,7 @@ attributes. Text is read by its tree, and nothing of it is run but for making th
 """
 
 import ast
+import contextlib
 import datetime as dt
 import decimal
 import sys
@@ -116,11 +117,20 @@ def is_simple(kind: type) -> bool:
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
-    """Return the attributes of an object of its own: fields of a data class, or its dictionary."""
+    """Return the attributes of an object of its own: fields of a data class, or its dictionary.
+
+    What cannot be had without running code that raises is left out.
+    """
+    own: dict[str, Any] = {}
+    with contextlib.suppress(Exception):
+        own |= vars(value)
     fields = getattr(type(value), "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: getattr(value, name) for name in fields if hasattr(value, name)}
-    return dict(getattr(value, "__dict__", {}))
+    if fields is None:
+        return own
+    for name in fields:
+        with contextlib.suppress(Exception):
+            own.setdefault(name, getattr(value, name))
+    return {name: own[name] for name in fields if name in own}
 
 
 def read(text: str) -> Any:

@@ -214,7 +214,7 @@ def _text(value: Any, root: str) -> str | None:
     try:
         text = repr(made.told(value, root))
         made.read(text)
-    except (made.Untold, ValueError, SyntaxError, RecursionError, MemoryError, AttributeError):
+    except Exception:  # noqa: BLE001 - an attribute may be code of the project's that raises
         return None
     return text if len(text) <= LONGEST_REPR else None
 
