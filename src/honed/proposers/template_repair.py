@@ -20,12 +20,13 @@ By the tests: each passes with the change, in a process of its own.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
 from honed.core.change import CodeChange, FileChange
 from honed.repair.engine import repair
+from honed.repair.mining.pattern import name_of
 from honed.repair.suite import Outcome, Patch, Suite
 from honed.sandbox.box import Box
 from honed.targets.repository.judging.proposer import Bench, Proposed, Proposer, Trouble
@@ -53,19 +54,19 @@ class TemplateRepair(Proposer):
         )
         box = Box(court.python, sockets=court.sockets, environment=court.environment or {})
         with _laid(trouble.folder, trouble.added):
-            outcome = repair(suite, box, bench.budget, bench.priors)
+            outcome = repair(suite, box, bench.budget, bench.priors, bench.patterns)
         examined = {**outcome.examined, "patches": float(len(outcome.patches))}
         if not outcome.patches:
             return Proposed(why_none=outcome.abstained, examined=examined)
-        return Proposed((self._change(trouble, outcome),), examined=examined)
+        return Proposed((self._change(trouble, outcome, bench),), examined=examined)
 
-    def _change(self, trouble: Trouble, outcome: Outcome) -> CodeChange:
+    def _change(self, trouble: Trouble, outcome: Outcome, bench: Bench) -> CodeChange:
         patch, question = outcome.patches[0], outcome.question
         return CodeChange(
             base_commit=trouble.commit,
             files=(FileChange(patch.path, patch.before, patch.after), *trouble.new_files),
             repairs=trouble.failing,
-            message=_message(patch, trouble.failing),
+            message=_message(patch, trouble.failing, bench.patterns),
             doubt=outcome.abstained,
             question={}
             if question is None
@@ -96,11 +97,19 @@ def _laid(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
             each.rmdir() if each.is_dir() else each.unlink(missing_ok=True)
 
 
-def _message(patch: Patch, failing: tuple[str, ...]) -> str:
+def _message(patch: Patch, failing: tuple[str, ...], patterns: Sequence[str]) -> str:
     named = ", ".join(failing[:_NAMED])
     more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
     return (
         f"Repair {patch.path}\n\n"
         f"Without this change these tests fail: {named}{more}.\n"
-        f"Found by the template {patch.template}."
+        f"Found by the {_templates(patch.template, patterns)}."
     )
+
+
+def _templates(names: str, patterns: Sequence[str]) -> str:
+    """Return the templates of a patch in words, mined ones as they read."""
+    mined = {name_of(text): f"`{text}`" for text in patterns}
+    each = [mined.get(name, name) for name in names.split("+")]
+    sort = "mined template" if set(each) & set(mined.values()) else "template"
+    return f"{sort} {'+'.join(each)}"

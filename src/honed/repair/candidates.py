@@ -4,7 +4,7 @@ import ast
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Final
 from honed.repair.localise import Spectrum, ordered_names, suspects, targets, types_at
 from honed.repair.source import Source, applied, do_overlap, parsed
 from honed.repair.suite import Edit
-from honed.repair.templates import TEMPLATES, Pool, Site
+from honed.repair.templates import TEMPLATES, Pool, Site, Template
 from honed.repair.templates.template import shown_type
 
-_UNKNOWN_PRIOR: Final = 0.02
+#: A mined template has done it twice at least: as usual as the rarest of the known ones.
+_UNKNOWN_PRIOR: Final = 0.2
 #: What was learned of a template makes it so much less or more likely, and no more than that.
 LEAST_WEIGHT: Final = 0.5
 MOST_WEIGHT: Final = 2.0
@@ -68,13 +69,14 @@ def prior(template: str, weights: Mapping[str, float] = NO_WEIGHTS) -> float:
     return priors().get(template, _UNKNOWN_PRIOR) * weight
 
 
-def drafted(
+def drafted(  # noqa: PLR0913 - two of them by name
     source: Source,
     spectrum: Spectrum,
     scores: Mapping[tuple[str, int], float],
     weights: Mapping[str, float] = NO_WEIGHTS,
     *,
     is_endless: bool = False,
+    templates: Sequence[Template] = TEMPLATES,
 ) -> list[Candidate]:
     """Return what the templates make of a file's suspicious statements, unordered.
 
@@ -90,7 +92,7 @@ def drafted(
             place += _OF_LOOP
         candidates += [
             Candidate(source.path, draft, name, place + math.log(weight))
-            for name, draft, weight in _drafts(site, weights)
+            for name, draft, weight in _drafts(site, weights, templates)
         ]
     return candidates
 
@@ -103,10 +105,10 @@ def _is_of_loop(source: Source, statement: ast.stmt) -> bool:
 
 
 def _drafts(
-    site: Site, weights: Mapping[str, float]
+    site: Site, weights: Mapping[str, float], templates: Sequence[Template]
 ) -> Iterator[tuple[str, tuple[Edit, ...], float]]:
     for node in site.source.own_nodes(site.statement):
-        for template in TEMPLATES:
+        for template in templates:
             if isinstance(node, template.types):
                 usual = prior(template.name, weights)
                 for draft in template.propose(site, node):

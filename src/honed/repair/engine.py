@@ -3,7 +3,8 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from honed.repair.base import Base, look
@@ -23,6 +24,8 @@ from honed.repair.rank import ranked, text_after
 from honed.repair.search import Search, search
 from honed.repair.source import Source
 from honed.repair.suite import Budget, Outcome, Patch, Suite
+from honed.repair.templates import TEMPLATES
+from honed.repair.templates.mined import mined_templates
 from honed.repair.workers import Workers
 from honed.sandbox.box import Box
 from honed.space.clones.ingredients import ingredients, modules
@@ -34,13 +37,17 @@ NOTHING = "nothing that was tried passes all tests"
 
 
 def repair(
-    suite: Suite, box: Box, budget: Budget, weights: Mapping[str, float] = NO_WEIGHTS
+    suite: Suite,
+    box: Box,
+    budget: Budget,
+    weights: Mapping[str, float] = NO_WEIGHTS,
+    patterns: Sequence[str] = (),
 ) -> Outcome:
     """Return patches after which all tests pass, best first, and why not to publish the first.
 
     Every test and every candidate runs in a sandbox, and nothing is written below ``suite.root``.
-    The same patches come of the same seed, counts and weights, where time was enough for all
-    candidates.
+    The same patches come of the same seed, counts, weights and patterns, where time was enough for
+    all candidates.
 
     Args:
         suite: the code and its tests, of which some fail.
@@ -53,6 +60,9 @@ def repair(
             such as by what became of its patches; 1 where not named, at least 0.5 and at most 2
             whatever is said. It orders the search and counts in the rank.
 
+        patterns: of changes elsewhere, as ``mining.pattern`` writes them, the best known first;
+            what they make of a place is tried, too.
+
     Raises:
         RepairFailed: no test fails, or the tests cannot be collected.
         SandboxMissing: there is no sandbox that holds; nothing was run.
@@ -62,10 +72,12 @@ def repair(
         base = look(workers, suite)
         sources = _sources(base, suite.root)
         scores = suspicion(base.spectrum, base.failing)
+        templates = (*TEMPLATES, *mined_templates(patterns))
+        about = partial(drafted, is_endless=base.is_endless, templates=templates)
         candidates = [
             each
             for source in sources.values()
-            for each in drafted(source, base.spectrum, scores, weights, is_endless=base.is_endless)
+            for each in about(source, base.spectrum, scores, weights)
         ]
 
         def conditions(until: float) -> Iterator[Candidate]:

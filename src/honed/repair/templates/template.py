@@ -85,8 +85,8 @@ class Site:
 
     def fit(self, node: ast.expr, text: str) -> str:
         """Return ``text`` so that it can stand where ``node`` stands."""
-        needed = _needed(self.parent(node), node)
-        return text if binding(text) >= needed or self._has_parentheses(node) else f"({text})"
+        least = needed(self.parent(node), node)
+        return text if binding(text) >= least or self._has_parentheses(node) else f"({text})"
 
     def operand(self, node: ast.expr, operator: type[ast.AST]) -> str:
         """Return a node's text so that it can stand beside an operator."""
@@ -220,7 +220,7 @@ def _binding_of(node: ast.expr) -> int:
     return _BINDING.get(type(node), _ATOM)
 
 
-def _needed(parent: ast.AST | None, node: ast.expr) -> int:
+def needed(parent: ast.AST | None, node: ast.expr) -> int:
     """Return how tightly what stands in the place of ``node`` has to bind."""
     if isinstance(parent, ast.BinOp):
         return _needed_beside(parent, node)

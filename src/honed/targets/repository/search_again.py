@@ -62,6 +62,7 @@ def recipe(bench: Bench, failing: Sequence[str], tests: Sequence[str] = ()) -> d
         "failing": list(failing),
         "tests": list(tests),
         "priors": dict(bench.priors),
+        "patterns": list(bench.patterns),
     }
 
 
@@ -92,7 +93,13 @@ def search_again(parameters: Mapping[str, Any], source: Source) -> SearchedAgain
     if proposer is None or name in _NEVER_SAME:
         msg = f"what {name} proposes cannot be searched for again"
         raise ChangeRefused(msg, hint="its commit can be made again: leave out --search")
-    bench = Bench(source.court, _budget(said), source.settings, clone, priors=_priors(said))
+    # Changes that were recorded before there were patterns name none.
+    patterns = tuple(said.get("patterns", ()))
+    bench = Bench(
+        *(source.court, _budget(said), source.settings, clone),
+        priors=_priors(said),
+        patterns=patterns,
+    )
     with source.files(change.base_commit) as tree:
         trouble = Trouble(
             folder=tree.root,

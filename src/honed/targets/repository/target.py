@@ -11,17 +11,19 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from honed.config import Settings
-from honed.core.canonical import Json
+from honed.core.canonical import Json, digest
 from honed.core.fault import Fault
 from honed.core.finding import FAILING_TEST, Finding
 from honed.core.forge import Proposal
 from honed.core.privacy import Scrubber
 from honed.core.step import Step
 from honed.core.target import Interval, Observation, Usage
+from honed.errors import GitFailed
 from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
 from honed.targets.repository.evidence.exceptions import exceptions, samples
+from honed.targets.repository.evidence.mined import learn, patterns
 from honed.targets.repository.evidence.priors import template_priors
 from honed.targets.repository.evidence.queries import asked_lately
 from honed.targets.repository.evidence.same_bug import same_bugs
@@ -131,8 +133,15 @@ class RepositoryTarget:
         Args:
             budget: what one search may cost.
         """
-        priors = template_priors(self._store)
-        return Bench(self.court, budget, self._settings, self.clone(), self._store, priors)
+        return Bench(
+            self.court,
+            budget,
+            self._settings,
+            self.clone(),
+            self._store,
+            template_priors(self._store),
+            patterns(self._store),
+        )
 
     @property
     def store(self) -> Database:
@@ -147,7 +156,10 @@ class RepositoryTarget:
     @property
     def searches(self) -> Searches:
         """What was searched in vain, so that it is not searched again."""
-        return Searches(self._store, self.target_id, self._settings.llm_provider.value)
+        # Who may answer and which patterns are tried: with others, a search may find more.
+        known = digest([*patterns(self._store)])[:16]
+        means = f"{self._settings.llm_provider.value} {known}"
+        return Searches(self._store, self.target_id, means)
 
     def close(self) -> None:
         """Do nothing: nothing stays open."""
@@ -249,8 +261,18 @@ class RepositoryTarget:
         record["exceptions"] = len(raised)
         alike = list(same_bugs(self._store, self.clone(), commit))
         record["sameBugs"] = len(alike)
+        record["minedTemplates"] = self._learned(commit)
         failing = _findings(run, branch, commit, self.scrubber)
         return Observation((*failing, *raised, *alike), record)
+
+    def _learned(self, commit: str) -> Json:
+        """Learn from what was changed up to a commit; return how many patterns are of use."""
+        try:
+            learn(self._store, self.clone(), self.target_id, commit)
+        except GitFailed as error:
+            # Nobody waits for it: the next look goes on.
+            return str(error)
+        return len(patterns(self._store))
 
     def asked_lately(self, lookback: timedelta) -> Sequence[Mapping[str, Any]]:
         """Return the queries that its services ask again and again; see ``queries``."""

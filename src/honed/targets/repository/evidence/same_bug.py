@@ -146,17 +146,11 @@ def _texts(clone: Clone, commit: str) -> Iterator[tuple[str, str]]:
     places = [
         each
         for each in clone.entries(commit)
-        if each.is_file and each.path.endswith(".py") and not _is_test(each.path)
+        if each.is_file and each.path.endswith(".py") and not is_test(each.path)
     ]
-    asked = "".join(f"{each.blob}\n" for each in places).encode()
-    said = clone.git.run("cat-file", "--batch", stdin=asked) if places else b""
-    begin = 0
-    for each in places:
-        head_end = said.index(b"\n", begin)
-        size = int(said[begin:head_end].rsplit(b" ", 1)[1])
-        content = said[head_end + 1 : head_end + 1 + size]
-        begin = head_end + size + 2
-        if size <= _LARGEST_BYTES:
+    contents = clone.contents([each.blob for each in places], _LARGEST_BYTES)
+    for each, content in zip(places, contents, strict=True):
+        if content is not None:
             yield each.path, content.decode(errors="replace")
 
 
@@ -168,7 +162,8 @@ def _is_in(inner: str, outer: Atom) -> bool:
     return inner.startswith(f"{outer.name}.")
 
 
-def _is_test(path: str) -> bool:
+def is_test(path: str) -> bool:
+    """Return whether a path is one of a test, by its name."""
     folders: Sequence[str] = path.split("/")
     name = folders[-1]
     is_named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"

@@ -49,7 +49,7 @@ class Searches:
 
         target_id: the repository's target.
 
-        budget: what a search may cost, in words: with more, it may find more.
+        budget: what a search has, in words: with more, it may find more.
     """
 
     store: Database

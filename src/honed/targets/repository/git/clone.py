@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -133,6 +133,30 @@ class Clone:
         """Return a file's bytes in a commit, of a link where it leads; None: there is none."""
         said = self.git.attempt("cat-file", "blob", f"{commit}:{path}")
         return said.out if said.code == 0 else None
+
+    def contents(self, blobs: Sequence[str], largest_bytes: int) -> Iterator[bytes | None]:
+        """Yield the bytes of blobs, one process of git for all; None for those that are larger.
+
+        Args:
+            blobs: their ids.
+
+            largest_bytes: larger ones, and those that are not there, are not read.
+        """
+        asked = "".join(f"{each}\n" for each in blobs).encode()
+        sizes = self.git.run("cat-file", "--batch-check=%(objectsize)", stdin=asked).split(b"\n")
+        small = [size.isdigit() and int(size) <= largest_bytes for size in sizes[: len(blobs)]]
+        wanted = [blob for blob, is_small in zip(blobs, small, strict=True) if is_small]
+        asked = "".join(f"{each}\n" for each in wanted).encode()
+        said = self.git.run("cat-file", "--batch", stdin=asked)
+        begin = 0
+        for is_small in small:
+            if not is_small:
+                yield None
+                continue
+            head_end = said.index(b"\n", begin)
+            size = int(said[begin:head_end].rsplit(b" ", 1)[1])
+            yield said[head_end + 1 : head_end + 1 + size]
+            begin = head_end + size + 2
 
 
 def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS) -> Clone:

@@ -61,6 +61,8 @@ class Bench:
     store: Database | None = None
     #: What each template has been worth so far, 1.0 where nothing is known.
     priors: Mapping[str, float] = field(default_factory=dict)
+    #: Patterns that were mined from changes that people kept, the best known first.
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Templates that are mined from changes that people made: patterns, where they come from, words."""
