@@ -48,7 +48,12 @@ from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.target import RepositoryTarget
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import About, Installed
-from honed.targets.repository.upgrade.layer import about, layer_of, modules
+from honed.targets.repository.upgrade.layer import (
+    about,
+    drop_unneeded,
+    layer_of,
+    modules,
+)
 from honed.targets.repository.upgrade.releases import Wheel, next_step, step_name
 from honed.targets.repository.upgrade.requirements import (
     Declared,
@@ -82,6 +87,7 @@ class UpgradeDependency(CodeKind):
         """
         if not target.settings.package_index and target.settings.package_wheels is None:
             return []
+        drop_unneeded(_layers(target), target.store)
         installed = Installed.of(target.court.python)
         if installed is None:
             return []

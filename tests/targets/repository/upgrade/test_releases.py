@@ -6,6 +6,7 @@ import stat
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,9 +15,15 @@ import pytest
 from packaging.version import Version
 
 from honed.errors import TargetUnavailable
+from honed.storage.db import Database
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import Installed
-from honed.targets.repository.upgrade.layer import about, layer_of, modules
+from honed.targets.repository.upgrade.layer import (
+    about,
+    drop_unneeded,
+    layer_of,
+    modules,
+)
 from honed.targets.repository.upgrade.releases import Wheel, next_step, step_name, wheels_of
 from honed.testing.wheels import digest_of, make_python, make_wheel
 
@@ -155,6 +162,43 @@ def test_a_release_of_an_index_is_fetched_by_its_digest(
     assert layer_of(found, releases, tmp_path / "layers") == place
     with pytest.raises(TargetUnavailable, match="not the file"):
         layer_of(found, releases, tmp_path / "others")
+
+
+def test_layers_that_nobody_needs_are_dropped_and_made_again(
+    store: Database, target_id: int, tmp_path: Path
+) -> None:
+    for name in ("asked", "fresh", "old"):
+        make_wheel(tmp_path, name, "1.1", TEXTS)
+    releases, folder = Releases("", tmp_path, tmp_path / "kept"), tmp_path / "layers"
+    drop_unneeded(folder, store)
+    wheels = {name: releases.wheels(name)[0] for name in ("asked", "fresh", "old")}
+    places = {name: layer_of(wheel, releases, folder) for name, wheel in wheels.items()}
+    for name in ("asked", "old"):
+        os.utime(places[name], (0, 0))
+    claim = {"parameters": {"wheel": wheels["asked"].to_json()}}
+    with store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO honed.improvement (target_id, kind, subject, state, hypothesis, priority,"
+            " risk) VALUES (%s, 'upgrade_dependency', 'x', 'proposed', %s, 3, 5)",
+            [target_id, json.dumps(claim)],
+        )
+    daemon = replace(store, role="honed_daemon")
+    drop_unneeded(folder, daemon)
+    assert {each.name for each in folder.iterdir()} == {
+        places["asked"].name,
+        places["fresh"].name,
+    }
+    with store.transaction() as conn:
+        conn.execute("UPDATE honed.improvement SET state = 'refuted'")
+    # Whoever asks for it uses it: it stays for another day.
+    os.utime(places["asked"], (0, 0))
+    assert layer_of(wheels["asked"], releases, folder) == places["asked"]
+    drop_unneeded(folder, daemon)
+    assert places["asked"].is_dir()
+    os.utime(places["asked"], (0, 0))
+    drop_unneeded(folder, daemon)
+    assert [each.name for each in folder.iterdir()] == [places["fresh"].name]
+    assert (layer_of(wheels["old"], releases, folder) / "tiny" / "__init__.py").is_file()
 
 
 def test_an_index_that_is_away_says_so(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import io
 import lzma
+import os
+import shutil
 import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,10 +16,16 @@ from packaging.version import InvalidVersion
 
 from honed.errors import TargetUnavailable
 from honed.sandbox.scratch import scratch
+from honed.storage.db import Database
+from honed.storage.queries import load_queries
 from honed.targets.repository.upgrade.index import Releases
 from honed.targets.repository.upgrade.installed import About
 from honed.targets.repository.upgrade.releases import Wheel
 
+QUERIES: Final = load_queries("honed.targets.repository.upgrade", "layers.sql")
+#: A survey comes back to the same layers: so long they stay after they were used last.
+_UNUSED_S: Final = 24 * 3600
+_DIGITS: Final = 32
 #: All files of one wheel together, and how many there may be.
 _LARGEST: Final = 1 << 30
 _MOST_FILES: Final = 50_000
@@ -51,8 +60,9 @@ def layer_of(wheel: Wheel, releases: Releases, folder: Path) -> Path:
     Raises:
         TargetUnavailable: its bytes cannot be had, or are no wheel.
     """
-    place = folder / wheel.sha256[:32]
+    place = folder / wheel.sha256[:_DIGITS]
     if place.is_dir():
+        os.utime(place)
         return place
     content = releases.content(wheel)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +83,28 @@ def layer_of(wheel: Wheel, releases: Releases, folder: Path) -> Path:
             if not place.is_dir():
                 raise
     return place
+
+
+def drop_unneeded(folder: Path, store: Database) -> None:
+    """Drop the layers that no open improvement asks for, and nobody has used for a day.
+
+    One that is asked for all the same is unpacked again.
+
+    Args:
+        folder: of all layers.
+
+        store: as the daemon.
+    """
+    if not folder.is_dir():
+        return
+    with store.transaction() as conn:
+        needed = {row["sha256"][:_DIGITS] for row in conn.execute(QUERIES["list_needed"])}
+    with scratch(folder, "old-") as beside:
+        for layer in folder.glob("[0-9a-f]" * _DIGITS):
+            is_unused = time.time() - layer.stat().st_mtime > _UNUSED_S
+            if is_unused and layer.name not in needed:
+                # At once: half of a layer would be taken for one.
+                shutil.rmtree(layer.rename(beside / layer.name), ignore_errors=True)
 
 
 def about(layer: Path) -> About:
