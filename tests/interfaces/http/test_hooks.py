@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from honed.config import Settings
 from honed.interfaces.http.app import create_app
 from honed.interfaces.http.gate import MAX_BODY_BYTES, Rules
-from honed.interfaces.http.hooks import hooks_router
+from honed.interfaces.http.hooks import Bucket, hooks_router
 from honed.loop.parts import Parts
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
@@ -106,15 +106,44 @@ def test_who_does_not_know_the_secret_wakes_nobody(parts: Parts, api: httpx.Clie
 
 
 @pytest.mark.parametrize(
-    "name", ["nobody", "Cart", "x" * 80, "%00", "%C3%A9", "a%20b", "..%2Fapi%2Fv1%2Fevidence", "-"]
+    "name",
+    ["nobody", "Cart", "x" * 80, "%00", "%C3%A9", "a%20b", "-", "shop", "deaf", "unset", "local"],
 )
-def test_what_is_no_repository_is_not_there(api: httpx.Client, name: str) -> None:
+def test_nobody_learns_from_an_answer_what_is_there(
+    parts: Parts, api: httpx.Client, name: str
+) -> None:
     body = BODY.encode()
-    assert told(api.post(f"/hooks/{name}", content=body, headers=signed(body)), 404)
+    wrong = api.post("/hooks/cart", content=body, headers=signed(body, secret="another"))  # noqa: S106
+    answer = api.post(f"/hooks/{name}", content=body, headers=signed(body))
+    assert (answer.status_code, answer.content) == (403, wrong.content)
+    assert {**answer.headers, "date": ""} == {**wrong.headers, "date": ""}
+    assert news(parts.store) == []
 
 
-def test_a_database_hears_no_webhooks(api: httpx.Client) -> None:
-    assert told(api.post("/hooks/shop", content=b"{}", headers=signed(b"{}")), 404)
+def test_a_path_that_leads_elsewhere_leads_nowhere(api: httpx.Client) -> None:
+    body = BODY.encode()
+    there = "/hooks/..%2Fapi%2Fv1%2Fevidence"
+    assert told(api.post(there, content=body, headers=signed(body)), 404)
+
+
+def test_who_sends_too_many_is_told_to_wait_and_nothing_is_lost(
+    parts: Parts, api: httpx.Client
+) -> None:
+    body = BODY.encode()
+    answers = (api.post("/hooks/cart", content=body, headers=signed(body)) for _ in range(1000))
+    refused = next(each for each in answers if each.status_code != 202)
+    assert "too many" in told(refused, 429)
+    assert len(news(parts.store)) == 1
+
+
+def test_so_many_come_at_once_and_so_many_in_a_second() -> None:
+    now = [100.0]
+    bucket = Bucket(a_second=2.0, at_once=3.0, clock=lambda: now[0])
+    assert [bucket.takes() for _ in range(5)] == [True, True, True, False, False]
+    now[0] += 0.5
+    assert [bucket.takes() for _ in range(2)] == [True, False]
+    now[0] += 60.0
+    assert [bucket.takes() for _ in range(4)] == [True, True, True, False]
 
 
 def test_what_cannot_be_taken_is_refused_in_words(api: httpx.Client) -> None:
