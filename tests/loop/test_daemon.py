@@ -120,6 +120,23 @@ def test_signals_whose_time_is_over_are_dropped(pet_shop: PetShop) -> None:
     assert row["is_gone"]
 
 
+def test_what_a_model_was_asked_is_forgotten_apart_from_signals(pet_shop: PetShop) -> None:
+    asked = "SELECT count(*) AS count FROM honed.text_request"
+    with pet_shop.store.transaction() as conn:
+        conn.execute("SELECT honed.generate_text('old')")
+        conn.execute(
+            "UPDATE honed.text_request SET state = 'failed',"
+            " ended_at = requested_at - interval '10 years'"
+        )
+    counts = []
+    for duty in (keeper(pet_shop).drop_old_signals, keeper(pet_shop).forget_recordings):
+        duty()
+        with pet_shop.store.transaction() as conn:
+            (row,) = conn.execute(asked)
+        counts.append(row["count"])
+    assert counts == [1, 0]
+
+
 def test_target_that_is_away_does_not_keep_others_from_being_read(
     pet_shop: PetShop, caplog: pytest.LogCaptureFixture, tmp_path: Any
 ) -> None:

@@ -86,6 +86,7 @@ class Keeper:
             duties.append((self.follow_changes, REVIEWS_S))
             duties.append((self.follow_news, TICK_S))
             duties.append((self.drop_old_signals, RETENTION_S))
+            duties.append((self.forget_recordings, RETENTION_S))
             duties.append((self.keep_role, self._parts.settings.lease_s / ROUNDS_IN_A_LEASE))
             if self._parts.settings.llm_provider is not LlmProvider.NONE:
                 duties.append((self.answer_texts, TICK_S))
@@ -128,11 +129,11 @@ class Keeper:
             _LOG.warning("no checkpoint was written: %s (%s)", error, error.hint)
 
     def drop_old_signals(self) -> None:
-        """Drop the days of signals whose time is over, also while nobody takes any in.
-
-        What language models were asked and answered is dropped in its time, too.
-        """
+        """Drop the days of signals whose time is over, also while nobody takes any in."""
         Retention(self._parts.store, self._parts.settings.signal_retention_days).drop()
+
+    def forget_recordings(self) -> None:
+        """Forget in its time what language models were asked, and what they answered."""
         forget(self._parts.store, self._parts.settings.llm_retention_days)
 
     def keep_role(self) -> None:
