@@ -1,6 +1,7 @@
 """A change of code, held as data: what each file was, what it becomes, and what that repairs."""
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -103,6 +104,11 @@ class CodeChange:
     def diff(self) -> str:
         """All of it as one unified diff."""
         return "".join(each.diff for each in self.every_file)
+
+    @property
+    def seed(self) -> int:
+        """Where chance begins in whatever judges it: for the same lines at the same place."""
+        return int.from_bytes(hashlib.sha256(self.diff.encode()).digest()[:4])
 
     def python_files(self) -> Iterator[FileChange]:
         """Yield the files of Python that are there afterwards."""

@@ -25,7 +25,6 @@ What no test calls and coroutines are not timed, and what is not timed is not le
 of tests are small, in most cases: a gain that only shows on large ones is not seen.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,7 +42,7 @@ from honed.experiments.trial import TrialResult, run_trial
 from honed.repair.refactor.pace import Paced, obstacle, paced
 from honed.repair.refactor.touched import touched_functions
 from honed.repair.refactor.twins import Twins
-from honed.targets.repository.judging.living import living
+from honed.targets.repository.judging.living import living, place_of
 
 #: Functions that are timed: those that tests call most.
 _MOST_FUNCTIONS: Final = 4
@@ -68,7 +67,7 @@ class Faster(Gate):
             if not asked:
                 return self.fails("no function that it touches can be timed", untimed=dict(untimed))
             trial = _Timing(twins, change, asked)
-            result = run_trial(trial, (), seed=seed_of(change))
+            result = run_trial(trial, (), seed=change.seed)
         if result.error:
             raise EvaluatorFailed(result.error)
         judgement = result.judgement
@@ -77,11 +76,6 @@ class Faster(Gate):
             return self.passes(judgement.reason, **evidence)
         failed = self.fails(judgement.reason, **evidence)
         return replace(failed, refutes=judgement.verdict is Verdict.WORSE)
-
-
-def seed_of(change: CodeChange) -> int:
-    """Return the seed of the order of blocks: of the same change it is the same."""
-    return int.from_bytes(hashlib.sha256(change.diff.encode()).digest()[:4])
 
 
 def _asked(twins: Twins, change: CodeChange) -> tuple[list[Paced], dict[str, str]]:
@@ -97,7 +91,7 @@ def _asked(twins: Twins, change: CodeChange) -> tuple[list[Paced], dict[str, str
         if isinstance(pace, Paced):
             asked.append(pace)
         else:
-            untimed[_place(each.function.path, each.function.name)] = pace
+            untimed[place_of(each.function)] = pace
     return asked, untimed
 
 
@@ -151,11 +145,7 @@ class _Arm:
 
 
 def _unit(pace: Paced) -> str:
-    return _place(pace.calls.function.path, pace.calls.function.name)
-
-
-def _place(path: str, name: str) -> str:
-    return f"{path}: {name}"
+    return place_of(pace.calls.function)
 
 
 def _evidence(

@@ -23,7 +23,6 @@ What answers one input in two ways without the change says nothing there. Of obj
 is seen.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -32,7 +31,7 @@ from honed.core.change import CodeChange, Purpose
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.repair.refactor.touched import Touched, touched_functions
 from honed.repair.refactor.twins import Calls, Likeness
-from honed.targets.repository.judging.living import living
+from honed.targets.repository.judging.living import living, place_of
 
 #: Functions that are compared: those that tests call most.
 _MOST_FUNCTIONS: Final = 8
@@ -49,7 +48,7 @@ class SameBehaviour(Gate):
         """Return whether what is touched does the same."""
         del thresholds
         touched = touched_functions(change.files)
-        seed = seed_of(change)
+        seed = change.seed
         if not touched:
             return self.passes("no function is touched that could do otherwise", seed=seed)
         with living(judge.base) as twins:
@@ -62,7 +61,7 @@ class SameBehaviour(Gate):
             {
                 "seed": seed,
                 "functions": [_evidence(each) for each in alike],
-                "left_to_tests": {_place(function): why for function, why in left},
+                "left_to_tests": {place_of(function): why for function, why in left},
             }
         )
         for each in alike:
@@ -77,11 +76,6 @@ class SameBehaviour(Gate):
                     after=found.after,
                 )
         return self.passes(_words(alike, len(left)), **evidence)
-
-
-def seed_of(change: CodeChange) -> int:
-    """Return the seed of the choice of inputs: of the same change it is the same."""
-    return int.from_bytes(hashlib.sha256(change.diff.encode()).digest()[:4])
 
 
 def _most_called(calls: Calls) -> tuple[int, str, str]:
@@ -113,13 +107,9 @@ def _why(calls: Calls, likeness: Likeness | None) -> str:
     return f"{_MOST_FUNCTIONS} others are called more often"
 
 
-def _place(function: Touched) -> str:
-    return f"{function.path}: {function.name}"
-
-
 def _evidence(likeness: Likeness) -> Json:
     return {
-        "function": _place(likeness.function),
+        "function": place_of(likeness.function),
         "compared": likeness.compared,
         "from_tests": likeness.known,
         "is_unsteady": likeness.is_unsteady,

@@ -1,31 +1,22 @@
 """One repair of one repository, at once: no ticket and no daemon, and a store only for a model."""
 
-import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from honed.config import Settings
-from honed.core.change import CodeChange
 from honed.core.gate import Gate
 from honed.errors import ChangeRefused
 from honed.repair.suite import Budget
-from honed.sandbox.box import Limits
 from honed.sandbox.probe import require
 from honed.storage.db import Database
-from honed.targets.repository.git.clone import Clone, open_clone
-from honed.targets.repository.git.commit import Note, commit_files
 from honed.targets.repository.git.push import push
 from honed.targets.repository.git.worktree import worktree
 from honed.targets.repository.judging.judge import Court
 from honed.targets.repository.judging.mend import Mended, mend
 from honed.targets.repository.judging.proposer import Bench, Trouble
-
-#: One run of all tests may take so long, and so much memory.
-_SUITE: Final = Limits(cpu_s=600, wall_s=900, memory_bytes=2 << 30, processes=128)
+from honed.targets.repository.publishing.acts import commit_of
+from honed.targets.repository.source import SUITE, clone_of, python_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +76,7 @@ def repair_once(
         PushRefused: the repository does not take it.
     """
     require()
-    name = hashlib.sha256(order.url.encode()).hexdigest()[:16]
-    clone = open_clone(order.url, settings.home / "clones" / name)
+    clone = clone_of(order.url, settings)
     clone.fetch()
     if (
         order.branch
@@ -95,27 +85,12 @@ def repair_once(
         msg = f"there is a branch {order.branch} already"
         raise ChangeRefused(msg)
     commit = clone.commit(order.commit or clone.default_branch())
-    court = Court(order.python or _python(order.url), _SUITE)
+    court = Court(order.python or python_of(order.url), SUITE)
     with worktree(clone, commit, settings.home / "worktrees") as tree:
         trouble = Trouble(tree.root, commit, order.failing, order.tests)
         mended = mend(trouble, Bench(court, order.budget, settings, clone, store), gates)
     if not (order.branch and mended.is_sound and mended.change):
         return Repaired(commit, mended)
-    made = _commit(clone, mended.change)
+    made = commit_of(clone, mended.change)
     push(clone, made, order.branch)
     return Repaired(commit, mended, made)
-
-
-def _commit(clone: Clone, change: CodeChange) -> str:
-    """Return the commit of a change: the same bytes whenever it is made."""
-    files = {
-        each.path: None if each.after is None else each.after.encode() for each in change.files
-    }
-    at = int(clone.git.text("show", "-s", "--format=%ct", change.base_commit))
-    note = Note(change.message, datetime.fromtimestamp(at, UTC))
-    return commit_files(clone, change.base_commit, files, note)
-
-
-def _python(url: str) -> Path:
-    own = Path(url, ".venv", "bin", "python")
-    return own if own.is_file() else Path(sys.executable)

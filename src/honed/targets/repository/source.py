@@ -69,8 +69,7 @@ class Source:
         """The Python that has what its tests need: the row's, else the checkout's, else our own."""
         if named := self.record.options.get("python"):
             return Path(str(named))
-        own = Path(self.record.observe_url, ".venv", "bin", "python")
-        return own if own.is_file() else Path(sys.executable)
+        return python_of(self.record.observe_url)
 
     @property
     def credentials(self) -> Credentials:
@@ -145,6 +144,12 @@ class Source:
         environment = clone.credentials.environment(clone.url)
         branches = Branches(clone.folder, clone.url, environment)
         return open_forge(self.settings, self.record, store, branches)
+
+
+def python_of(url: str) -> Path:
+    """Return the Python of a checkout's own environment, else the one that runs honed."""
+    own = Path(url, ".venv", "bin", "python")
+    return own if own.is_file() else Path(sys.executable)
 
 
 def clone_of(url: str, settings: Settings, credentials: Credentials = NO_CREDENTIALS) -> Clone:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from honed.core.gate import Side
 from honed.errors import EvaluatorFailed, RepairFailed, SandboxEnded
+from honed.repair.refactor.touched import Touched
 from honed.repair.refactor.twins import Twins, twins
 from honed.repair.suite import Suite
 from honed.sandbox.box import Box
@@ -32,3 +33,8 @@ def living(side: Side) -> Iterator[Twins]:
     except (RepairFailed, SandboxEnded) as error:
         msg = f"the functions cannot be called by themselves: {error}"
         raise EvaluatorFailed(msg) from error
+
+
+def place_of(function: Touched) -> str:
+    """Return what gates call a function by: its file and its name."""
+    return f"{function.path}: {function.name}"
