@@ -21,6 +21,7 @@ from honed.targets.repository.target import RepositoryTarget
 from honed.testing.repository_worlds import RepositoryPlan, make_repository_world, require_sandbox
 
 ADDRESS = "ada.lovelace@analytical-engines.co.uk"
+BASE = "3fa9c1d2" * 5
 SOURCE = "def owner():\n    return 'nobody'\n"
 #: Its message tells of a person what its code does not.
 PLAN = RepositoryPlan(
@@ -56,6 +57,7 @@ class Told(CodeKind):
             (test,),
             message=f"Answer {ADDRESS}\n\nIt was not {ADDRESS}.",
             doubt=f"is it {ADDRESS}?",
+            question={"call": f"owner({ADDRESS!r})"},
         )
         said = Claimed(f"cause {ADDRESS}", change, f"{ADDRESS} is right", 3, -0.5)
         errors = replace(said, error=f"KeyError: {ADDRESS}"), replace(said, trouble=ADDRESS)
@@ -102,13 +104,21 @@ def test_what_gates_say_is_scrubbed(
     (step,) = Told().apply(claim, world.target)
 
     def said(*_: object) -> Iterator[GateResult]:
-        yield GateResult("red_green", passed=True, reason=f"test_owner[{ADDRESS}] is green")
+        reason = f"test_owner[{ADDRESS}] is green"
+        yield GateResult(
+            "red_green",
+            passed=True,
+            reason=reason,
+            evidence={"tests": [ADDRESS], "runs": 3, "commit": BASE},
+        )
         msg = f"{ADDRESS} is in its last words"
         raise EvaluatorFailed(msg, hint="look there")
 
     monkeypatch.setattr(code_kind, "judged", said)
     results = Gates(world.target).examine([step])
-    assert ADDRESS not in next(results).reason
+    told = next(results)
+    assert ADDRESS not in f"{told.reason}{told.evidence}"
+    assert (told.evidence["runs"], told.evidence["commit"]) == (3, BASE)
     with pytest.raises(EvaluatorFailed) as caught:
         next(results)
     assert ADDRESS not in str(caught.value)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from honed.core.aftermath import Aftermath
 from honed.core.canonical import Json, digest
@@ -197,7 +197,8 @@ def _without_personal_data(
     """Yield what gates say, or what kept one from it, without what tests may have told."""
     try:
         for each in results:
-            yield replace(each, reason=scrubber.text(each.reason))
+            evidence = cast("dict[str, Json]", scrubber.value(each.evidence))
+            yield replace(each, reason=scrubber.text(each.reason), evidence=evidence)
     except EvaluatorFailed as error:
         raise EvaluatorFailed(scrubber.text(str(error)), hint=error.hint) from None
 
@@ -207,6 +208,7 @@ def _scrubbed(said: Claimed, scrubber: Scrubber) -> Claimed:
         said.change,
         message=scrubber.text(said.change.message),
         doubt=scrubber.text(said.change.doubt),
+        question=cast("dict[str, Json]", scrubber.value(said.change.question)),
     )
     return replace(
         said,
