@@ -250,3 +250,22 @@ def test_two():
         results = tried(workers, suite, "6", "n * 2")
     assert [each["is_plausible"] for each in results] == [False, True]
     assert results[0]["broken"] is not None
+
+
+def test_a_change_of_the_module_is_made_also_behind_one_of_a_function(plant: Any, box: Box) -> None:
+    text = "FACTOR = 1\n\n\ndef times(n):\n    return n * FACTOR\n"
+    red = "from module import times\n\n\ndef test_red():\n    assert times(2) == 6\n"
+    suite: Suite = plant({"module.py": text, "test_module.py": red})
+    path = str(suite.root / "module.py")
+    edits = [(text.index(old), len(old), new) for old, new in (("n * F", "n + F"), ("1", "3"))]
+    with Workers(suite, box, Budget(processes=1)) as workers:
+        base = look(workers, suite)
+        request = {
+            "do": "try",
+            "candidates": [{path: [[at, at + size, new]]} for at, size, new in edits],
+            "failing": base.failing,
+            "passing": base.passing,
+            "limits": base.limits,
+        }
+        results = workers.ask(request)["results"]
+    assert [each["is_plausible"] for each in results] == [False, True]

@@ -252,9 +252,11 @@ class Server:
 
         def run(say: Say) -> None:
             for number in waiting:
-                replaced = self.functions.put(compiled[number])
+                is_whole = any(change.is_whole for change in compiled[number])
+                replaced = None if is_whole else self.functions.put(compiled[number])
                 if replaced is None:
-                    return
+                    # It is the first of those that wait, the next time.
+                    break
                 say(number)
                 self._judge(request, say)
                 self.functions.restore(replaced)
