@@ -85,8 +85,12 @@ def learn(store: Database, clone: Clone, target_id: int, head: str) -> None:
     with store.transaction() as conn:
         for change in learned:
             _keep(conn, target_id, change)
-        if any(change.patterns for change in learned):
-            _keep_common(conn)
+    common = _common(store) if any(change.patterns for change in learned) else []
+    with store.transaction() as conn:
+        for pattern, sources in common:
+            for source_id in sorted(sources):
+                _keep_case(conn, pattern, source_id, is_common=True)
+        # Whoever is stopped before reads the history again.
         conn.execute(_QUERIES["keep_history"], {**about, "commit": known})
 
 
@@ -104,13 +108,15 @@ def _keep(conn: Connection, target_id: int, change: _Change) -> None:
             _keep_case(conn, pattern, source["source_id"], is_common=False)
 
 
-def _keep_common(conn: Connection) -> None:
-    """Keep what changes have in common, over all repositories."""
-    rows = conn.execute(_QUERIES["list_cases"]).fetchall()
+def _common(store: Database) -> list[tuple[str, frozenset[int]]]:
+    """Return what changes have in common, over all repositories, with their rows.
+
+    It takes seconds, in which nothing is locked.
+    """
+    with store.transaction() as conn:
+        rows = conn.execute(_QUERIES["list_cases"]).fetchall()
     found = {row["pattern"]: frozenset[int](row["sources"]) for row in rows}
-    for pattern, sources in generalised(found):
-        for source_id in sorted(sources):
-            _keep_case(conn, pattern, source_id, is_common=True)
+    return list(generalised(found))
 
 
 def _keep_case(conn: Connection, pattern: str, source_id: int, *, is_common: bool) -> None:
