@@ -274,6 +274,18 @@ def test_the_undo_takes_the_line_out_of_a_changelog_that_went_on(
     assert world.inspect(told) is StepState.ABSENT
 
 
+def test_a_changelog_that_is_no_text_any_more_is_left_alone(
+    world: RepositoryWorld, told: Step
+) -> None:
+    merged(world, told)
+    world.checkout.git("checkout", "--quiet", "main")
+    today = b"## Unreleased\n\n" + SAID.encode() + b"- caf\xe9\n"
+    world.checkout.commit({"CHANGES.md": today})
+    world.carry_out([told.inverse()])
+    revert = proposed(world)[0]
+    assert world.checkout.git("diff", "--name-only", "main", revert.branch) == "shop/prices.py"
+
+
 def test_what_a_person_reverted_is_taken_back_whatever_the_changelog_says(
     world: RepositoryWorld, told: Step
 ) -> None:

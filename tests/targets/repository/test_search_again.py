@@ -1,6 +1,7 @@
 """A change is searched for again from its record: the same is found, or why not is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from honed.testing.repository_worlds import (
 
 @pytest.fixture
 def world(store: Database, tmp_path: Path) -> RepositoryWorld:
-    world = make_repository_world(WRONG_SLICE, store, tmp_path)
+    files = {**WRONG_SLICE.files, "CHANGES.md": "## Unreleased\n\n- One.\n"}
+    world = make_repository_world(replace(WRONG_SLICE, files=files), store, tmp_path)
     know_what_fails(world, FAILING)
     return world
 
@@ -43,6 +45,7 @@ def test_the_same_seed_and_engine_find_the_same_patch(world: RepositoryWorld) ->
     found = search_again(said, source)
     assert (found.is_same, found.is_judged) == (True, True), found.words
     assert "-    for price in prices[1:]:" in found.patch
+    assert "+- Repair `total` in `shop/prices.py`." in found.patch
     said["search"]["engine"] = "0" * 16
     said["search"]["most_candidates"] = 0
     found = search_again(said, source)

@@ -24,15 +24,17 @@ def taken_back(clone: Clone, commit: str, today: str) -> Inverse:
         GitFailed: git failed.
     """
     found = inverse(clone, commit, today, lambda file: not is_changelog(file.path))
-    logs = [_without_entry(clone, commit, today, path) for path in filter(is_changelog, found.left)]
-    changed = tuple(each for each in logs if each.before != each.after)
+    logs = (_without_entry(clone, commit, today, path) for path in filter(is_changelog, found.left))
+    changed = (each for each in logs if each is not None and each.before != each.after)
     return Inverse((*found.files, *changed), conflicts=found.conflicts)
 
 
-def _without_entry(clone: Clone, commit: str, today: str, path: str) -> FileChange:
-    before, after, now = (_text(clone, at, path) for at in (f"{commit}^", commit, today))
+def _without_entry(clone: Clone, commit: str, today: str, path: str) -> FileChange | None:
+    """Return a changelog of today before and after its entry goes; None: it is no text."""
+    try:
+        before, after, now = (
+            (clone.read(at, path) or b"").decode() for at in (f"{commit}^", commit, today)
+        )
+    except UnicodeDecodeError:
+        return None
     return FileChange(path, now, without_entry(path, before, after, now))
-
-
-def _text(clone: Clone, commit: str, path: str) -> str:
-    return (clone.read(commit, path) or b"").decode(errors="replace")
