@@ -91,7 +91,7 @@ def test_each_subject_with_unusual_points_is_one_finding() -> None:
     assert findings[0].evidence["metrics"] == ["exec_ms_per_call", "rows"]
     assert findings[0].evidence["points"] == 3
     assert findings[0].evidence["highest_scores"] == {"large": 40.0}
-    assert (findings[1].title, findings[1].weight) == ("unusually dear 1 times: SELECT 1", 0.2)
+    assert (findings[1].title, findings[1].weight) == ("unusually dear 1 time: SELECT 1", 0.2)
 
 
 def test_what_is_unusually_cheap_or_costs_next_to_nothing_is_no_trouble() -> None:

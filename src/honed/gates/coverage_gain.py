@@ -28,6 +28,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange, Purpose
+from honed.core.counted import counted
 from honed.core.gate import Gate, GateResult, Judge, Side, TestRun, Thresholds, whole_run
 from honed.repair.characterise.functions import functions_of, is_source
 
@@ -111,8 +112,10 @@ class CoverageGain(Gate):
         score = 1 - len(missed) / len(mutants) if mutants else 1.0
         said: list[Json] = [*missed]
         evidence |= {"mutants": len(mutants), "mutation_score": score, "not_seen": said}
+        lines = sum(map(len, gained.values()))
         words = (
-            f"{evidence['gained']} lines are newly reached, and of {len(mutants)} ways to make"
+            f"{counted(lines, 'line is', 'lines are')} newly reached, and of"
+            f" {counted(len(mutants), 'way')} to make"
             f" them wrong the new tests see {len(mutants) - len(missed)}"
         )
         if score < _LEAST_SCORE:

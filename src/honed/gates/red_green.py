@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from honed.core.change import CodeChange, Purpose
+from honed.core.counted import counted
 from honed.core.gate import Gate, GateResult, Judge, Side, TestRun, Thresholds
 
 #: Runs on each side.
@@ -54,8 +55,8 @@ class RedGreen(Gate):
                 why = run.error or f"{ill[0]} does not always pass"
                 return self.fails(f"with the change {why}", tests=list(ill))
         return self.passes(
-            f"{len(change.repairs)} tests are red {_RUNS} of {_RUNS} times without it and green"
-            f" {_RUNS} of {_RUNS} times with it",
+            f"{counted(len(change.repairs), 'test is', 'tests are')} red {_RUNS} of {_RUNS} times"
+            f" without it and green {_RUNS} of {_RUNS} times with it",
             runs=_RUNS,
             tests=list(change.repairs),
         )

@@ -28,6 +28,7 @@ from typing import ClassVar, Final
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange, Purpose
+from honed.core.counted import counted
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.repair.refactor.touched import Touched, touched_functions
 from honed.repair.refactor.twins import Calls, Likeness
@@ -119,5 +120,6 @@ def _evidence(likeness: Likeness) -> Json:
 def _words(alike: Sequence[Likeness], left: int) -> str:
     compared = [each for each in alike if each.compared]
     inputs = sum(each.compared for each in compared)
-    words = f"{len(compared)} functions answer {inputs} inputs as before"
-    return f"{words}, {left} are left to the tests" if left else words
+    answering = counted(len(compared), "function answers", "functions answer")
+    words = f"{answering} {counted(inputs, 'input')} as before"
+    return f"{words}, {counted(left, 'is', 'are')} left to the tests" if left else words

@@ -22,6 +22,7 @@ In lines that are new, other or gone.
 from typing import ClassVar, Final
 
 from honed.core.change import CodeChange
+from honed.core.counted import counted
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 
 #: Of 8,106 pull requests of agents that repair something, those that were merged had a median of
@@ -48,8 +49,9 @@ class Size(Gate):
         if lines > _MOST_LINES or len(edited) > _MOST_FILES:
             most = f"{_MOST_LINES} lines of {_MOST_FILES} files"
             return self.fails(
-                f"{lines} lines of {len(edited)} files are more than {most}", **evidence
+                f"{counted(lines, 'line')} of {counted(len(edited), 'file')} are more than {most}",
+                **evidence,
             )
         if new_lines > _MOST_NEW_LINES:
             return self.fails(f"{new_lines} new lines are more than {_MOST_NEW_LINES}", **evidence)
-        return self.passes(f"{lines} changed lines", **evidence)
+        return self.passes(counted(lines, "changed line"), **evidence)

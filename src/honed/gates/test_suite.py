@@ -23,6 +23,7 @@ from typing import ClassVar, Final
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
+from honed.core.counted import counted
 from honed.core.gate import Gate, GateResult, Judge, Thresholds, whole_run
 
 #: Tests that the reason names.
@@ -62,4 +63,5 @@ class TestSuite(Gate):
             return self.fails(f"with the change {patched.error}", **evidence)
         if lost:
             return self.fails(f"it breaks {', '.join(lost[:_NAMED])}", **evidence)
-        return self.passes(f"{len(patched.passed)} tests pass, none is lost", **evidence)
+        passing = counted(len(patched.passed), "test passes", "tests pass")
+        return self.passes(f"{passing}, none is lost", **evidence)

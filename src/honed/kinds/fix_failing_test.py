@@ -34,6 +34,7 @@ from typing import ClassVar, Final
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
+from honed.core.counted import counted
 from honed.core.finding import FAILING_TEST, Finding, FindingType
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Risk
@@ -142,7 +143,7 @@ def _claimed(
     cause: str, change: CodeChange, known: Mapping[str, Finding], searched: Mapping[str, Json]
 ) -> Claimed:
     repaired = [known[test] for test in change.repairs]
-    tests = "a failing test" if len(repaired) == 1 else f"{len(repaired)} failing tests"
+    tests = counted(len(repaired), "failing test")
     return Claimed(
         cause,
         change,

@@ -39,6 +39,7 @@ from typing import Any, ClassVar, Final
 
 from honed.core.canonical import Json
 from honed.core.change import CodeChange, FileChange, Purpose
+from honed.core.counted import counted
 from honed.core.finding import Finding, FindingType
 from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Risk
@@ -128,7 +129,7 @@ class RaiseCoverage(CodeKind):
         claimed = Claimed(
             _cause(finding.subject),
             change,
-            claim=f"{gained} lines of {finding.subject} that no test reaches get tests",
+            claim=f"tests for {counted(gained, 'line')} of {finding.subject} that no test reaches",
             priority=1,
             predicted_log_ratio=math.log((missed - gained + 1) / (missed + 1)),
             findings=[finding],
@@ -242,7 +243,7 @@ def _findings(side: Checkout, commit: str, reached: Lines) -> Iterator[Finding]:
         yield Finding(
             UNREACHED_CODE,
             path,
-            f"no test reaches {missed} of {totals[path]} lines in {path}: {named}",
+            f"no test reaches {missed} of {counted(totals[path], 'line')} in {path}: {named}",
             evidence={
                 "commit": commit,
                 "missed": missed,

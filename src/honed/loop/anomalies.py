@@ -6,6 +6,7 @@ from datetime import timedelta
 from operator import itemgetter
 
 from honed.core.canonical import Json
+from honed.core.counted import counted
 from honed.core.detector import Detector
 from honed.core.finding import ANOMALY, Finding
 from honed.core.target import Series
@@ -157,4 +158,4 @@ def _what(anomalies: Sequence[Anomaly]) -> str:
     """Return what is the matter: how often it was dear, and what detectors say beyond that."""
     alone = {(each.series.metric, each.index) for each in anomalies if not each.explanation}
     said = sorted({each.explanation for each in anomalies} - {""})
-    return ", ".join([f"unusually dear {len(alone)} times"] * bool(alone) + said)
+    return ", ".join([f"unusually dear {counted(len(alone), 'time')}"] * bool(alone) + said)

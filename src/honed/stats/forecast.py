@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from honed.core.counted import counted
 from honed.stats.moments import FloatArray
 
 #: Fewer days show no weekday four times; with 21 the interval missed one crossing in four.
@@ -52,7 +53,7 @@ class Crossing:
         low, high = self.interval
         last = f"more than {FARTHEST_DAYS}" if math.isinf(high) else f"{high:.0f}"
         interval = f"{100 * CONFIDENCE:.0f} % interval {low:.0f} to {last} days"
-        return f"crosses {limit} in {self.days:.0f} {_days(self.days)}, {interval}"
+        return f"crosses {limit} in {counted(self.days, 'day')}, {interval}"
 
     def _quantile(self, probability: float) -> float:
         reached = (day for day, share in enumerate(self.by_day) if share >= probability)
@@ -158,7 +159,3 @@ def _blocks(residuals: FloatArray, length: int, random: np.random.Generator) -> 
     positions = (starts + np.arange(_BLOCK_DAYS)).reshape(DRAWS, -1)[:, :length]
     drawn: FloatArray = residuals[positions % len(residuals)]
     return drawn
-
-
-def _days(count: float) -> str:
-    return "day" if count == 1 else "days"

@@ -79,7 +79,7 @@ class TestExceptions(SourceContract):
                 sender.event(**raised(timestamp=at.isoformat(), release="1.2", user=user))
         (draft,) = said(replace(store, fake_now=now))
         assert draft.title == (
-            "Fix AttributeError in core/providers.py: 'NoneType' object has no attribute"
+            "Fix AttributeError in core/providers.py (generate): 'NoneType' object has no attribute"
             " 'generate_text'"
         )
         assert draft.description.startswith("Recurring AttributeError: 'NoneType' object has no")

@@ -150,7 +150,7 @@ def test_a_flaky_test_is_one_ticket_and_no_failing_one(store: Database, sender: 
     (draft,) = said(store)
     assert draft.subject == "flaky: tests/test_cart.py::test_total"
     assert draft.title == "Make tests/test_cart.py::test_total steady: it fails in 25% of its runs"
-    assert "passed 3 times and failed 1 times on 1 commits" in draft.description
+    assert "passed 3 times and failed 1 time on 1 commit" in draft.description
     assert "11 passes in a row are no luck" in draft.test_plan
     assert draft.files_to_modify == ("tests/test_cart.py",)
     judged = triage(draft)

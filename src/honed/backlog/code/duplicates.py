@@ -8,6 +8,7 @@ from typing import Final
 from honed.backlog.code.repository import Function, Module, Repository
 from honed.backlog.code.trouble import Deadline, Trouble
 from honed.backlog.draft import Facts
+from honed.core.counted import counted
 
 #: Smaller functions are alike without being copies.
 _LEAST_NODES: Final = 60
@@ -100,7 +101,8 @@ def _trouble(copies: list[tuple[Module, str, Function]]) -> Trouble:
         sort="duplicate",
         place=places[0],
         title=f"{len(copies)} functions do the same: {', '.join(places)}",
-        description=f"{lines} lines are there {len(copies)} times; a fault in one is in all.",
+        description=f"{counted(lines, 'line is', 'lines are')} there {len(copies)} times;"
+        " a fault in one is in all.",
         solution="Keep one of them, and let the others call it.",
         test_plan="1. Let a test pin what each does now\n2. Keep one\n3. See that the tests pass",
         files=tuple(sorted({module.path for module, _, _ in copies})),

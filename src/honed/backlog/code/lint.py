@@ -11,6 +11,7 @@ from typing import Any, Final
 from honed.backlog.code.repository import Function, Module, Repository
 from honed.backlog.code.trouble import Deadline, Trouble
 from honed.backlog.draft import Facts
+from honed.core.counted import counted
 from honed.errors import SourceFailed
 from honed.repair.refactor.linters import ruff
 
@@ -113,7 +114,8 @@ def _complex(
         sort="complex",
         place=f"{path}:{name}",
         title=f"{name} in {path} is too complex: {'; '.join(messages)}",
-        description=f"{name} ({path}, {lines} lines) is hard to read, to test and to change.",
+        description=f"{name} ({path}, {counted(lines, 'line')}) is hard to read, to test and to"
+        " change.",
         solution="Split it along what it does; name each part for its result.",
         test_plan="1. Let a test pin what it does now\n2. Split it\n3. See that the test passes",
         files=(path,),

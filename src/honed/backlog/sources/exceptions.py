@@ -9,6 +9,7 @@ from honed.backlog.draft import Draft, Facts
 from honed.backlog.source import Source
 from honed.backlog.ticket import TicketSource
 from honed.config import Settings
+from honed.core.counted import counted
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -133,8 +134,11 @@ def _kind(row: Mapping[str, Any]) -> str:
 
 
 def _title(kind: str, row: Mapping[str, Any]) -> str:
-    """Return ``Fix KeyError in shop/cart.py: 'total'``."""
-    where = row["files"][0] if row["files"] else row["culprit"]
+    """Return ``Fix KeyError in shop/cart.py (total): 'pen'``."""
+    where = row["culprit"]
+    if row["files"]:
+        function = where.rpartition(".")[2] if row["type"] != "log" else ""
+        where = row["files"][0] + f" ({function})" * bool(function)
     message = " ".join((row["message"] or row["title"]).partition("\n")[0].split())
     title = f"Fix {kind}" + f" in {where}" * bool(where) + f": {message}" * bool(message)
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
@@ -142,8 +146,10 @@ def _title(kind: str, row: Mapping[str, Any]) -> str:
 
 def _description(row: Mapping[str, Any]) -> str:
     came = f"Recurring {row['title']}" if row["event_count"] > 1 else row["title"]
-    seen = f"{came}: seen {row['event_count']} times since {row['first_seen_at']:%F %R %Z}"
-    users = f", by {row['users']} users on the last day" if row["users"] else ""
+    seen = (
+        f"{came}: seen {counted(row['event_count'], 'time')} since {row['first_seen_at']:%F %R %Z}"
+    )
+    users = f", by {counted(row['users'], 'user')} on the last day" if row["users"] else ""
     releases = f", in {', '.join(row['releases'])}" if row["releases"] else ""
     back_at = row["regressed_at"]
     back = f". It was settled and came back at {back_at:%F %R %Z}" if back_at else ""

@@ -11,6 +11,7 @@ from honed.backlog.draft import Draft, Facts
 from honed.backlog.source import Source
 from honed.backlog.ticket import Category, TicketSource
 from honed.config import Settings
+from honed.core.counted import counted
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -130,10 +131,12 @@ def _broken(rows: Sequence[Mapping[str, Any]]) -> Draft:
 
 def _flaky(row: Mapping[str, Any]) -> Draft:
     proof = (
-        f"passed {row['commit_passes']} times and failed {row['commit_failures']} times on"
-        f" {row['commits']} commits that did not change in between"
+        f"passed {counted(row['commit_passes'], 'time')} and failed"
+        f" {counted(row['commit_failures'], 'time')} on"
+        f" {counted(row['commits'], 'commit')} that did not change in between"
         if row["is_proven"]
-        else f"changed its outcome {row['flips']} times from commit to commit, and was not changed"
+        else f"changed its outcome {counted(row['flips'], 'time')} from commit to commit,"
+        " and was not changed"
     )
     return Draft(
         source=TicketSource.TEST,

@@ -3,6 +3,7 @@
 import click
 from rich.console import Console
 
+from honed.core.counted import counted
 from honed.interfaces.cli.logbook import Logbook
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import printed, tell_policy
@@ -66,8 +67,8 @@ def _tell_what_is_left(app: App) -> None:
     for each in app.overview().queues:
         if each.doing:
             click.echo(
-                f"{each.queue}: {each.doing} messages are with another worker and {each.depth} are"
-                " due; what a worker that died was at is taken over after"
-                f" {app.settings.stalled_after_s:.0f} s, so ask again then",
+                f"{each.queue}: {counted(each.doing, 'message is', 'messages are')} with another"
+                f" worker and {each.depth} are due; what a worker that died was at is taken over"
+                f" after {app.settings.stalled_after_s:.0f} s, so ask again then",
                 err=True,
             )

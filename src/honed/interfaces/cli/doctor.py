@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from honed.config import Settings
+from honed.core.counted import counted
 from honed.errors import HonedError
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import megabytes, print_json
@@ -249,13 +250,13 @@ def _ledger(store: Store, settings: Settings) -> Check:
     from honed.ledger.log import read_head, read_key_id, refuse_other_key
 
     with store.owner.transaction() as conn:
-        size, key_id = read_head(conn).size, read_key_id(conn)
+        size, key_id = counted(read_head(conn).size, "entry", "entries"), read_key_id(conn)
         if key_id is None:
             return Check("ledger", Status.OK, "it has no entries yet")
         if settings.key_file.exists():
             refuse_other_key(conn, Signer.load(settings.key_file))
-            return Check("ledger", Status.OK, f"{size} entries, signed with this key")
-    seen = f"{size} entries, signed with the key {key_id[:16]}, which is not here"
+            return Check("ledger", Status.OK, f"{size}, signed with this key")
+    seen = f"{size}, signed with the key {key_id[:16]}, which is not here"
     fix = f"copy it to {settings.key_file} from the home of the honed that began the ledger"
     return Check("ledger", Status.FAIL, seen, fix)
 

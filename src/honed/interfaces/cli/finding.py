@@ -2,6 +2,7 @@
 
 import click
 
+from honed.core.counted import counted
 from honed.errors import UnknownFinding
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import asking
@@ -70,7 +71,7 @@ def show(invocation: Invocation, finding_id: int) -> None:
             "subject": found.subject,
             "target": found.target,
             "share of cost": f"{100 * found.weight:.1f} %",
-            "seen": f"{found.times_seen} times",
+            "seen": counted(found.times_seen, "time"),
             "first seen": found.first_seen_at,
             "last seen": found.last_seen_at,
             "gone since": found.closed_at,

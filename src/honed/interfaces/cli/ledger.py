@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from honed.core.counted import counted
 from honed.errors import ConfigurationError, UnknownEntry
 from honed.interfaces.cli.identifiers import known_or
 from honed.interfaces.cli.opening import opened_store
@@ -79,13 +80,13 @@ def verify(invocation: Invocation, checkpoints: Path | None, public_key: Path | 
     if not report.size:
         click.echo("the record is empty")
         return
-    click.echo(f"the record is as it was signed: {report.size} entries")
+    click.echo(f"the record is as it was signed: {counted(report.size, 'entry', 'entries')}")
     print_fields(
         {
             "ledger": report.origin,
             "root": report.root,
             "checkpoints": f"{report.checkpoints}, in {file}",
-            "covered": f"{report.covered} entries",
+            "covered": counted(report.covered, "entry", "entries"),
         }
     )
     if report.covered < report.size:

@@ -7,6 +7,7 @@ import click
 from honed.backlog.metrics import Metrics
 from honed.backlog.score import score, score_terms
 from honed.backlog.ticket import Attempt, Term, Ticket, TicketEvent
+from honed.core.counted import counted
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.interfaces.cli.output import (
     print_fields,
@@ -27,7 +28,7 @@ _JUDGED = {
 
 def print_ticket(ticket: Ticket, tried: Sequence[Attempt], happened: Sequence[TicketEvent]) -> None:
     """Print everything about one ticket."""
-    reopened = f"{ticket.reopened_count} times" if ticket.reopened_count else ""
+    reopened = counted(ticket.reopened_count, "time") if ticket.reopened_count else ""
     print_fields(
         {
             "ticket": ticket.ticket_id,
@@ -37,7 +38,7 @@ def print_ticket(ticket: Ticket, tried: Sequence[Attempt], happened: Sequence[Ti
             "target": ticket.target,
             "project": ticket.project,
             "subject": ticket.subject,
-            "seen": f"{ticket.times_seen} times",
+            "seen": counted(ticket.times_seen, "time"),
             "first seen": ticket.first_seen_at,
             "last seen": ticket.last_seen_at,
             "came back": reopened,

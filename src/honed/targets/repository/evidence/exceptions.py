@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from honed.core.counted import counted
 from honed.core.fault import Fault
 from honed.core.finding import EXCEPTION, Finding
 from honed.repair.reproduce.captured import captured
@@ -46,10 +47,11 @@ def exceptions(
         rows = conn.execute(_QUERIES["list_exceptions"], asked).fetchall()
     total = sum(row["event_count"] for row in rows)
     for row in rows:
+        title = f"{_placed(row['title'], row['culprit'])}: {counted(row['event_count'], 'time')}"
         yield Finding(
             EXCEPTION,
             row["fingerprint"],
-            f"{row['title']}: {row['event_count']} times"[:_TITLE_CHARACTERS],
+            title[:_TITLE_CHARACTERS],
             evidence={
                 "project": row["project"],
                 "commit": commit,
@@ -99,3 +101,9 @@ def repositories_of(store: Database, project: str) -> tuple[str, ...]:
     with store.transaction() as conn:
         rows = conn.execute(_QUERIES["list_repositories"], {"project": project})
         return tuple(row["name"] for row in rows)
+
+
+def _placed(title: str, culprit: str) -> str:
+    """Return ``TypeError in shop.cart.total: ...``: an error is told apart by where it arises."""
+    kind, colon, message = title.partition(":")
+    return f"{kind}{' in ' * bool(culprit)}{culprit}{colon}{message}"
