@@ -55,7 +55,7 @@ def test_what_cannot_be_reproduced_is_searched_once_a_commit(
     assert search.reason.startswith("it cannot be reproduced")
     assert target.searches.was_made(kind.name, search.cause, commit)
     assert not target.searches.was_made(kind.name, search.cause, "0" * 40)
-    target.searches.forget()
+    target.searches.forget(finding.subject)
     assert not target.searches.was_made(kind.name, search.cause, commit)
 
 
@@ -95,3 +95,14 @@ def test_what_came_longer_ago_is_no_finding(store: Database, tmp_path: Path) -> 
     found = world.target.observe(timedelta(hours=1)).findings
     assert [each.type for each in found] == [EXCEPTION]
     assert world.target.observe(timedelta(microseconds=1)).findings == ()
+
+
+def test_a_finding_names_the_function_and_its_cause_does_not(
+    store: Database, tmp_path: Path
+) -> None:
+    require_sandbox()
+    world = make_repository_world(RAISED_ELSEWHERE, store, tmp_path)
+    (finding,) = world.target.observe(timedelta(hours=1)).findings
+    assert finding.title == "TimeoutError in socket.create_connection: no answer: 1 time"
+    # The cause is the key of searches and of what people closed: it is as it ever was.
+    assert finding.evidence["title"] == "TimeoutError: no answer"

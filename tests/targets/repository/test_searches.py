@@ -25,3 +25,14 @@ def test_what_was_so_for_now_counts_for_the_day_alone(store: Database) -> None:
         )
     assert searches.was_made("fix", "final", COMMIT)
     assert not searches.was_made("fix", "away", COMMIT)
+
+
+def test_one_cause_is_forgotten_and_the_others_are_not(store: Database) -> None:
+    record = add_target(store, TargetRecord("shop", "/nowhere", sort="repository"))
+    searches = Searches(store, record.target_id, "none")
+    for cause in ("exception 4e89: TypeError", "exception 51aa: KeyError", "failing test: a_%"):
+        searches.remember("fix", cause, COMMIT, Vain("nothing repairs it"))
+    searches.forget("51aa")
+    searches.forget("_b")
+    left = sorted(each.cause for each in searches.on(COMMIT))
+    assert left == ["exception 4e89: TypeError", "failing test: a_%"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import click
 
 from honed.backlog.store import get
-from honed.backlog.ticket import Ticket
+from honed.backlog.ticket import Ticket, TicketSource
 from honed.core.verdict import State
 from honed.errors import ConfigurationError
 from honed.interfaces.cli.cycle import report_cycle
@@ -31,7 +31,7 @@ from honed.wiring import App, open_app
     help="The ticket; `honed ticket list` shows them.",
 )
 @click.option("--dry-run", is_flag=True, help="Prove a change, and propose it to nobody.")
-@click.option("--again", is_flag=True, help="Search although the same was searched in vain.")
+@click.option("--again", is_flag=True, help="Search although it was searched in vain.")
 @click.pass_obj
 def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -> None:
     """Take one turn of the loop for one ticket, and tell it live.
@@ -50,7 +50,7 @@ def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -
         target = _target(app.parts.store, ticket)
         tell_policy(app.policy(), settings)
         if again:
-            _forget(app, target)
+            _forget(app, target, ticket)
         report = app.run_cycle(target, _options(ticket, Options.of(settings), dry_run=dry_run))
         vain = [] if report.improvements else _vain(app, target, ticket)
     report_cycle(invocation, report)
@@ -92,10 +92,10 @@ def _target(store: Database, ticket: Ticket) -> str:
     raise ConfigurationError(msg, hint=hint)
 
 
-def _forget(app: App, target: str) -> None:
+def _forget(app: App, target: str, ticket: Ticket) -> None:
     opened = app.target(target)
     if isinstance(opened, RepositoryTarget):
-        opened.searches.forget()
+        opened.searches.forget(_named(ticket))
 
 
 def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
@@ -104,4 +104,12 @@ def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
     if not isinstance(opened, RepositoryTarget):
         return []
     searches = opened.searches.on(opened.shape().commit)
-    return [each for each in searches if ticket.subject in each.cause] or searches[:1]
+    return [each for each in searches if _named(ticket) in each.cause]
+
+
+def _named(ticket: Ticket) -> str:
+    """Return what the causes of a ticket's searches are named by.
+
+    Tests that fail in one place are one cause, whichever ticket tells of them.
+    """
+    return ticket.subject if ticket.source is TicketSource.EXCEPTION else "failing test: "

@@ -79,10 +79,11 @@ class Searches:
         with self.store.transaction() as conn:
             return [Search(**row) for row in conn.execute(_QUERIES["list_searches"], asked)]
 
-    def forget(self) -> None:
-        """Let everything be searched again."""
+    def forget(self, named: str) -> None:
+        """Let every cause be searched again that has these words in it."""
+        asked = {"target_id": self.target_id, "named": named}
         with self.store.transaction() as conn:
-            conn.execute(_QUERIES["forget_searches"], {"target_id": self.target_id})
+            conn.execute(_QUERIES["forget_searches"], asked)
 
     def _about(self, kind: str, cause: str, commit: str) -> dict[str, object]:
         return {

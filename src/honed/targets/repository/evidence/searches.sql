@@ -30,9 +30,10 @@ SELECT kind, cause, reason, searched_at
  ORDER BY searched_at DESC, search_id DESC;
 
 -- forget_searches --
--- Lets everything of a repository be searched again.
+-- Lets causes of a repository be searched again that have these words in them.
 DELETE FROM honed.code_search
- WHERE target_id = %(target_id)s::bigint;
+ WHERE target_id = %(target_id)s::bigint
+   AND strpos(cause, %(named)s::text) > 0;
 
 -- drop_searches --
 -- Forgets searches on commits that are long gone.
