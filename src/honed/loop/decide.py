@@ -13,6 +13,7 @@ from honed.jobs.queue import defer
 from honed.loop.cycle import get_cycle, may_change
 from honed.loop.events import Decided
 from honed.loop.two_servers.adopt import adoption_obstacle
+from honed.loop.waiting import changed_first
 from honed.loop.work import Work, end_cycle, wake_next
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -184,12 +185,7 @@ def as_tried(conn: Connection, improvement: Improvement, fingerprint: str) -> st
 
 def _is_its_turn(conn: Connection, work: Work, improvement: Improvement) -> bool:
     """Return whether the change may begin; if not, whoever ends before it wakes it."""
-    whose = {
-        "target_id": improvement.target_id,
-        "improvement_id": improvement.improvement_id,
-        "waiting_for_people": list(work.parts.waiting_for_people),
-    }
-    if conn.execute(_QUERIES["changing_now"], whose).fetchone() is not None:
+    if changed_first(conn, improvement, work.parts.waiting_for_people) is not None:
         return False
     if improvement.cycle_id and may_change(conn, get_cycle(conn, improvement.cycle_id)):
         return True

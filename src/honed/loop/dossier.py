@@ -1,6 +1,6 @@
 """The dossier of an improvement: everything that is known of it, for whoever shows it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from honed.approval.decisions import Decision, decisions
@@ -11,6 +11,7 @@ from honed.improvement.record import Event, Improvement, events, get
 from honed.loop.aftermath import stored_aftermath
 from honed.loop.effects import Effect, effects_of
 from honed.loop.evidence import Evidence, Pair, stored_pairs, weigh
+from honed.loop.waiting import why_it_waits
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -39,6 +40,8 @@ class Dossier:
     #: What was said last of a change that waits for people; None: nothing.
     aftermath: Aftermath | None
     events: tuple[Event, ...]
+    #: What it waits for; empty: nothing more becomes of it, or it is at work.
+    waits_for: str
     #: Texts of the measured units that are statements, by unit.
     texts: Mapping[str, str]
 
@@ -51,8 +54,17 @@ class Dossier:
         return said[0] if said else ""
 
 
-def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
+def read_dossier(
+    conn: Connection, improvement_id: int, waiting_for_people: Collection[str]
+) -> Dossier:
     """Return the dossier of one improvement.
+
+    Args:
+        conn: a transaction of a role that may read.
+
+        improvement_id: which one.
+
+        waiting_for_people: kinds whose watch holds up no other change.
 
     Raises:
         UnknownImprovement: there is none with this id.
@@ -72,6 +84,7 @@ def read_dossier(conn: Connection, improvement_id: int) -> Dossier:
         evidence=weigh(watch, trial, alpha=trial.design.alpha if trial else _ALPHA),
         aftermath=stored_aftermath(conn, improvement_id),
         events=tuple(events(conn, improvement_id)),
+        waits_for=why_it_waits(conn, improvement, waiting_for_people),
         texts=_texts(conn, improvement.target_id, units),
     )
 

@@ -15,7 +15,12 @@ from honed.core.verdict import State
 from honed.errors import ConfigurationError, UnknownImprovement, WrongState
 from honed.improvement.record import Improvement, get, improvements, latest
 from honed.interfaces.cli.identifiers import known_or
-from honed.interfaces.cli.improvement_page import print_dossier, print_request, undo_of
+from honed.interfaces.cli.improvement_page import (
+    for_people,
+    print_dossier,
+    print_request,
+    undo_of,
+)
 from honed.interfaces.cli.opening import asking, opened_store
 from honed.interfaces.cli.output import objects_first, percent, plain, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
@@ -189,7 +194,7 @@ def _read(invocation: Invocation, improvement_id: int) -> tuple[Dossier, "Propos
     """Return what is known of an improvement, and what it would change of code, if anything."""
     with opened_store(invocation) as store:
         with store.owner.transaction() as conn:
-            dossier = read_dossier(conn, improvement_id)
+            dossier = read_dossier(conn, improvement_id, for_people())
         if "change" not in dossier.improvement.hypothesis.parameters:
             return dossier, None
         from honed.errors import UnknownTarget

@@ -46,6 +46,12 @@ def undo_of(improvement: Improvement) -> list[Step]:
     return kinds[improvement.kind].rollback(improvement.steps)
 
 
+def for_people() -> frozenset[str]:
+    """Return the kinds that are installed here whose changes people let in."""
+    kinds = discover("honed.kinds", Kind)  # type: ignore[type-abstract]  # the family's base
+    return frozenset(name for name, kind in kinds.items() if kind.waits_for_people)
+
+
 def print_dossier(
     dossier: Dossier, undo: Sequence[Step], code: "ProposedCode | None" = None
 ) -> None:
@@ -97,6 +103,7 @@ def _print_claim(dossier: Dossier) -> None:
             "trial": percent(improvement.measured_log_ratio),
             "production": percent(improvement.production_log_ratio),
             "outcome": improvement.outcome,
+            "waits for": dossier.waits_for or None,
             "error": improvement.error,
             "cost": f"{improvement.cost_s:.1f} s",
             "digest": improvement.digest,
