@@ -94,6 +94,9 @@ class CodeChange:
     made_by: str = ""
     #: Documents that tell of it, such as a changelog: nothing of them runs.
     papers: tuple[FileChange, ...] = ()
+    #: What came of every other change that was looked for instead, in a sentence each; no part of
+    #: the change.
+    tried: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def every_file(self) -> tuple[FileChange, ...]:

@@ -40,6 +40,8 @@ class ProposedCode:
     #: which changes that pass as well do something else.
     doubt: str
     question: Mapping[str, Any] = field(default_factory=dict)
+    #: What came of every other change that was looked for, by proposer, in a sentence each.
+    tried: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
     #: A digest of what judged.
     judge: str = ""
@@ -59,14 +61,15 @@ def read_code(
 
         source: the repository, of which honed's own clone is read as it is; None: it is gone.
     """
-    packed: Any = improvement.hypothesis.parameters.get("change")
+    parameters: Mapping[str, Any] = improvement.hypothesis.parameters
+    packed: Any = parameters.get("change")
     if not isinstance(packed, Mapping) or "files" not in packed:
         return None
     act = _act(improvement)
     evidence: Mapping[str, Any] = improvement.evidence
     return ProposedCode(
         base_commit=packed["base_commit"],
-        base_branch=str(improvement.hypothesis.parameters.get("base_branch", "")),
+        base_branch=str(parameters.get("base_branch", "")),
         branch=str(act.get("branch", "")),
         commit=str(act.get("commit", "")),
         made_by=packed.get("made_by", ""),
@@ -76,6 +79,7 @@ def read_code(
         paths=paths(packed),
         doubt=packed["doubt"],
         question=packed["question"],
+        tried=tuple(parameters.get("tried", ())),
         gates=_gates(evidence.get("gates", ())),
         judge=str(evidence.get("judge", "")),
         requests=_requests(conn, improvement),

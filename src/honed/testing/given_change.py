@@ -50,6 +50,7 @@ class GivenChange(CodeKind):
     is_proven: bool = False
     #: Why it should not be published, and the input that tells.
     doubt: str = ""
+    tried: tuple[str, ...] = ()
     question: Mapping[str, Json] = field(default_factory=dict)
 
     def propose(
@@ -71,6 +72,7 @@ class GivenChange(CodeKind):
             repairs=tests,
             message="Do as the tests say",
             doubt=self.doubt,
+            tried=self.tried,
             question=self.question,
             made_by="given: it",
         )

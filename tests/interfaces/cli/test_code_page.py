@@ -25,6 +25,8 @@ QUESTION: dict[str, Json] = {
     "outputs": {"1": "3", "2": "raises IndexError"},
 }
 
+TRIED = ("revert_commit: stopped by size: 900 lines of ann@example.org",)
+
 
 @dataclass
 class Turned:
@@ -79,12 +81,15 @@ def turn(store: Database, tmp_path: Path) -> Turn:
 
 
 def test_a_reviewer_sees_the_question_where_it_abstained(turn: Turn) -> None:
-    turned = turn(GivenChange(doubt="two answers", question=QUESTION))
+    turned = turn(GivenChange(doubt="two answers", question=QUESTION, tried=TRIED))
     assert turned.improvement.state is State.INCONCLUSIVE
     said = turned.shown()
     assert "STOPPED\tcertainty" in said
     assert "What is right: total([1, \N{REPLACEMENT CHARACTER}[2J2])?" in said
     assert "1 of 2 changes answer raises IndexError" in said
+    assert "tried beside it\nproposer\twhat came of it\nrevert_commit\tstopped by size" in said
+    # What a person must not be named in is kept without it.
+    assert "ann@example.org" not in said
 
 
 def test_a_reviewer_sees_diff_gates_and_request(turn: Turn, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from honed.config import Settings
-from honed.core.change import Purpose
+from honed.core.change import CodeChange, Purpose
+from honed.core.gate import GateResult
 from honed.repair.suite import Budget
 from honed.sandbox.box import Limits
 from honed.sandbox.probe import probe
 from honed.targets.repository.judging.judge import Court
-from honed.targets.repository.judging.mend import installed_gates, mend
-from honed.targets.repository.judging.proposer import Bench, Trouble
+from honed.targets.repository.judging.mend import Attempt, Mended, installed_gates, mend
+from honed.targets.repository.judging.proposer import Bench, Proposed, Trouble
 
 PRICES = """def total(prices):
     cents = 0
@@ -88,3 +89,19 @@ def test_what_no_edit_mends_stays_as_it_is(folder: Path, court: Court) -> None:
     mended = mend(Trouble(folder, "0" * 40), Bench(court, Budget(20, 1, 7), Settings()), GATES)
     assert (mended.change, mended.is_sound) == (None, False)
     assert mended.why_none
+
+
+def test_a_change_tells_what_came_of_the_others() -> None:
+    change = CodeChange("0" * 40, ())
+    stopped = GateResult("size", passed=False, reason="212 lines are more than 200")
+    attempts = (
+        Attempt("revert_commit", Proposed(why_none="no commit brought it")),
+        Attempt("template_repair", Proposed((change,)), change, (stopped,)),
+        Attempt("language_model", Proposed(why_none="none is named")),
+    )
+    mended = Mended(attempts, "0" * 64)
+    assert mended.change == change
+    assert mended.change.tried == (
+        "revert_commit: no commit brought it",
+        "language_model: none is named",
+    )

@@ -30,6 +30,7 @@ def print_code(code: ProposedCode) -> None:
     _print_question(code)
     print_heading("diff")
     print_text(code.diff or f"its base is not on this machine; it changes {', '.join(code.paths)}")
+    _print_tried(code)
     _print_gates(code)
     _print_requests(code)
 
@@ -58,6 +59,14 @@ def _print_question(code: ProposedCode) -> None:
     for answer, count in changes.most_common():
         print_text(f"{count} of {changes.total()} changes answer {answer}", indent=2)
     click.echo("A test of this input that says what is right settles it.")
+
+
+def _print_tried(code: ProposedCode) -> None:
+    if not code.tried:
+        return
+    print_heading("tried beside it")
+    rows = [each.partition(": ")[::2] for each in code.tried]
+    print_rows(("proposer", "what came of it"), rows, empty="")
 
 
 def _print_gates(code: ProposedCode) -> None:

@@ -30,6 +30,9 @@ from honed.targets.repository.watching.aftermath import aftermath
 #: Tests that a claim names; more say nothing more, and a claim is signed as a whole.
 _MOST_REPAIRS: Final = 50
 _NAMED: Final = 3
+#: Other attempts that a claim tells of, and characters of each.
+_MOST_TRIED: Final = 10
+_WORDS: Final = 300
 #: Nobody knows who has talked a model into what it wrote: honed.change_lane leaves it to people,
 #: and its risk is the highest that is attempted at all.
 _MODEL: Final = "language_model"
@@ -114,6 +117,7 @@ class CodeKind(Kind[RepositoryTarget]):
                 "trouble": said.trouble,
                 "proposer": proposer,
                 "template": template,
+                "tried": [each[:_WORDS] for each in change.tried[:_MOST_TRIED]],
                 **(said.more or {}),
             }
         )
@@ -209,6 +213,7 @@ def _scrubbed(said: Claimed, scrubber: Scrubber) -> Claimed:
         message=scrubber.text(said.change.message),
         doubt=scrubber.text(said.change.doubt),
         question=cast("dict[str, Json]", scrubber.value(said.change.question)),
+        tried=tuple(scrubber.text(each) for each in said.change.tried),
     )
     return replace(
         said,

@@ -78,8 +78,14 @@ class Mended:
 
     @property
     def change(self) -> CodeChange | None:
-        """The change of the best attempt; None: there is none."""
-        return self.best.change if self.best else None
+        """The change of the best attempt, with what came of the others; None: there is none."""
+        best = self.best
+        if best is None or best.change is None:
+            return None
+        others = (each for each in self.attempts if each is not best)
+        return replace(
+            best.change, tried=tuple(f"{each.proposer}: {each.words}" for each in others)
+        )
 
     @property
     def results(self) -> tuple[GateResult, ...]:
