@@ -9,6 +9,7 @@ from honed.config import TwoServerRole
 from honed.core.forge import ChangeState, Check, CheckState, Proposal
 from honed.ledger.verify import verify_log
 from honed.loop.daemon import Keeper
+from honed.loop.events import ChangeMoved
 from honed.loop.two_servers.lease import Holder, Role, take
 from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository.requests import changes
@@ -57,6 +58,11 @@ class Waiting:
         with replace(self.shop.store, role="honed_approver").transaction() as conn:
             conn.execute(f"SELECT honed.{call}".encode(), {"id": self.change_id})
 
+    def told(self) -> list[tuple[str, str, str]]:
+        """Return what was told of it: what it became, its title and why."""
+        found = (each for each in self.shop.events if isinstance(each, ChangeMoved))
+        return [(each.became, each.title, each.reason) for each in found]
+
     def main(self) -> str:
         """Return the commit of people's main."""
         return self.person.git("ls-remote", str(self.origin), "refs/heads/main").split()[0]
@@ -75,6 +81,14 @@ def test_what_a_person_asked_to_merge_is_merged(waiting: Waiting) -> None:
     merged = waiting.follow()
     assert (merged.state, merged.merge_commit) == (ChangeState.MERGED, waiting.main())
     assert waiting.follow() == merged
+    assert waiting.told() == [("merged", "Count from one", "seen on the forge")]
+
+
+def test_what_a_person_closed_is_told_once(waiting: Waiting) -> None:
+    waiting.decide("close_change(%(id)s, 'not like this')")
+    assert waiting.follow().state is ChangeState.CLOSED
+    waiting.follow()
+    assert waiting.told() == [("closed", "Count from one", "not like this")]
 
 
 def test_news_of_a_forge_are_looked_at_once(waiting: Waiting) -> None:

@@ -191,6 +191,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeMoved:
+    """A request for review was merged, closed or opened again, or could not be merged now."""
+
+    change_id: int
+    target_id: int
+    target: str
+    title: str
+    #: ``merged``, ``closed``, ``reopened`` or ``not merged``.
+    became: str
+    #: Why, where somebody said it.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A message waits: honed was told to stop, the target is away, or another cycle is busy."""
 
@@ -236,6 +250,7 @@ Event: TypeAlias = (
     | RolledBack
     | Kept
     | Failed
+    | ChangeMoved
     | Parked
     | Dropped
     | CycleEnded

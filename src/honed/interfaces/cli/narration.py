@@ -186,9 +186,21 @@ class Narration:
         self.say(f"[bold red]FAILED {event.improvement_id}[/] {escape(event.error)}")
 
     @on_event.register
+    def _(self, event: events.ChangeMoved) -> None:
+        colour = "green" if event.became == "merged" else "yellow"
+        why = f": {escape(event.reason)}" * bool(event.reason)
+        said = f"[{colour}]{event.became}[/] change {event.change_id}, {escape(event.title)}{why}"
+        if event.became == "not merged":
+            self._say_once(said)
+        else:
+            self.say(said)
+
+    @on_event.register
     def _(self, event: events.Parked) -> None:
-        said = f"[yellow]{event.task} waits[/] {escape(event.reason)}"
-        # It is tried again every few seconds, and says the same each time.
+        self._say_once(f"[yellow]{event.task} waits[/] {escape(event.reason)}")
+
+    def _say_once(self, said: str) -> None:
+        """Say why something waits: it is tried again soon, and says the same each time."""
         if said != self._waiting:
             self._waiting = said
             self.say(said)

@@ -120,6 +120,17 @@ ORDER BY c.change_id;
 INSERT INTO honed.change_entry (event_id, ledger_index, leaf_hash)
 VALUES (%(event_id)s::bigint, %(ledger_index)s::bigint, %(leaf_hash)s::text);
 
+-- list_ends --
+-- What became of requests of a repository, by the entries of the ledger from one on.
+SELECT e.change_id, c.title, e.event, e.reason
+FROM honed.change_entry AS s
+JOIN honed.change_event AS e USING (event_id)
+JOIN honed.change_requests AS c USING (change_id)
+WHERE c.target = %(target)s::text
+  AND s.ledger_index >= %(from_index)s::bigint
+  AND e.event IN ('merged', 'closed', 'reopened')
+ORDER BY e.event_id;
+
 -- note --
 -- Notes that the forge of a repository has something new.
 INSERT INTO honed.change_notice (target_id)

@@ -6,6 +6,7 @@ the store at its next look. Each event has one entry.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from honed.core.canonical import Json
@@ -54,6 +55,32 @@ def seal_all(store: Database, signer: Signer | None, target: str) -> None:
     for each in found:
         with store.transaction() as conn:
             seal(conn, signer, each["change_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What became of a request, as the ledger says it."""
+
+    change_id: int
+    title: str
+    #: ``merged``, ``closed`` or ``reopened``.
+    event: str
+    #: Why; empty: nobody said it.
+    reason: str
+
+
+def sealed_since(conn: Connection, target: str, from_index: int) -> list[Sealed]:
+    """Return how requests of a repository ended or were opened again, oldest first.
+
+    Args:
+        conn: a transaction of the daemon.
+
+        target: the repository's name.
+
+        from_index: only what entries of the ledger from this one on say.
+    """
+    asked = {"target": target, "from_index": from_index}
+    return [Sealed(**row) for row in conn.execute(_QUERIES["list_ends"], asked)]
 
 
 def _predicate(change: Change, event: Mapping[str, Any]) -> dict[str, Json]:
