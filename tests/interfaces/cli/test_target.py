@@ -10,6 +10,7 @@ import pytest
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 from honed.testing.repositories import Checkout
+from honed.testing.sender import sending
 
 
 @pytest.fixture
@@ -173,10 +174,31 @@ def test_a_repository_without_a_way_to_change_it_is_said_so(
     words = ("--sort", "repository", "--url", str(checkout.folder), "--project", "chart")
     said = cli.text("target", "add", "cart", *words)
     assert "nothing is proposed" in said
-    assert "there is no project chart yet" in said
+    assert "there is no project chart yet: `honed project add chart` makes it" in said
     assert cli.json("target", "check", "cart")["forge"] == ""
     (seen,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
     assert (seen["status"], seen["fix"]) == ("warn", "add it again with --act-url")
+
+
+def test_whose_exceptions_a_repository_hears_of_is_said(
+    cli: CommandLine, checkout: Checkout, store: Database
+) -> None:
+    add = ("target", "add", "cart", "--sort", "repository", "--url", str(checkout.folder))
+    assert "it hears of no exceptions" in cli.text(*add)
+    assert "no project's exceptions" in cli.text("target", "show", "cart")
+    cli.text("target", "remove", "cart")
+    cli.text("project", "add", "chart")
+    said = cli.text(*add, "--project", "chrat")
+    assert "there is no project chrat yet (is it chart?)" in said
+    (check,) = [each for each in cli.json("doctor") if each["name"] == "signals of cart"]
+    assert (check["status"], check["fix"]) == ("warn", "`honed project add chrat` makes it")
+    cli.text("project", "add", "linked", "--target", "cart")
+    assert "the project linked has sent no exception yet" in cli.text("target", "show", "cart")
+    cli.text("target", "remove", "cart")
+    with sending(store) as sender:
+        assert "shop has sent no exception yet" in cli.text(*add, "--project", "shop")
+        sender.event(exception={"values": [{"type": "KeyError", "value": "'pen'"}]})
+    assert "the project shop has sent exceptions" in cli.text("target", "show", "cart")
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,7 @@ def _targets(store: Store, settings: Settings) -> Iterator[Check]:
     yield _passwords(records)
     for record in records:
         yield _guarded(f"target {record.name}", _target, record, store, settings)
+        yield from _heard(record, store)
         yield from _promises(record, store, settings)
 
 
@@ -348,6 +349,21 @@ def _repository(name: str, record: TargetRecord, store: Store, settings: Setting
     if not seen.forge:
         return Check(name, Status.WARN, f"{read}; nothing is proposed: {seen.why_not}", seen.fix)
     return Check(name, Status.OK, f"{read}; changes are reviewed on {seen.forge}")
+
+
+def _heard(record: TargetRecord, store: Store) -> Iterator[Check]:
+    """Yield of a repository whether the projects are there whose exceptions are its own."""
+    from honed.targets.repository.evidence.heard import heard
+
+    if record.sort != "repository":
+        return
+    with suppress(HonedError), store.owner.transaction() as conn:
+        for each in heard(conn, record):
+            said, _, fix = each.words.partition(": ")
+            status = Status.OK if each.has_sent else Status.WARN
+            usual = "`honed project list` shows the DSN that its service sends to"
+            fix = fix or ("" if each.has_sent else usual)
+            yield Check(f"signals of {record.name}", status, said, fix)
 
 
 def _promises(record: TargetRecord, store: Store, settings: Settings) -> Iterator[Check]:

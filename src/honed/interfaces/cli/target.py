@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from honed.errors import NotAllowed
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_fields, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
@@ -51,6 +52,7 @@ def show(invocation: Invocation, name: str) -> None:
     """Show one target."""
     with opened_store(invocation) as store:
         record = get_target(store.owner, name)
+        hears = _heard(record, store) if record.sort == "repository" else None
     if invocation.as_json:
         print_json(record)
         return
@@ -62,8 +64,21 @@ def show(invocation: Invocation, name: str) -> None:
             "read at": record.observe_url,
             "changed at": record.act_url or "(honed cannot change it)",
             "options": record.options or None,
+            "hears of": hears,
         }
     )
+
+
+def _heard(record: TargetRecord, store: Store) -> str | None:
+    """Return whose exceptions a repository hears of; None: this login may not see that."""
+    from honed.targets.repository.evidence.heard import heard
+
+    try:
+        with store.owner.transaction() as conn:
+            found = heard(conn, record)
+    except NotAllowed:
+        return None
+    return "\n".join(each.words for each in found) or "no project's exceptions"
 
 
 @target.command()

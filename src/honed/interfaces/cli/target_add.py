@@ -9,7 +9,6 @@ from honed.errors import ConfigurationError
 from honed.interfaces.cli.opening import opened_store
 from honed.interfaces.cli.output import print_json
 from honed.interfaces.cli.root import Invocation
-from honed.signals.projects import list_projects
 from honed.targets.registry import (
     TargetRecord,
     add_target,
@@ -151,6 +150,7 @@ def _add_database(invocation: Invocation, record: TargetRecord, *, only_sql: boo
 
 def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     """Store a repository with the branch that it has now, once it was read."""
+    from honed.targets.repository.evidence.heard import heard
     from honed.targets.repository.source import Source
     from honed.targets.urls import absolute, check_url
 
@@ -173,14 +173,16 @@ def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     with opened_store(invocation) as store:
         added = add_target(store.owner, replace(record, options=options))
         with store.owner.transaction() as conn:
-            projects = {each.name for each in list_projects(conn)}
+            hears = heard(conn, added)
     if invocation.as_json:
         print_json({"target": added})
         return
     click.echo(f"added the repository {record.name}, branch {branch}")
-    project = str(record.options.get("project", ""))
-    if project and project not in projects:
-        click.echo(f"there is no project {project} yet: `honed project add {project}` makes it")
+    for each in hears:
+        click.echo(each.words)
+    if not hears:
+        link = f"`honed project add NAME --target {record.name}`"
+        click.echo(f"it hears of no exceptions: --project or {link} says whose are its own")
     if not record.act_url:
         click.echo("nothing is proposed to it: --act-url says where branches are pushed to")
 

@@ -42,6 +42,16 @@ SELECT sample.body
    AND grouped.fingerprint = %(fingerprint)s::text
  ORDER BY sample.place;
 
+-- list_projects --
+-- Every project, the target that it is linked to, and whether it has sent an exception yet.
+SELECT project.name, project.target_id,
+       EXISTS (
+         SELECT FROM honed.signal_group AS grouped
+          WHERE grouped.project_id = project.project_id AND grouped.type = 'exception'
+       ) AS has_sent
+  FROM honed.project
+ ORDER BY project.name;
+
 -- list_repositories --
 -- The repositories whose services report to a project, by name.
 SELECT target.name
