@@ -52,8 +52,7 @@ _PUSH_TIMEOUT_S: Final = 300.0
 _UNLIMITED: Final = Limits(review=10_000, automerge=10_000, cooldown=timedelta(0))
 _SHORT: Final = 12
 _UNCHECKED: Final = (
-    "No check of honed's ran: its files are as they were before that change, beside whatever came"
-    " since."
+    "No check of honed's ran on it: it takes lines back as they were, beside whatever came since."
 )
 
 
