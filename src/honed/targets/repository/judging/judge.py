@@ -1,9 +1,7 @@
 """The judge of a change: runs of tests in a sandbox, each in a fresh copy of one side."""
 
 import json
-import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,13 +13,18 @@ from typing import Any, Final
 from honed.core.canonical import Json
 from honed.core.change import CodeChange
 from honed.core.gate import TestRun
-from honed.core.testrun import Outcome
 from honed.errors import ConfigurationError, EvaluatorFailed
 from honed.sandbox.account import lend
 from honed.sandbox.box import Box, Ended, Limits
 from honed.sandbox.run import run
 from honed.sandbox.scratch import scratch
 from honed.targets.repository.judging.own_code import code_digest
+from honed.targets.repository.judging.report import (
+    LARGEST_TEXT_BYTES,
+    read_report,
+    read_run,
+    why_it_ended,
+)
 
 #: Where a copy of the repository appears in the sandbox, and where the run tells how it went.
 _ROOT: Final = "/code"
@@ -29,8 +32,6 @@ _INSIDE: Final = Path(__file__).parent / "inside"
 _RUNNER: Final = _INSIDE / "run_tests.py"
 #: A cache would outlive the copy; and what a judge sees of tests is no result to report.
 _WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:honed")
-#: pytest's exit codes that say that tests ran, or that there were none.
-_RAN: Final = frozenset({0, 1, 5})
 #: What judges a change: gates, what they let run, compare and weigh, and the sandbox.
 _JUDGES: Final = (
     "experiments",
@@ -41,9 +42,6 @@ _JUDGES: Final = (
     "targets/repository/judging",
 )
 _WALL_TIMES: Final = 10.0
-_LAST_WORDS: Final = 500
-_MESSAGE: Final = 2_000
-_LARGEST_TEXT_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Checkout:
         """
         with self._copy() as folder:
             ended = self._run(folder, tests or self.court.tests, lines=lines)
-            return _report(folder / "report" / "report.json", ended)
+            return read_run(folder / "report" / "report.json", ended)
 
     def ask(
         self,
@@ -117,9 +115,9 @@ class Checkout:
             asked.write_text(json.dumps(request), encoding="utf-8")
             ended = self._start(folder, script, asked, {**variables, "HONED_ASKED": str(asked)})
             try:
-                return json.loads(_read(folder / "report" / "report.json"))
+                return json.loads(read_report(folder / "report" / "report.json"))
             except (OSError, ValueError, RecursionError) as error:
-                msg = f"{script.parent.name}/{script.name} gave no answer: {_why(ended)}"
+                msg = f"{script.parent.name}/{script.name} gave no answer: {why_it_ended(ended)}"
                 raise EvaluatorFailed(msg) from error
 
     def read(self, path: str) -> str | None:
@@ -131,7 +129,7 @@ class Checkout:
             return None
         place = self.folder / path
         try:
-            is_large = place.stat().st_size > _LARGEST_TEXT_BYTES
+            is_large = place.stat().st_size > LARGEST_TEXT_BYTES
             if not place.is_file() or place.is_symlink() or is_large:
                 return None
             # Ends of lines as they are: what is changed is changed to the byte.
@@ -293,53 +291,3 @@ def _place(work: Path, path: str, text: str | None) -> None:
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8", newline="")
-
-
-def _report(place: Path, ended: Ended) -> TestRun:
-    """Return what a run wrote down; it is hostile, so nothing of it is believed without a look."""
-    try:
-        said: Any = json.loads(_read(place))
-        tests = {_test(name): each for name, each in said["tests"].items()}
-        outcomes = {test: Outcome(each["outcome"]) for test, each in tests.items()}
-        messages = {test: str(each.get("message", ""))[-_MESSAGE:] for test, each in tests.items()}
-        lines = {str(path): frozenset(map(int, each)) for path, each in said["lines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return TestRun({}, ended.cpu_s, error=_why(ended))
-    error = "" if ended.ended_by == "exit" and ended.code in _RAN else _why(ended)
-    messages = {test: words for test, words in messages.items() if words}
-    return TestRun(outcomes, ended.cpu_s, error, lines, messages)
-
-
-def _read(place: Path) -> bytes:
-    """Return the bytes of a file, if it is one: no link, and nothing that one would wait for.
-
-    Raises:
-        OSError: it is not there, or a link.
-        ValueError: it is no file, or too long.
-    """
-    number = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(number, "rb") as file:
-        status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_TEXT_BYTES:
-            msg = "the report is no file, or too long"
-            raise ValueError(msg)
-        return file.read(_LARGEST_TEXT_BYTES)
-
-
-def _test(name: str) -> str:
-    """Return the id of a test, if it can be one.
-
-    Raises:
-        ValueError: it would be taken for an option, or holds what no id does.
-    """
-    if name.startswith("-") or not name.isprintable():
-        msg = f"{name!r} is no id of a test"
-        raise ValueError(msg)
-    return name
-
-
-def _why(ended: Ended) -> str:
-    if ended.ended_by in {"cpu", "wall", "memory", "output"}:
-        return f"the run of tests met its limit of {ended.ended_by}"
-    words = (ended.err or ended.out).decode(errors="replace").strip()[-_LAST_WORDS:]
-    return f"the run of tests ended with code {ended.code}: {words}"
