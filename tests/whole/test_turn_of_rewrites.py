@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kinds.test_batch_queries import ASKS_AGAIN, asking_world
 from tests.kinds.test_optimize_code import WASTEFUL
 from tests.kinds.test_refactor_code import COPIED
 
 from honed.approval.policy import write_policy
 from honed.core.verdict import State
 from honed.improvement.record import Improvement, improvements
+from honed.kinds.batch_queries import BatchQueries
 from honed.kinds.optimize_code import OptimizeCode
 from honed.kinds.refactor_code import RefactorCode
 from honed.ledger.keys import Signer
@@ -21,8 +23,10 @@ from honed.loop.parts import AnyKind, Parts
 from honed.storage.db import Database
 from honed.targets.registry import connection_url
 from honed.testing.pets import pet_worker
+from honed.testing.postgres import Databases
 from honed.testing.repository_worlds import (
     RepositoryPlan,
+    RepositoryWorld,
     make_repository_world,
     require_sandbox,
 )
@@ -31,7 +35,11 @@ from honed.testing.repository_worlds import (
 def turned(store: Database, folder: Path, plan: RepositoryPlan, kind: AnyKind) -> list[Improvement]:
     """Return what one dry turn of the loop makes of a repository."""
     require_sandbox()
-    world = make_repository_world(plan, store, folder)
+    return turned_once(make_repository_world(plan, store, folder), store, kind)
+
+
+def turned_once(world: RepositoryWorld, store: Database, kind: AnyKind) -> list[Improvement]:
+    """Return what one dry turn of the loop makes of a world."""
     target, settings = world.target, world.target.settings
     settings.home.mkdir(exist_ok=True)
     parts = Parts(
@@ -82,3 +90,21 @@ def test_what_is_faster_is_proven_with_every_block(store: Database, tmp_path: Pa
     effect = faster["evidence"]["judgement"]["objective"]["effect"]
     # What the first look predicted is what the trial found, as far as two looks agree.
     assert abs(effect - found.hypothesis.predicted_log_ratio) < 0.5
+
+
+@pytest.mark.slow
+def test_who_asks_again_and_again_asks_once(
+    store: Database, databases: Databases, tmp_path: Path
+) -> None:
+    require_sandbox()
+    world = asking_world(
+        ASKS_AGAIN, lambda plan: make_repository_world(plan, store, tmp_path), databases
+    )
+    (found,) = turned_once(world, store, BatchQueries())
+    assert found.state is State.DRY_RUN, found.error or found.evidence
+    assert found.hypothesis.claim.startswith("shop/orders.py asks its database once: line 8")
+    gates = gates_of(found)
+    assert {"same_behaviour", "test_suite", "test_coverage", "faster"} <= gates.keys()
+    assert all(gate["passed"] for gate in gates.values())
+    # A connection cannot be called again: that it answers the same is left to the tests.
+    assert list(gates["same_behaviour"]["evidence"]["left_to_tests"]) == ["shop/orders.py: names"]

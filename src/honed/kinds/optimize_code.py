@@ -7,8 +7,6 @@ their time for loops that do the same again and again: a length that is taken in
 search in a list of constants, a text that grows piece by piece. What a first look on the tests' own
 inputs shows to be faster is a finding, and the largest of them are claims, one change each. Carried
 out, it is a branch with one commit and a request for review; the branch itself is never written to.
-A query that a service asks ten times and more within one operation, as its spans tell, is a finding
-`repeated_query` with the loop of the sources that asks it; that one is left to people.
 
 ## Why it helps
 
@@ -33,7 +31,6 @@ at least 2 % less processor time.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import ClassVar, Final
 
 from honed.core.change import Purpose
@@ -42,15 +39,13 @@ from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Risk
 from honed.errors import ConfigurationError
 from honed.repair.refactor.files import read_package
-from honed.repair.refactor.pace import Paced, first_look, obstacle, paced
+from honed.repair.refactor.pace import first_gain
 from honed.repair.refactor.package import Package
 from honed.repair.refactor.profile import Place, shares
 from honed.repair.refactor.propose import faster
 from honed.repair.refactor.reach import share_reached
 from honed.repair.refactor.touched import touched_functions
-from honed.repair.refactor.twins import Twins
 from honed.targets.repository.code_kind import Claimed, CodeKind
-from honed.targets.repository.evidence.queries import repeated_queries
 from honed.targets.repository.git.worktree import Worktree
 from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.judging.living import living
@@ -66,10 +61,6 @@ _MOST_CLAIMS: Final = 3
 #: Of the tests' time a function takes at least this share: of less, all of it is hardly worth a
 #: person's minutes.
 _LEAST_SHARE: Final = 0.02
-#: What a change gains is at least this, as everywhere.
-_WORTHWHILE: Final = math.log1p(-0.02)
-#: Spans that are looked at came within a day.
-_LOOKBACK: Final = timedelta(days=1)
 #: Changes of one commit that are looked at, those of the dearest functions first.
 _MOST_LOOKS: Final = 10
 _MAKER: Final = Maker(
@@ -94,14 +85,11 @@ class OptimizeCode(CodeKind):
     def look(self, target: RepositoryTarget) -> Iterator[Finding]:
         """Yield the loops of the branch's newest commit that waste time, the dearest first.
 
-        Before them what services ask their database again and again, for which there is no claim.
-
         Raises:
             EvaluatorFailed: the tests cannot be collected.
             SandboxMissing: there is no sandbox, so nothing is run.
         """
         commit = target.shape().commit
-        yield from _repeated(target, commit)
         for slow in _slow(target, commit):
             share, path = slow.figures["share"], slow.change.files[0].path
             yield Finding(
@@ -149,14 +137,6 @@ def _claimed(slow: Rewrite, finding: Finding) -> Claimed:
     )
 
 
-def _repeated(target: RepositoryTarget, commit: str) -> Iterator[Finding]:
-    rows = target.asked_lately(_LOOKBACK)
-    if rows:
-        with target.files(commit) as tree:
-            package = read_package(tree.root) or Package({})
-        yield from repeated_queries(rows, package, commit)
-
-
 def _slow(target: RepositoryTarget, commit: str) -> list[Rewrite]:
     """Return the changes of a commit that gain most; what was found of it once is remembered."""
 
@@ -185,7 +165,9 @@ def _measured(
         worth.sort(key=lambda each: (-each[0], each[2].subject))
         for share, place, each in worth[:_MOST_LOOKS]:
             reached = (share_reached(e, lines.get(e.path, frozenset())) for e in each.change.files)
-            seen = _seen(twins, each) if all(e >= wanted for e in reached) else None
+            seen = (
+                first_gain(twins, each.change.files) if all(e >= wanted for e in reached) else None
+            )
             if seen is not None:
                 figures = {"function": place[1], "share": share, **seen}
                 found.append(replace(each, figures=figures))
@@ -209,18 +191,3 @@ def _dearest(rewrite: Rewrite, taken: Mapping[Place, float]) -> tuple[float, Pla
     """Return the share of the touched function that takes most, and its place."""
     places = [(each.path, each.name) for each in touched_functions(rewrite.change.files)]
     return max(((taken.get(each, 0.0), each) for each in places), default=(0.0, ("", "")))
-
-
-def _seen(twins: Twins, rewrite: Rewrite) -> dict[str, float] | None:
-    """Return what a first look saw of a change; None: no gain, or its function cannot be timed."""
-    files = rewrite.change.files
-    for calls in twins.callings(touched_functions(files)):
-        if obstacle(calls):
-            continue
-        pace = paced(twins, files, calls)
-        if not isinstance(pace, Paced):
-            continue
-        gain = first_look(twins, files, pace)
-        if gain is not None and gain.high < _WORTHWHILE:
-            return {"log_ratio": gain.effect, "log_ratio_high": gain.high, "inputs": pace.inputs}
-    return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from honed.config import Settings
+from honed.core.canonical import Json
 from honed.core.finding import Finding
 from honed.core.step import Step, StepState
 from honed.sandbox.probe import probe
@@ -56,6 +57,8 @@ class RepositoryPlan:
     files: Mapping[str, str]
     #: Events as the SDKs of Sentry tell them.
     raised: Sequence[Mapping[str, Any]] = ()
+    #: What its row says beside where its tests, its branch and its project are.
+    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 #: One edit repairs it.
@@ -246,7 +249,7 @@ def make_repository_world(
         with sending(store) as sender:
             for event in plan.raised:
                 sender.event(**event)
-    options = {"tests": ["tests"], "branch": "main", "project": "shop"}
+    options = {"tests": ["tests"], "branch": "main", "project": "shop", **plan.options}
     record = add_target(store, TargetRecord("shop", url, url, "repository", options))
     daemon = replace(store, role="honed_daemon")
     of_it = Settings.model_validate({"home": folder / "home", **settings})

@@ -219,6 +219,16 @@ def test_a_repository_that_cannot_be_read_is_not_added(
     assert cli.json("target", "list") == []
 
 
+def test_a_repository_names_the_database_that_it_asks(cli: CommandLine, checkout: Checkout) -> None:
+    words = ("target", "add", "cart", "--sort", "repository", "--url", str(checkout.folder))
+    refused = cli(*words, "--database", "carts")
+    assert refused.exit_code != 0
+    assert "there is no target carts" in refused.stderr
+    cli.text("target", "add", "carts", "--url", "postgresql:///carts?host=/nowhere")
+    record = cli.json(*words, "--database", "carts")["target"]
+    assert record["options"] == {"branch": "main", "database": "carts"}
+
+
 def test_what_is_of_repositories_is_refused_for_databases(cli: CommandLine) -> None:
     done = cli("target", "add", "shop", "--url", "postgresql://a@b/c", "--branch", "main")
     assert done.exit_code == 2

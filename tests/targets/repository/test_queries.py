@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from honed.kinds.optimize_code import OptimizeCode
+from honed.kinds.batch_queries import BatchQueries
 from honed.signals.partitions import make_partitions
 from honed.signals.projects import add_project
 from honed.storage.db import Database
@@ -61,14 +61,17 @@ def test_a_query_that_one_operation_asks_many_times_names_its_loop(
     tell(store, "c", 3)
     tell(store, "d", 9, query="SELECT 1")
     tell(store, "e", 50, project="other")
-    (found,) = OptimizeCode().look(world.target)
+    (found,) = BatchQueries().look(world.target)
     assert found.type == REPEATED_QUERY
     assert found.subject == f"shop: {QUERY}"
     place = "in the loop at shop/orders.py:2 (report)"
     assert found.title == f"asked 12 times within GET /report {place}: {QUERY}"
-    assert found.evidence["loops"] == [
-        {"path": "shop/orders.py", "line": 2, "function": "report", "through": ""}
-    ]
+    why = "it does not read one row by fetchone()"
+    loop = {"path": "shop/orders.py", "line": 2, "function": "report", "through": ""}
+    assert found.evidence["loops"] == [{**loop, "obstacle": why}]
+    # The ticket says what is to be done, and why nobody has done it.
+    assert str(found.evidence["remedy"]).startswith("Ask once for all, before the loop")
+    assert f"leaves the loop at shop/orders.py:2 alone: {why}." in str(found.evidence["remedy"])
     assert (found.evidence["traces"], found.evidence["most_times"]) == (2, 30)
     # 84 of the 400 ms of the four operations.
     assert found.weight == pytest.approx(0.21)
@@ -78,7 +81,7 @@ def test_what_no_source_says_is_told_without_a_loop(
     world: RepositoryWorld, store: Database
 ) -> None:
     tell(store, "a", 10, query="SELECT 1")
-    (found,) = OptimizeCode().look(world.target)
+    (found,) = BatchQueries().look(world.target)
     assert found.evidence["loops"] == []
     assert found.title == "asked 10 times within GET /report: SELECT 1"
 

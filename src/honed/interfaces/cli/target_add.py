@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import click
 
+from honed.config import Settings
 from honed.core.secrets import find_secrets
 from honed.errors import ConfigurationError
 from honed.interfaces.cli.opening import opened_store
@@ -14,6 +15,7 @@ from honed.targets.registry import (
     add_target,
     check_name,
     database_name,
+    get_target,
     user_name,
 )
 
@@ -62,6 +64,12 @@ from honed.targets.registry import (
 @click.option("--branch", default="", help="Repository: by default the one that its HEAD names.")
 @click.option("--project", default="", help="Repository: the project whose exceptions are its own.")
 @click.option(
+    "--database",
+    default="",
+    metavar="TARGET",
+    help="Repository: the target that is the database its services ask.",
+)
+@click.option(
     "--releases",
     type=click.Choice(["commits", "tags"]),
     default=None,
@@ -85,6 +93,7 @@ def add(  # noqa: PLR0913 - one argument an option
     variables: tuple[str, ...],
     branch: str,
     project: str,
+    database: str,
     releases: str | None,
     only_sql: bool,
 ) -> None:
@@ -105,6 +114,7 @@ def add(  # noqa: PLR0913 - one argument an option
         "environment": list(variables),
         "branch": branch,
         "project": project,
+        "database": database,
         "releases": releases,
     }
     if sort == "repository":
@@ -113,8 +123,8 @@ def add(  # noqa: PLR0913 - one argument an option
         return
     if any(of_repository.values()):
         msg = (
-            "--python, --test, --socket, --variable, --branch, --project and --releases are of"
-            " repositories"
+            "--python, --test, --socket, --variable, --branch, --project, --database and"
+            " --releases are of repositories"
         )
         raise click.UsageError(msg)
     chosen = {"search_path": search_path, "twin": twin, "role": role}
@@ -151,7 +161,6 @@ def _add_database(invocation: Invocation, record: TargetRecord, *, only_sql: boo
 def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     """Store a repository with the branch that it has now, once it was read."""
     from honed.targets.repository.evidence.heard import heard
-    from honed.targets.repository.source import Source
     from honed.targets.urls import absolute, check_url
 
     if not record.observe_url:
@@ -161,16 +170,11 @@ def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
     record = replace(
         record, observe_url=absolute(record.observe_url), act_url=absolute(record.act_url)
     )
-    source = Source(record, invocation.settings())
-    variables = source.court.environment or {}
-    if any(find_secrets(f"{name}={value}") for name, value in variables.items()):
-        msg = "a variable of its tests holds a secret"
-        raise ConfigurationError(msg, hint="the tests run code that nobody has read: use none")
-    clone = source.fetched()
-    branch = source.branch(clone)
-    clone.commit(branch)
+    branch = _branch_of(record, invocation.settings())
     options = {**record.options, "branch": branch}
     with opened_store(invocation) as store:
+        if database := str(record.options.get("database", "")):
+            get_target(store.owner, database)
         added = add_target(store.owner, replace(record, options=options))
         with store.owner.transaction() as conn:
             hears = heard(conn, added)
@@ -185,6 +189,21 @@ def _add_repository(invocation: Invocation, record: TargetRecord) -> None:
         click.echo(f"it hears of no exceptions: --project or {link} says whose are its own")
     if not record.act_url:
         click.echo("nothing is proposed to it: --act-url says where branches are pushed to")
+
+
+def _branch_of(record: TargetRecord, settings: Settings) -> str:
+    """Return the branch of a repository that is looked at, once its newest commit was read."""
+    from honed.targets.repository.source import Source
+
+    source = Source(record, settings)
+    variables = source.court.environment or {}
+    if any(find_secrets(f"{name}={value}") for name, value in variables.items()):
+        msg = "a variable of its tests holds a secret"
+        raise ConfigurationError(msg, hint="the tests run code that nobody has read: use none")
+    clone = source.fetched()
+    branch = source.branch(clone)
+    clone.commit(branch)
+    return branch
 
 
 def _print_sql(invocation: Invocation, sql: str, added: TargetRecord | None) -> None:

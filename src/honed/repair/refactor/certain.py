@@ -61,9 +61,12 @@ class Certain:
         self.names: Mapping[str, str] = {}
         #: Arguments whose types are believed.
         self.declared: Mapping[str, str] = {}
+        #: Names that are its own.
+        self.own: frozenset[str] = frozenset()
         if not is_dynamic(function) and not module.has_star:
             self.declared = self._declared() if believes else {}
-            self.names = self._typed(_own(function, self._nodes))
+            self.own = frozenset(_own(function, self._nodes))
+            self.names = self._typed(self.own)
 
     def builtin(self, name: str) -> bool:
         """Whether a name is Python's own here."""
@@ -99,7 +102,7 @@ class Certain:
                 return f"many {name}" if is_known else ""
         return ""
 
-    def _typed(self, own: set[str]) -> dict[str, str]:
+    def _typed(self, own: frozenset[str]) -> dict[str, str]:
         bindings = list(_bindings(self._nodes))
         known: dict[str, str] = dict(self.declared)
         # From what is assigned plainly on: a name may be made of another.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from honed.core.change import FileChange
-from honed.repair.refactor.touched import ASYNCHRONOUS
+from honed.repair.refactor.touched import ASYNCHRONOUS, touched_functions
 from honed.repair.refactor.twins import Calls, Twins
 from honed.stats.intervals import Interval, mean_interval
 
@@ -19,6 +19,8 @@ _MOST_RUNS: Final = 20
 _LEAST_PASSES: Final = 3
 #: Of a first look.
 _PAIRS: Final = 5
+#: What a change gains is at least this, as everywhere.
+_WORTHWHILE: Final = math.log1p(-0.02)
 _ALPHA: Final = 0.1
 
 
@@ -82,3 +84,20 @@ def first_look(twins: Twins, files: Sequence[FileChange], pace: Paced) -> Interv
             return None
         ratios.append(math.log(after / before))
     return mean_interval(ratios, alpha=_ALPHA)
+
+
+def first_gain(twins: Twins, files: Sequence[FileChange]) -> dict[str, float] | None:
+    """Return what a first look saw of a change; None: no gain, or its function cannot be timed.
+
+    ``log_ratio`` is the natural logarithm of time after over before, ``log_ratio_high`` the upper
+    end of its interval, ``inputs`` how many inputs were timed.
+
+    Raises:
+        SandboxEnded: what ran in the sandbox ended it.
+    """
+    for calls in twins.callings(touched_functions(files)):
+        pace = obstacle(calls) or paced(twins, files, calls)
+        gain = first_look(twins, files, pace) if isinstance(pace, Paced) else None
+        if isinstance(pace, Paced) and gain is not None and gain.high < _WORTHWHILE:
+            return {"log_ratio": gain.effect, "log_ratio_high": gain.high, "inputs": pace.inputs}
+    return None

@@ -100,7 +100,7 @@ class Maker:
 
 
 def rewrites(
-    target: RepositoryTarget, kind: str, commit: str, find: Callable[[], list[Rewrite]]
+    target: RepositoryTarget, kind: str, about: str, find: Callable[[], list[Rewrite]]
 ) -> list[Rewrite]:
     """Return what was found of a commit; it is looked for once.
 
@@ -109,12 +109,12 @@ def rewrites(
 
         kind: who looks.
 
-        commit: what is looked at.
+        about: the commit, and what else the answer depends on.
 
-        find: looks, where nothing is remembered of this commit, these tests and this Python.
+        find: looks, where nothing is remembered about that, these tests and this Python.
     """
     place = target.settings.home / "remembered" / f"{kind}-{target.target_id}.json"
-    about = f"{commit} {_command(target)}"
+    about = f"{about} {_command(target)}"
     found: Any = remembered(place, about, lambda: [each.to_json() for each in find()])
     clone = target.clone()
     known = []

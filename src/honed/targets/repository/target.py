@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from honed.core.privacy import Scrubber
 from honed.core.step import Step
 from honed.core.target import Interval, Observation, Usage
 from honed.errors import GitFailed
+from honed.repair.refactor.asking.lookups import Table
 from honed.repair.suite import Budget
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord
@@ -29,6 +30,7 @@ from honed.targets.repository.evidence.queries import asked_lately
 from honed.targets.repository.evidence.same_bug import same_bugs
 from honed.targets.repository.evidence.searches import Searches
 from honed.targets.repository.evidence.suites import QUERIES, SuiteRun, suite_run
+from honed.targets.repository.evidence.tables import read_tables
 from honed.targets.repository.git.clone import Clone
 from honed.targets.repository.git.worktree import Worktree
 from honed.targets.repository.judging.judge import Court
@@ -277,6 +279,10 @@ class RepositoryTarget:
     def asked_lately(self, lookback: timedelta) -> Sequence[Mapping[str, Any]]:
         """Return the queries that its services ask again and again; see ``queries``."""
         return asked_lately(self._record, self._store, lookback)
+
+    def tables(self, names: Collection[str]) -> Sequence[Table]:
+        """Return what the database that its services ask says of tables; see ``read_tables``."""
+        return read_tables(self._record, self._store, self._settings, names)
 
     def raised(self, finding: Finding) -> tuple[Fault, ...]:
         """Return exceptions as they were captured, for a finding of ``observe``."""

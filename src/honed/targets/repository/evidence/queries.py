@@ -1,13 +1,13 @@
 """Queries that services ask again and again within one operation, and the loops that ask them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from honed.core.canonical import Json
 from honed.core.finding import Finding, FindingType
-from honed.repair.refactor.asked_in_loops import Loop, loops_around
-from honed.repair.refactor.package import Package
+from honed.repair.refactor.asking.asked_in_loops import Loop
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
 from honed.targets.registry import TargetRecord
@@ -19,8 +19,16 @@ QUERIES: Final = load_queries("honed.targets.repository.evidence", "queries.sql"
 #: So many times within one operation, a query is asked once for each of something.
 _LEAST_TIMES: Final = 10
 _MOST: Final = 20
-_MOST_LOOPS: Final = 5
 _TITLE_CHARACTERS: Final = 160
+_REMEDY: Final = "Ask once for all, before the loop: WHERE ... = ANY(...), or a join."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A loop that asks a query, and why it is left to people; empty: a change is there."""
+
+    loop: Loop
+    obstacle: str
 
 
 def asked_lately(
@@ -48,20 +56,20 @@ def asked_lately(
 
 
 def repeated_queries(
-    rows: Iterable[Mapping[str, Any]], package: Package, commit: str
+    rows: Iterable[Mapping[str, Any]], asked: Mapping[str, Sequence[Asked]], commit: str
 ) -> Iterator[Finding]:
     """Yield a finding for each query, with the loops of the sources that ask it.
 
     Args:
         rows: what ``asked_lately`` said.
 
-        package: the sources of the repository.
+        asked: the loops, by query.
 
         commit: of the sources.
     """
     for row in rows:
-        loops = loops_around(package, row["query"])[:_MOST_LOOPS]
-        where = f" in {_place(loops[0])}" if loops else ""
+        loops = asked[row["query"]]
+        where = f" in {_place(loops[0].loop)}" if loops else ""
         within = f" within {row['within']}" if row["within"] else ""
         yield Finding(
             REPEATED_QUERY,
@@ -79,7 +87,7 @@ def repeated_queries(
                 "total_ms": row["total_ms"],
                 "trace_id": row["trace_id"],
                 "loops": [_evidence(each) for each in loops],
-                "remedy": "Ask once for all, before the loop: WHERE ... = ANY(...), or a join.",
+                "remedy": " ".join([_REMEDY, *_obstacles(loops)]),
             },
             weight=min(1.0, row["total_ms"] / row["all_ms"]) if row["all_ms"] > 0 else 0.0,
         )
@@ -90,10 +98,18 @@ def _place(loop: Loop) -> str:
     return f"the loop at {loop.path}:{loop.line}{function}"
 
 
-def _evidence(loop: Loop) -> Json:
+def _obstacles(loops: Iterable[Asked]) -> Iterator[str]:
+    for each in loops:
+        if each.obstacle:
+            place = f"{each.loop.path}:{each.loop.line}"
+            yield f"honed leaves the loop at {place} alone: {each.obstacle}."
+
+
+def _evidence(asked: Asked) -> Json:
     return {
-        "path": loop.path,
-        "line": loop.line,
-        "function": loop.function,
-        "through": loop.through,
+        "path": asked.loop.path,
+        "line": asked.loop.line,
+        "function": asked.loop.function,
+        "through": asked.loop.through,
+        "obstacle": asked.obstacle,
     }

@@ -54,6 +54,17 @@ def loops_around(package: Package, query: str) -> list[Loop]:
     return sorted(found, key=lambda each: (each.path, each.line, each.through))
 
 
+def askings_in(package: Package, loop: Loop, query: str) -> list[tuple[ast.AST, ast.AST]]:
+    """Return where a loop itself asks a query: what holds its text, and the loop around that."""
+    module = package.modules[loop.path]
+    around = [(node, innermost(module, node)) for node in _askings(module, _form(query))]
+    return [
+        (node, found)
+        for node, found in around
+        if found is not None and _loop(module, found, loop.through) == loop
+    ]
+
+
 def _loops_through(package: Package, name: str) -> Iterator[Loop]:
     """Yield the loops that call a function."""
     for module in package.modules.values():
@@ -95,13 +106,21 @@ def _calls(module: Module, name: str) -> Iterator[ast.AST]:
 
 
 def _around(module: Module, node: ast.AST, through: str = "") -> Loop | None:
+    found = innermost(module, node)
+    return None if found is None else _loop(module, found, through)
+
+
+def _loop(module: Module, node: ast.AST, through: str) -> Loop:
+    function = module.source.function(node)
+    return Loop(module.path, _line(node), function.name if function else "", through)
+
+
+def innermost(module: Module, node: ast.AST) -> ast.AST | None:
     """Return the innermost loop around a node that runs it again and again; None: there is none."""
     below, above = node, module.source.parents.get(node)
     while above is not None and not isinstance(above, Function):
         if isinstance(above, _LOOPS) and _is_repeated(above, below):
-            function = module.source.function(above)
-            name = function.name if function else ""
-            return Loop(module.path, _line(above), name, through)
+            return above
         below, above = above, module.source.parents.get(above)
     return None
 

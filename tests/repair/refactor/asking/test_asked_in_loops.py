@@ -2,7 +2,7 @@
 
 import pytest
 
-from honed.repair.refactor.asked_in_loops import Loop, loops_around
+from honed.repair.refactor.asking.asked_in_loops import Loop, loops_around
 from honed.repair.refactor.package import Package
 
 QUERY = "SELECT name FROM customer WHERE id = ?"
