@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from honed.backlog.store import answers
+from honed.core.answer import Answer
 from honed.errors import NotAllowed
 from honed.storage.db import Database
 
@@ -18,6 +20,7 @@ PERSONS = [
     "honed.reject_ticket(1, 'no')",
     "honed.resolve_ticket(1, 'done')",
     "honed.reopen_ticket(2, 'again')",
+    "honed.answer_ticket(1, 'total([])', returns => '0')",
 ]
 DAEMONS = [
     "honed.move_ticket(1, 'in_progress')",
@@ -96,6 +99,7 @@ def test_whom_to_ask_is_said(backlog: Database) -> None:
         ("honed.edit_ticket(77)", "HN404"),
         ("honed.reject_ticket(77, 'no')", "HN404"),
         ("honed.reopen_ticket(null, 'no')", "HN404"),
+        ("honed.answer_ticket(77, 'total([])', '0')", "HN404"),
         ("honed.move_ticket(77, 'open')", "HN404"),
         ("honed.begin_attempt(77)", "HN404"),
         ("honed.end_attempt(77, true)", "HN404"),
@@ -168,3 +172,34 @@ def test_nobody_can_slip_his_own_objects_in(backlog: Database, schema: str) -> N
         for table in ("ticket", "ticket_event"):
             conn.execute(f"DROP TABLE {schema}.{table}".encode())
     assert ask(backlog, "SELECT state FROM honed.ticket WHERE ticket_id = 1") == "applied"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "honed.answer_ticket(1, ' ', returns => '0')",
+        "honed.answer_ticket(1, 'total([])')",
+        "honed.answer_ticket(1, 'total([])', returns => '0', raises => 'KeyError')",
+        "honed.answer_ticket(1, null, returns => '0')",
+    ],
+)
+def test_an_answer_names_a_call_and_one_end_of_it(backlog: Database, wrong: str) -> None:
+    code, hint = refusal(backlog, f"SELECT {wrong}")
+    assert code == "22023"
+    ask(backlog, hint)
+
+
+def test_answers_are_only_ever_added_to(backlog: Database) -> None:
+    for returns in ("0", "None"):
+        ask(backlog, "SELECT honed.answer_ticket(1, 'total([])', %s)", returns)
+    with replace(backlog, role="honed_daemon").transaction() as conn:
+        found = answers(conn, 1)
+        assert answers(conn, 2) == []
+    assert [each.answer for each in found] == [
+        Answer("total([])", "0"),
+        Answer("total([])", "None"),
+    ]
+    assert found[0].done_by == "postgres"
+    for change in ("UPDATE honed.ticket_answer SET returns = '1'", "TRUNCATE honed.ticket_answer"):
+        with pytest.raises(NotAllowed), backlog.transaction() as conn:
+            conn.execute(change.encode())

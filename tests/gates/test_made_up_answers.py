@@ -125,6 +125,9 @@ def test_what_is_found_out_may_be_answered(old: str, new: str) -> None:
     ("test", "before"),
     [
         ("def test_it():\n    assert weight('x') == 0\n", None),
+        # What a person has said of the call.
+        ("def test_it():\n    assert weight('x') is None\n", None),
+        ("def test_it():\n    with pytest.raises(LookupError):\n        weight('x')\n", None),
         # A test of the repository says what its author knows.
         (RETURNS, RETURNS),
     ],

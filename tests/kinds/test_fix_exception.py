@@ -1,7 +1,9 @@
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,3 +108,23 @@ def test_a_finding_names_the_function_and_its_cause_does_not(
     assert finding.title == "TimeoutError in socket.create_connection: no answer: 1 time"
     # The cause is the key of searches and of what people closed: it is as it ever was.
     assert finding.evidence["title"] == "TimeoutError: no answer"
+
+
+@pytest.mark.slow
+def test_a_test_of_the_repository_that_fails_with_the_same_fault_is_used(
+    store: Database, tmp_path: Path
+) -> None:
+    require_sandbox()
+    text = (
+        "from shop.cart import total\n\n\n"
+        "def test_pen():\n    assert total({'tea': 3}, ['tea', 'pen', 'tea']) == 6\n"
+    )
+    plan = replace(UNKNOWN_NAME, files={**UNKNOWN_NAME.files, "tests/test_pen.py": text})
+    world = make_repository_world(plan, store, tmp_path)
+    kind = FixException()
+    findings = [each for each in wanted(kind, world) if each.type == EXCEPTION]
+    (claim,) = kind.propose(findings, world.target)
+    change: Any = claim.parameters["change"]
+    assert change["repairs"] == ["tests/test_pen.py::test_pen"]
+    assert [each["path"] for each in change["files"]] == ["shop/cart.py"]
+    assert claim.parameters["call"] == "", "nobody is asked about it: the test tells"

@@ -1,13 +1,15 @@
-"""What a person says of tickets: adds one, corrects one, rejects, reopens or resolves one."""
+"""What a person says of tickets: adds, corrects, answers, rejects, reopens or resolves one."""
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from honed.backlog.store import check_move, get
 from honed.backlog.ticket import Category, Priority, TicketState
+from honed.core.answer import Answer
 from honed.core.privacy import Scrubber
-from honed.errors import UnknownTarget
+from honed.errors import ConfigurationError, UnknownTarget
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 
@@ -115,6 +117,29 @@ def edit(
     return is_changed
 
 
+def answer(conn: Connection, ticket_id: int, said: Answer, author: Author) -> Answer:
+    """Keep what a call does when it is right, as an operator, and return it as it is kept.
+
+    Texts in it are scrubbed, each by itself, as the variables of the exception were: equal ones
+    stay equal.
+
+    Raises:
+        ConfigurationError: it holds what is not kept, and is no text by itself.
+        UnknownTicket: there is none with this id.
+    """
+    get(conn, ticket_id)
+    kept = Answer(
+        _scrubbed(said.call, author.scrubber),
+        _scrubbed(said.returns, author.scrubber),
+        said.raises,
+    )
+    conn.execute(
+        _QUERIES["answer"],
+        {"ticket_id": ticket_id, **asdict(kept), "acting_for": author.acting_for},
+    )
+    return kept
+
+
 def reject(conn: Connection, ticket_id: int, reason: str, *, acting_for: str = "") -> None:
     """Say that a trouble is none, or not worth it; seen again, it is only counted.
 
@@ -157,3 +182,18 @@ def _check_target(conn: Connection, name: str) -> None:
     if name and not row["is_there"]:
         msg = f"there is no target called {name}"
         raise UnknownTarget(msg)
+
+
+def _scrubbed(text: str, scrubber: Scrubber) -> str:
+    """Return Python's text of a value with each of its texts scrubbed."""
+    if not text:
+        return text
+    tree = ast.parse(text, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = scrubber.text(node.value)
+    kept = ast.unparse(tree)
+    if scrubber.text(kept) != kept:
+        msg = "the answer holds what looks like a secret or like personal data, which is not kept"
+        raise ConfigurationError(msg, hint="write a test that says what is right, and push it")
+    return kept

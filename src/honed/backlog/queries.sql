@@ -60,6 +60,20 @@ SELECT attempt_id, ticket_id, attempt_number, branch_name, changes_summary, test
  WHERE ticket_id = %(ticket_id)s
  ORDER BY attempt_number;
 
+-- list_answers --
+-- Every answer to what one ticket asks, oldest first.
+SELECT answer_id, call, returns, raises, done_by, acting_for, answered_at
+  FROM honed.ticket_answer
+ WHERE ticket_id = %(ticket_id)s
+ ORDER BY answer_id;
+
+-- answer --
+-- Say what a call does when it is right.
+SELECT honed.answer_ticket(
+         ticket_id => %(ticket_id)s, call => %(call)s, returns => %(returns)s,
+         raises => %(raises)s, acting_for => %(acting_for)s
+       );
+
 -- add --
 -- Add a ticket by hand.
 SELECT honed.add_ticket(

@@ -14,11 +14,13 @@ from honed.backlog.ticket import (
     Category,
     Priority,
     Ticket,
+    TicketAnswer,
     TicketEvent,
     TicketSource,
     TicketState,
 )
 from honed.backlog.triage import triage
+from honed.core.answer import Answer
 from honed.core.canonical import Json
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.errors import UnknownTicket, WrongTicketState
@@ -162,6 +164,14 @@ def attempts(conn: Connection, ticket_id: int) -> list[Attempt]:
     """Return every attempt at one ticket, oldest first."""
     return [
         Attempt(**row) for row in conn.execute(_QUERIES["list_attempts"], {"ticket_id": ticket_id})
+    ]
+
+
+def answers(conn: Connection, ticket_id: int) -> list[TicketAnswer]:
+    """Return every answer to what one ticket asks, oldest first; of one call the last counts."""
+    return [
+        TicketAnswer(answer=Answer(row.pop("call"), row.pop("returns"), row.pop("raises")), **row)
+        for row in conn.execute(_QUERIES["list_answers"], {"ticket_id": ticket_id})
     ]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from honed.core.answer import Answer
 from honed.core.canonical import Json
 
 
@@ -192,3 +193,15 @@ class Attempt:
     error_message: str
     attempted_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAnswer:
+    """What a person said that a call does when it is right."""
+
+    answer_id: int
+    answer: Answer
+    #: The login, and the person that the interface said it acted for; empty: not said.
+    done_by: str
+    acting_for: str
+    answered_at: datetime

@@ -6,7 +6,7 @@ A test that is made from a captured exception asks for a call that returns, and 
 the tests that a change repairs are of that sort alone, it refuses a change that lets a function
 return a constant that it did not return before, gives a lookup a default that it did not have, or
 swallows an exception, logged or not. What undoes a commit makes nothing up: its answers stood in
-the code.
+the code. What a person has said is right is asserted by the test, and may be any constant.
 
 ## Why it helps
 
@@ -77,9 +77,15 @@ def _tells(test: str, change: CodeChange) -> bool:
         return True
     for node in ast.walk(_parsed(file.after)):
         if isinstance(node, ast.FunctionDef) and node.name == name.partition("[")[0]:
-            asserts = (each for each in ast.walk(node) if isinstance(each, ast.Assert))
-            return any(not _is_of_a_sort(each.test) for each in asserts)
+            return any(map(_says, ast.walk(node)))
     return True
+
+
+def _says(node: ast.AST) -> bool:
+    """Return whether it asserts what is returned, or what is raised."""
+    if isinstance(node, ast.With):
+        return any(ast.unparse(each).startswith("pytest.raises(") for each in node.items)
+    return isinstance(node, ast.Assert) and not _is_of_a_sort(node.test)
 
 
 def _is_of_a_sort(node: ast.expr) -> bool:

@@ -5,8 +5,10 @@
 It takes the exceptions that services reported, calls the function again with the variables as they
 were captured, which gives a test that fails, and looks for a change after which it passes: the
 revert of the commit that brought the fault, an edit, or what a language model says where one is
-configured. Carried out, it is a branch with one commit, the repair with its test, and a request for
-review; the branch itself is never written to.
+configured. What a person has said that the call does when it is right, the test asserts; where a
+test of the repository fails with the same fault, that one is used. Carried out, it is a branch with
+one commit, the repair with its test, and a request for review; the branch itself is never written
+to.
 
 ## Why it helps
 
@@ -31,9 +33,12 @@ differently. After the merge by whether the exception comes again.
 import ast
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Final
 
+from honed.backlog import store
+from honed.core.answer import Answer
+from honed.core.canonical import digest
 from honed.core.change import CodeChange
 from honed.core.fault import Fault, Frame
 from honed.core.finding import EXCEPTION, Finding, FindingType
@@ -42,9 +47,11 @@ from honed.core.risk import Risk
 from honed.errors import RepairFailed
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.places import path_of
+from honed.repair.reproduce.printed import printed
 from honed.repair.reproduce.reproduce import Reproduction, reproduce
 from honed.repair.suite import Budget
 from honed.targets.repository.code_kind import Claimed, CodeKind
+from honed.targets.repository.evidence.exceptions import CALLED_AGAIN
 from honed.targets.repository.evidence.searches import Vain
 from honed.targets.repository.git.worktree import Worktree
 from honed.targets.repository.judging.judge import Checkout
@@ -56,8 +63,7 @@ from honed.targets.repository.target import RepositoryTarget
 #: Faults of one cycle, and how long the search for one repair may take.
 _SEARCHES: Final = 5
 _SEARCH_S: Final = 60.0
-#: Events of one fault that are called again: their variables may differ.
-_SAMPLES: Final = 3
+_NOTHING: Final = "no event of it was captured"
 _CAUSE_CHARACTERS: Final = 160
 #: The proposer that undoes a commit.
 _UNDOES: Final = "revert_commit"
@@ -79,19 +85,21 @@ class FixException(CodeKind):
     ) -> Iterator[Hypothesis]:
         """Yield one claim for each exception that a change settles, the most frequent first."""
         commit = target.shape().commit
+        known = [(each, _answers(each, target)) for each in sorted(findings, key=_urgency)]
         wanted = [
-            each
-            for each in sorted(findings, key=lambda each: (-each.weight, each.subject))
-            if not target.withheld(_cause(each), "0" * 64, _ticket(each))
-            and not target.searches.was_made(self.name, _cause(each), commit)
+            (finding, answers)
+            for finding, answers in known
+            if not target.withheld(_cause(finding), "0" * 64, _ticket(finding))
+            and not target.searches.was_made(self.name, _cause(finding), commit, _told(answers))
         ]
         if not wanted:
             return
         with target.files(commit) as tree:
-            for finding in wanted[:_SEARCHES]:
-                found = _Search(target, tree, finding).claimed()
+            for finding, answers in wanted[:_SEARCHES]:
+                found = _Search(target, tree, finding, answers).claimed()
                 if isinstance(found, Vain):
-                    target.searches.remember(self.name, _cause(finding), commit, found)
+                    cause, told = _cause(finding), _told(answers)
+                    target.searches.remember(self.name, cause, commit, found, told)
                 elif (claim := self.claim(found, target)) is not None:
                     yield claim
 
@@ -103,39 +111,51 @@ class _Search:
     target: RepositoryTarget
     tree: Worktree
     finding: Finding
+    #: What people say is right, the oldest first.
+    answers: Sequence[Answer]
 
     def claimed(self) -> Claimed | Vain:
         """Return what is claimed, or why nothing is."""
+        tried = list(self._reproduced())
+        made = [each for each in tried if each[1].test_id]
+        if not made:
+            why = f"it cannot be reproduced: {tried[-1][1].why_not}" if tried else _NOTHING
+            return Vain(why)
+        return self._mended(*next((each for each in made if each[1].tells), made[0]))
+
+    def _reproduced(self) -> Iterator[tuple[Fault, Reproduction]]:
+        """Yield events with what came of calling them again, up to the first that will do."""
         base = Checkout(self.tree.root, {}, self.target.court)
-        why = "no event of it was captured"
-        for fault in self.target.raised(self.finding)[:_SAMPLES]:
-            again = reproduce(fault, base)
-            if again.test_id:
-                return self._mended(fault, again)
-            why = f"it cannot be reproduced: {again.why_not}"
-        return Vain(why)
+        said = self.target.failing(self.tree.commit)
+        failing = {test: error for test in said if (error := printed(said[test])) is not None}
+        for fault in self.target.raised(self.finding)[:CALLED_AGAIN]:
+            again = reproduce(fault, base, failing=failing, answers=self.answers)
+            yield fault, again
+            if again.test_id and (again.tells or not self.answers):
+                return
 
     def _mended(self, fault: Fault, again: Reproduction) -> Claimed | Vain:
         test = again.test
         trouble = Trouble(
             self.tree.root,
             self.tree.commit,
-            (again.test_id,),
+            (again.test_id, *again.also_red),
             added={test.path: test.after or ""} if test else {},
             fault=fault,
             messages={again.test_id: f"{fault.type}: {fault.message}"},
             ticket_id=_ticket(self.finding),
         )
         try:
-            change = self._change(trouble)
+            change = self._change(trouble, is_known=again.tells)
         except RepairFailed as error:
             return Vain(f"no change was looked for: {error}")
         if isinstance(change, Vain):
             return change
         base = Checkout(self.tree.root, {}, self.target.court)
-        if not change.doubt and is_refusal(fault, base):
+        if not change.doubt and not again.tells and is_refusal(fault, base):
             change = replace(change, doubt=_REFUSED)
         evidence = self.finding.evidence
+        said = f"Services raised this {evidence['count']} times: {evidence['title']}"
         return Claimed(
             _cause(self.finding),
             change,
@@ -145,11 +165,12 @@ class _Search:
             predicted_log_ratio=math.log1p(-0.99 * min(self.finding.weight, 1.0)),
             findings=(self.finding,),
             error=f"{fault.type}: {fault.message}",
-            trouble=f"Services raised this {evidence['count']} times: {evidence['title']}",
+            trouble="; ".join([said, *again.left]),
             more={
                 "fingerprint": self.finding.subject,
                 "project": evidence["project"],
                 "ticket_id": evidence["ticket_id"],
+                "call": again.call,
                 "search": recipe(self._bench(), trouble.failing),
             },
         )
@@ -157,12 +178,18 @@ class _Search:
     def _bench(self) -> Bench:
         return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
 
-    def _change(self, trouble: Trouble) -> CodeChange | Vain:
-        """Return a change that reading gates let pass, else the best there is, else why none is."""
+    def _change(self, trouble: Trouble, *, is_known: bool) -> CodeChange | Vain:
+        """Return a change that reading gates let pass, else the best there is, else why none is.
+
+        Args:
+            trouble: the tests that are to pass.
+
+            is_known: whether one of them says what is right.
+        """
         bench, gates = self._bench(), installed_gates(reading=True)
         everybody = installed_proposers()
         # A test that only asks a call to return lets any answer pass: what worked is known to.
-        undoing = {name for name in everybody if trouble.added and name == _UNDOES}
+        undoing = {name for name in everybody if not is_known and name == _UNDOES}
         tried: list[Mended] = []
         for names in filter(None, (undoing, everybody.keys() - undoing)):
             tried.append(mend(trouble, bench, gates, {name: everybody[name] for name in names}))
@@ -173,6 +200,25 @@ class _Search:
             return found[0]
         why = "; ".join(each.why_none for each in reversed(tried))
         return Vain(f"no change settles it: {why}", any(each.is_for_now for each in tried))
+
+
+def _urgency(finding: Finding) -> tuple[float, str]:
+    """Return what orders findings: the most frequent first."""
+    return -finding.weight, finding.subject
+
+
+def _answers(finding: Finding, target: RepositoryTarget) -> Sequence[Answer]:
+    """Return what people say is right of a fault, the oldest first."""
+    ticket_id = _ticket(finding)
+    if ticket_id is None:
+        return ()
+    with target.store.transaction() as conn:
+        return [each.answer for each in store.answers(conn, ticket_id)]
+
+
+def _told(answers: Sequence[Answer]) -> str:
+    """Return a digest of answers; empty: there are none."""
+    return digest([asdict(each) for each in answers])[:16] if answers else ""
 
 
 def _ticket(finding: Finding) -> int | None:

@@ -45,8 +45,17 @@ class ProposedCode:
     gates: tuple[GateResult, ...] = ()
     #: A digest of what judged.
     judge: str = ""
+    #: The ticket of an exception, and the captured call that its test makes; None and empty: it is
+    #: about another trouble.
+    ticket_id: int | None = None
+    call: str = ""
     #: Oldest first: the change itself, and the revert of it.
     requests: tuple[Change, ...] = ()
+
+    @property
+    def is_open_question(self) -> bool:
+        """Whether a gate leaves it to a person, and does not refute it."""
+        return any(not each.passed and not each.refutes for each in self.gates)
 
 
 def read_code(
@@ -82,6 +91,8 @@ def read_code(
         tried=tuple(parameters.get("tried", ())),
         gates=_gates(evidence.get("gates", ())),
         judge=str(evidence.get("judge", "")),
+        ticket_id=parameters.get("ticket_id"),
+        call=str(parameters.get("call", "")),
         requests=_requests(conn, improvement),
     )
 

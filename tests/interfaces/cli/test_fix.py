@@ -1,15 +1,73 @@
-"""`honed fix` of a ticket for which there is no repository to look at, and what to do about it."""
+"""`honed fix`: what is refused and what to do about it, and what an answer makes of a doubt."""
 
+import ast
+import re
+import shlex
+import statistics
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from honed.approval.policy import write_policy
+from honed.backlog.draft import Draft
+from honed.backlog.store import take_in
+from honed.backlog.ticket import TicketSource
+from honed.improvement.record import improvements
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
 from honed.testing.commandline import CommandLine
 from honed.testing.repositories import Checkout
-from honed.testing.repository_worlds import RAISED_ELSEWHERE, raised, require_sandbox
+from honed.testing.repository_worlds import (
+    RAISED_ELSEWHERE,
+    RepositoryPlan,
+    RepositoryWorld,
+    make_repository_world,
+    raised,
+    require_sandbox,
+)
 from honed.testing.sender import sending
+
+#: Even counts fail by a quotient that is no whole number; tests know odd ones alone.
+EVEN_COUNT = RepositoryPlan(
+    {
+        "shop/__init__.py": "",
+        "shop/rides.py": (
+            "def median(minutes: list[int]) -> float:\n"
+            "    ordered = sorted(minutes)\n"
+            "    half = len(ordered) // 2\n"
+            "    if len(ordered) % 2:\n"
+            "        return ordered[half]\n"
+            "    return (ordered[len(ordered) / 2 - 1] + ordered[half]) / 2\n"
+        ),
+        "tests/test_rides.py": (
+            "from shop.rides import median\n\n\n"
+            "def test_one():\n    assert median([7]) == 7\n\n\n"
+            "def test_three():\n    assert median([12, 5, 30]) == 12\n"
+        ),
+    },
+    raised=[
+        raised(
+            "TypeError",
+            "list indices must be integers or slices, not float",
+            {
+                "filename": "shop/rides.py",
+                "module": "shop.rides",
+                "function": "median",
+                "lineno": 6,
+                "context_line": "    return (ordered[len(ordered) / 2 - 1] + ordered[half]) / 2",
+                "vars": {
+                    "minutes": ["12", "30", "9", "41"],
+                    "ordered": ["9", "12", "30", "41"],
+                    "half": "2",
+                },
+            },
+        )
+    ],
+)
+SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_ticket_of_no_repository_is_refused_with_what_would_help(
@@ -58,3 +116,89 @@ def test_what_was_searched_in_vain_is_said_of_this_ticket_alone(
     with store.transaction() as conn:
         rows = conn.execute("SELECT cause FROM honed.code_search").fetchall()
     assert len(rows) == 2
+
+
+def test_what_is_no_answer_is_refused_with_how_to_say_it(cli: CommandLine) -> None:
+    for said, why, hint in (
+        (("--returns", "full"), "--returns full: full is no literal", "--returns \"'full'\""),
+        (("--returns", "f(1)"), "f(1) is no literal", "needs a test by hand"),
+        (("--returns", "1 +"), "it is not Python's", "write it as Python does"),
+        (("--raises", "NotSold"), "--raises NotSold: it is no exception", "shop.errors.NotSold"),
+        (("--raises", "KeyError", "--returns", "1"), "either returns or raises", "leave out"),
+        (("--call", "total([])"), "which call is meant", "add --returns or --raises"),
+    ):
+        refusal = cli.refusal("fix", "--ticket", "1", *said)
+        assert why in refusal
+        assert hint in refusal
+    assert "there is no ticket 7" in cli.refusal("fix", "--ticket", "7", "--returns", "1")
+
+
+def test_an_answer_to_what_no_exception_asked_is_refused(
+    cli: CommandLine, store: Database, tmp_path: Path
+) -> None:
+    world = make_repository_world(replace(EVEN_COUNT, raised=()), store, tmp_path)
+    cli.text("ticket", "add", "A wish", "--target", world.target.name)
+    refusal = cli.refusal("fix", "--ticket", "1", "--returns", "1")
+    assert "ticket 1 is about no exception of a repository" in refusal
+    assert "write a test" in refusal
+    with store.transaction() as conn:
+        draft = Draft(
+            source=TicketSource.EXCEPTION,
+            subject="f" * 32,
+            title="TypeError: no index",
+            first_seen_at=SEEN,
+            last_seen_at=SEEN,
+            project="shop",
+        )
+        ticket_id, _ = take_in(conn, draft, found_by="exceptions")
+    for call, why in (("sum_up([1])", "no function sum_up"), ("median(x)", "x is no value")):
+        refusal = cli.refusal("fix", "--ticket", str(ticket_id), "--call", call, "--returns", "1")
+        assert f"the call {call} cannot be asserted" in refusal
+        assert why in refusal
+    refusal = cli.refusal("fix", "--ticket", str(ticket_id), "--returns", "1")
+    assert "the captured call cannot be made again: no event of it was captured" in refusal
+    assert "`--call 'total([1, 2])'`" in refusal
+    assert cli.json("ticket", "show", str(ticket_id))["answers"] == []
+
+
+@pytest.mark.slow
+def test_an_answer_settles_what_was_in_doubt(store: Database, tmp_path: Path) -> None:
+    require_sandbox()
+    world = make_repository_world(EVEN_COUNT, store, tmp_path, autonomy="supervised")
+    settings = world.target.settings
+    with store.transaction() as conn:
+        write_policy(conn, settings)
+    env = {"HONED_STORE_URL": store.url, "HONED_HOME": str(settings.home)}
+    cli = CommandLine({**env, "HONED_AUTONOMY": "supervised"})
+    cli.text("scan")
+    done = cli("fix", "--ticket", "1")
+    assert done.exit_code == 1, cli.text("improvement", "show", "1")
+    # What is printed is typed, with what is right in the place of VALUE.
+    (line,) = re.findall(r"`honed (fix --ticket 1 --call .+ --returns) VALUE`", done.stdout)
+    assert line in cli.text("improvement", "show", "1")
+    asked = shlex.split(line)
+    minutes = ast.literal_eval(asked[4].removeprefix("median(").removesuffix(")"))
+    assert f"What is right: median({minutes})?" in done.stdout
+    right = statistics.median(minutes)
+    done = cli(*asked, str(right))
+    assert done.exit_code == 0, done.output
+    said = f"shop.rides.median(minutes={minutes})"
+    assert f"ticket 1: {said} returns {right}" in done.stderr
+    with store.transaction() as conn:
+        digest = improvements(conn)[0].digest
+    cli.text("improvement", "approve", "2", "--digest", digest)
+    cli.text("cycle", "shop", "--apply")
+
+    test, code = published(world)
+    assert f"    assert median(minutes={minutes}) == " in test
+    assert "// 2 - 1" in code
+    assert f"{said}\treturns {right}" in cli.text("ticket", "show", "1")
+
+
+def published(world: RepositoryWorld) -> tuple[str, str]:
+    """Return the test and the code of the only branch that is proposed."""
+    (branch,) = world.branches() - {"main"}
+    files = world.checkout.git("diff", "--name-only", "main", branch).split()
+    (test,) = (each for each in files if each.startswith("tests/"))
+    show = partial(world.checkout.git, "show")
+    return show(f"{branch}:{test}"), show(f"{branch}:shop/rides.py")

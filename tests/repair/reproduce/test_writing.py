@@ -14,11 +14,11 @@ from honed.core.secrets import find_secrets
 from honed.repair.reproduce.calls import call_of
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.refusal import NotRebuilt
-from honed.repair.reproduce.writing import probe_text, test_name, test_text
+from honed.repair.reproduce.writing import probe_text, test_names, test_text
 from honed.testing.faulty import FILES
 from honed.testing.faulty.written import Written
 
-test_name.__test__ = False  # type: ignore[attr-defined]  # it names tests, and is none
+test_names.__test__ = False  # type: ignore[attr-defined]  # it names tests, and is none
 test_text.__test__ = False  # type: ignore[attr-defined]
 
 CLASSES = Classes(Written(FILES))
@@ -76,7 +76,7 @@ def test_no_message_and_no_type_is_more_than_data(message: str, kind: str) -> No
 
 @given(HOSTILE)
 def test_no_type_is_more_than_words_in_a_name(kind: str) -> None:
-    name = test_name(call_of(FRAME, CLASSES), replace(FAULT, type=kind))
+    (name,) = test_names(call_of(FRAME, CLASSES), replace(FAULT, type=kind))
     assert name.isidentifier()
     assert name.isascii()
     assert name.startswith("test_rate_raises_no_")

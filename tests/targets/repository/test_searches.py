@@ -36,3 +36,15 @@ def test_one_cause_is_forgotten_and_the_others_are_not(store: Database) -> None:
     searches.forget("_b")
     left = sorted(each.cause for each in searches.on(COMMIT))
     assert left == ["exception 4e89: TypeError", "failing test: a_%"]
+
+
+def test_what_was_searched_without_an_answer_is_searched_again_with_it(store: Database) -> None:
+    record = add_target(store, TargetRecord("shop", "/nowhere", sort="repository"))
+    searches = Searches(store, record.target_id, "none")
+    searches.remember("fix", "it", COMMIT, Vain("nothing repairs it"))
+    assert not searches.was_made("fix", "it", COMMIT, "0a1b")
+    searches.remember("fix", "it", COMMIT, Vain("nothing repairs it so"), "0a1b")
+    assert searches.was_made("fix", "it", COMMIT, "0a1b")
+    assert searches.was_made("fix", "it", COMMIT)
+    assert not searches.was_made("fix", "it", COMMIT, "2c3d")
+    assert searches.on(COMMIT)[0].reason == "nothing repairs it so"

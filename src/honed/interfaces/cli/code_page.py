@@ -7,6 +7,7 @@ import click
 
 from honed.core.step import Step
 from honed.interfaces.cli.output import print_fields, print_heading, print_rows, print_text
+from honed.interfaces.cli.question import answering_line, asked_call
 from honed.loop.proposed_code import ProposedCode
 
 _NAMED = 5
@@ -27,7 +28,7 @@ def print_code(code: ProposedCode) -> None:
             "in doubt": code.doubt,
         }
     )
-    _print_question(code)
+    print_question(code)
     print_heading("diff")
     print_text(code.diff or f"its base is not on this machine; it changes {', '.join(code.paths)}")
     _print_tried(code)
@@ -48,17 +49,21 @@ def print_acts(step: Step) -> None:
         print_text(said.get(act["act"], text), indent=6)
 
 
-def _print_question(code: ProposedCode) -> None:
+def print_question(code: ProposedCode) -> None:
+    """Print what a person has to know for the change to be settled, and how to say it, if so."""
     question = code.question
-    if not question:
+    is_of_ticket = bool(code.call) and code.ticket_id is not None
+    if not question and not (is_of_ticket and code.is_open_question):
         return
     print_heading("question")
-    arguments = ", ".join(str(each) for each in question["arguments"])
-    print_text(f"What is right: {question['function']}({arguments})?")
-    changes = Counter(question["outputs"].values())
+    print_text(f"What is right: {asked_call(question) if question else code.call}?")
+    changes = Counter(question["outputs"].values() if question else ())
     for answer, count in changes.most_common():
         print_text(f"{count} of {changes.total()} changes answer {answer}", indent=2)
-    click.echo("A test of this input that says what is right settles it.")
+    if is_of_ticket and code.ticket_id is not None:
+        print_text(f"`{answering_line(code.ticket_id, question)}` settles it, or --raises NAME.")
+    else:
+        click.echo("A test of this input that says what is right settles it.")
 
 
 def _print_tried(code: ProposedCode) -> None:

@@ -9,16 +9,23 @@ from honed.backlog.store import get
 from honed.backlog.ticket import Ticket, TicketSource
 from honed.core.verdict import State
 from honed.errors import ConfigurationError
+from honed.improvement.record import Improvement
+from honed.interfaces.cli.answering import keep_answer, read_answer, tell_answer
+from honed.interfaces.cli.code_page import print_question
 from honed.interfaces.cli.cycle import report_cycle
 from honed.interfaces.cli.output import print_text
 from honed.interfaces.cli.root import Invocation
 from honed.interfaces.cli.telling import narrated, tell_policy
 from honed.loop.cycle import Options
+from honed.loop.proposed_code import ProposedCode, read_code
 from honed.storage.db import Database
 from honed.targets.repository.evidence.exceptions import repositories_of
 from honed.targets.repository.evidence.searches import Search
 from honed.targets.repository.target import RepositoryTarget
 from honed.wiring import App, open_app
+
+#: What ends a turn without a change that could be proposed.
+_LOST = frozenset({State.REFUTED, State.INCONCLUSIVE, State.FAILED})
 
 
 @click.command()
@@ -32,14 +39,30 @@ from honed.wiring import App, open_app
 )
 @click.option("--dry-run", is_flag=True, help="Prove a change, and propose it to nobody.")
 @click.option("--again", is_flag=True, help="Search although it was searched in vain.")
+@click.option(
+    "--returns", metavar="LITERAL", help="What the captured call returns when it is right."
+)
+@click.option("--raises", metavar="NAME", help="The exception that it raises when it is right.")
+@click.option("--call", metavar="CALL", help="Another call that this is said of: 'total([1, 2])'.")
 @click.pass_obj
-def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -> None:
+def fix(  # noqa: PLR0913 - one argument an option
+    invocation: Invocation,
+    *,
+    ticket_id: int,
+    dry_run: bool,
+    again: bool,
+    returns: str | None,
+    raises: str | None,
+    call: str | None,
+) -> None:
     """Take one turn of the loop for one ticket, and tell it live.
 
     It is what the daemon does by itself, for this trouble alone: reproduce it in a test, look for a
-    change, let every gate look at it, and, as far as the policy allows, propose it. Exit code 1:
-    nothing was found, or a gate does not let it pass.
+    change, let every gate look at it, and, as far as the policy allows, propose it. What you say is
+    right is kept with the ticket, and the test asks for it from now on. Exit code 1: nothing was
+    found, or a gate does not let it pass.
     """
+    said = read_answer(call, returns, raises)
     settings = invocation.settings()
     with (
         narrated(to_error=invocation.as_json, debug=False) as on_event,
@@ -49,17 +72,21 @@ def fix(invocation: Invocation, *, ticket_id: int, dry_run: bool, again: bool) -
             ticket = get(conn, ticket_id)
         target = _target(app.parts.store, ticket)
         tell_policy(app.policy(), settings)
+        if said is not None:
+            tell_answer(ticket_id, keep_answer(app, target, ticket, said))
         if again:
             _forget(app, target, ticket)
         report = app.run_cycle(target, _options(ticket, Options.of(settings), dry_run=dry_run))
         vain = [] if report.improvements else _vain(app, target, ticket)
+        asked = [] if invocation.as_json else _asked(app, report.improvements)
     report_cycle(invocation, report)
+    for code in asked:
+        print_question(code)
     for each in vain:
         print_text(f"{each.kind} searched in vain: {each.reason}", to_error=True)
     if vain:
         click.echo("it is not searched again on this commit without --again", err=True)
-    lost = {State.REFUTED, State.INCONCLUSIVE, State.FAILED}
-    if all(each.state in lost for each in report.improvements):
+    if all(each.state in _LOST for each in report.improvements):
         raise SystemExit(1)
 
 
@@ -96,6 +123,13 @@ def _forget(app: App, target: str, ticket: Ticket) -> None:
     opened = app.target(target)
     if isinstance(opened, RepositoryTarget):
         opened.searches.forget(_named(ticket))
+
+
+def _asked(app: App, found: Sequence[Improvement]) -> Sequence[ProposedCode]:
+    """Return the changes that were found and not let pass: each may ask a person something."""
+    with app.parts.store.transaction() as conn:
+        read = [read_code(conn, each, None) for each in found if each.state in _LOST]
+    return [each for each in read if each is not None]
 
 
 def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:

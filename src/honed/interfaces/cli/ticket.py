@@ -10,7 +10,7 @@ import click
 from honed.backlog import decide
 from honed.backlog.metrics import read_metrics
 from honed.backlog.score import score, score_terms
-from honed.backlog.store import Filter, attempts, events, get, tickets
+from honed.backlog.store import Filter, answers, attempts, events, get, tickets
 from honed.backlog.ticket import UNSETTLED, Category, Priority, Ticket, TicketSource, TicketState
 from honed.errors import UnknownTicket
 from honed.interfaces.cli.identifiers import known_or
@@ -122,15 +122,17 @@ def list_(invocation: Invocation, /, *, settled: bool, limit: int, **only: tuple
 @click.argument("ticket_id", type=int, callback=_KNOWN, metavar="ID")
 @click.pass_obj
 def show(invocation: Invocation, ticket_id: int) -> None:
-    """Show one ticket: its judgement term by term, its evidence, its attempts and its history."""
+    """Show one ticket: its judgement term by term, its evidence, attempts, answers and history."""
     with asking(invocation) as conn:
         found = get(conn, ticket_id)
         tried, happened = attempts(conn, ticket_id), events(conn, ticket_id)
+        answered = answers(conn, ticket_id)
     if invocation.as_json:
         whole = {"score": score(found), "score_terms": score_terms(found)}
-        print_json({**plain(found), **whole, "attempts": tried, "events": happened})
+        lists = {"attempts": tried, "answers": answered, "events": happened}
+        print_json({**plain(found), **whole, **lists})
         return
-    print_ticket(found, tried, happened)
+    print_ticket(found, tried, answered, happened)
 
 
 @ticket.command()

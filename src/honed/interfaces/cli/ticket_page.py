@@ -6,7 +6,7 @@ import click
 
 from honed.backlog.metrics import Metrics
 from honed.backlog.score import score, score_terms
-from honed.backlog.ticket import Attempt, Term, Ticket, TicketEvent
+from honed.backlog.ticket import Attempt, Term, Ticket, TicketAnswer, TicketEvent
 from honed.core.counted import counted
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.interfaces.cli.output import (
@@ -26,7 +26,12 @@ _JUDGED = {
 }
 
 
-def print_ticket(ticket: Ticket, tried: Sequence[Attempt], happened: Sequence[TicketEvent]) -> None:
+def print_ticket(
+    ticket: Ticket,
+    tried: Sequence[Attempt],
+    answered: Sequence[TicketAnswer],
+    happened: Sequence[TicketEvent],
+) -> None:
     """Print everything about one ticket."""
     reopened = counted(ticket.reopened_count, "time") if ticket.reopened_count else ""
     print_fields(
@@ -60,6 +65,7 @@ def print_ticket(ticket: Ticket, tried: Sequence[Attempt], happened: Sequence[Ti
         print_heading("evidence")
         print_json(ticket.evidence)
     _print_attempts(tried)
+    _print_answers(answered)
     _print_history(happened)
 
 
@@ -136,6 +142,17 @@ def _print_attempts(tried: Sequence[Attempt]) -> None:
         for each in tried
     ]
     print_rows(titles, rows, empty="")
+
+
+def _print_answers(answered: Sequence[TicketAnswer]) -> None:
+    if not answered:
+        return
+    print_heading("answers")
+    rows = [
+        (each.answered_at, each.answer.call, each.answer.words, each.acting_for or each.done_by)
+        for each in answered
+    ]
+    print_rows(("when", "call", "is right where it", "who"), rows, empty="")
 
 
 def _print_history(happened: Sequence[TicketEvent]) -> None:

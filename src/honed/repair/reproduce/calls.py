@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +31,8 @@ class Call:
     #: Statements, one a line.
     lines: tuple[str, ...]
     imports: Imports
+    #: It on one line, with its module before: ``shop.cart.total(names=['pen'])``.
+    text: str
     #: Whether it needs what makes an object without its constructor.
     makes_objects: bool
     #: Conditions that the function promises of what the call returns, by the name ``RETURNED``.
@@ -49,17 +51,36 @@ def call_of(frame: Frame, classes: Classes) -> Call:
     Raises:
         NotRebuilt: an argument cannot be made again, or there is no such function.
     """
-    place = place_of(frame, classes)
-    imports = Imports()
+    return written(place_of(frame, classes), frame.variables, classes, Imports())
+
+
+def written(
+    place: Place, variables: Mapping[str, Json], classes: Classes, imports: Imports
+) -> Call:
+    """Return a call of what is at ``place``.
+
+    Args:
+        place: a function, or a module to import.
+
+        variables: what its parameters are given, as a frame tells it.
+
+        classes: of the repository.
+
+        imports: of the test; what the call needs is added.
+
+    Raises:
+        NotRebuilt: an argument cannot be made again.
+    """
     values = Values(classes, imports, place.path)
     if place.function is None:
         called = f"{imports.module('importlib')}.import_module({place.module!r})"
-        return Call(place, (called,), imports, makes_objects=False)
-    written = _Writer(place, place.function, frame.variables, values, classes, imports)
-    lines = tuple(written.statements())
+        return Call(place, (called,), imports, place.module, makes_objects=False)
+    writer = _Writer(place, place.function, variables, values, classes, imports)
+    lines, text = tuple(writer.statements()), writer.text()
     is_named = any(re.search(rf"\b{RETURNED}\b", line) for line in lines)
     promises = () if is_named else tuple(promised(place.function, RETURNED))
-    return Call(place, lines, imports, values.makes_objects, promises, tuple(written.fixtures))
+    fixtures = tuple(dict.fromkeys(writer.fixtures))
+    return Call(place, lines, imports, text, values.makes_objects, promises, fixtures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +93,22 @@ class _Writer:
     imports: Imports
     fixtures: list[str] = field(default_factory=list)
 
+    @property
+    def decorators(self) -> set[str]:
+        """The last names of the function's decorators."""
+        return {last_name(each) for each in self.function.decorator_list}
+
+    def text(self) -> str:
+        """Return the call on one line, with its module before."""
+        called, is_bound = self._called(self.decorators)
+        name = f"{self.place.module}.{called}" if self.place.owner else self.place.name
+        if self.decorators & _PROPERTIES:
+            return name
+        return f"{name}({', '.join(self._arguments(is_bound=is_bound))})"
+
     def statements(self) -> list[str]:
         """Return the call as its sort of function is called."""
-        decorators = {last_name(each) for each in self.function.decorator_list}
+        decorators = self.decorators
         called, is_bound = self._called(decorators)
         if decorators & _PROPERTIES:
             return [called]
@@ -83,12 +117,12 @@ class _Writer:
         if decorators & _CONTEXTS:
             if isinstance(self.function, ast.AsyncFunctionDef):
                 return self._refuse("it is an asynchronous context manager")
-            return [*_before("with ", call, ":"), "    pass"]
+            return [*around("with ", call, ":"), "    pass"]
         if isinstance(self.function, ast.AsyncFunctionDef):
             if yields:
                 return self._refuse("it is an asynchronous generator")
-            return _before(f"{self.imports.module('asyncio')}.run(", call, ")")
-        return _before("list(", call, ")") if yields else call
+            return around(f"{self.imports.module('asyncio')}.run(", call, ")")
+        return around("list(", call, ")") if yields else call
 
     def _called(self, decorators: set[str]) -> tuple[str, bool]:
         """Return what is called, and whether it has its first argument by itself."""
@@ -192,7 +226,8 @@ def _folded(called: str, arguments: list[str]) -> list[str]:
     return [f"{called}(", *(f"    {each}," for each in arguments), ")"]
 
 
-def _before(head: str, lines: list[str], tail: str) -> list[str]:
+def around(head: str, lines: Sequence[str], tail: str) -> list[str]:
+    """Return lines with ``head`` before the first and ``tail`` behind the last."""
     return (
         [head + lines[0], *lines[1:-1], lines[-1] + tail] if lines[1:] else [head + lines[0] + tail]
     )

@@ -160,7 +160,7 @@ class Classes:
         if not last.isidentifier():
             return
         word = re.compile(rf"^\s*(?:class {last}\b|{last}\s*=.*namedtuple\()", re.MULTILINE)
-        for path in self._sources:
+        for path in self.sources:
             if word.search(self.text(path)) and (tree := self.tree(path)):
                 module = self.module(path)
                 for known in _defined(tree, module, last):
@@ -184,7 +184,8 @@ class Classes:
         return seen
 
     @cached_property
-    def _sources(self) -> list[str]:
+    def sources(self) -> list[str]:
+        """Paths of its files of Python that are no tests."""
         return sorted(
             path for path in self.paths if path.endswith(".py") and not _TEST.search(path)
         )

@@ -1,6 +1,7 @@
 """The function of the repository that a captured frame ran in."""
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -11,7 +12,8 @@ from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.refusal import NotRebuilt
 
 MODULE: Final = "<module>"
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+#: What can be called by its name.
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 #: Frames of what has no name, which belong to the function around; newer Pythons have fewer.
 NAMELESS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>"})
 
@@ -23,7 +25,7 @@ class Place:
     path: str
     module: str
     #: None: it is the module itself.
-    function: _Function | None = None
+    function: Function | None = None
     #: The class that it is a method of, with the classes around it.
     owner: str = ""
 
@@ -61,6 +63,38 @@ def place_of(frame: Frame, classes: Classes) -> Place:
     return Place(path, module, function, owner)
 
 
+def place_named(name: str, classes: Classes) -> tuple[Place, Function]:
+    """Return the function that is called so, with its place.
+
+    Args:
+        name: its last name, with as many of the names before as are needed to tell which it is:
+            ``total``, ``Cart.empty``, ``shop.cart.total``.
+
+        classes: of the repository.
+
+    Raises:
+        NotRebuilt: there is none, or one cannot tell which.
+    """
+    last = name.rpartition(".")[2]
+    word = re.compile(rf"^\s*(?:async\s+)?def {re.escape(last)}\b", re.MULTILINE)
+    every = {
+        each.name: (each, function)
+        for path in classes.sources
+        if word.search(classes.text(path)) and (tree := classes.tree(path)) is not None
+        for owner, function, is_inner in _functions(tree)
+        for each in [Place(path, classes.module(path), function, owner)]
+        if not is_inner and f".{each.name}".endswith(f".{name}")
+    }
+    found = [each for each in every.values() if not each[0].owner] or [*every.values()]
+    if len(found) != 1:
+        named = (
+            f"more than one function {name}: {', '.join(sorted(each.name for each, _ in found))}"
+        )
+        msg = f"the repository has {named if found else f'no function {name}'}"
+        raise NotRebuilt(msg)
+    return found[0]
+
+
 def path_of(frame: Frame, classes: Classes) -> str:
     """Return the path of a frame's file from the repository's root; empty: it is not in it."""
     told = frame.file.replace("\\", "/").split("/")
@@ -86,13 +120,13 @@ def _alike(told: list[str], path: list[str]) -> int:
     return count
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
+def _functions(tree: ast.Module) -> Iterator[tuple[str, Function, bool]]:
     """Yield each function with its class, and whether it lies within another function."""
     waiting: list[tuple[str, bool, ast.AST]] = [("", False, tree)]
     while waiting:
         owner, is_inner, node = waiting.pop()
         for each in ast.iter_child_nodes(node):
-            if isinstance(each, _Function):
+            if isinstance(each, Function):
                 yield owner, each, is_inner
                 waiting.append((owner, True, each))
             elif isinstance(each, ast.ClassDef):
@@ -101,7 +135,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
                 waiting.append((owner, is_inner, each))
 
 
-def _likeness(frame: Frame, found: tuple[str, _Function, bool], text: str) -> tuple[bool, ...]:
+def _likeness(frame: Frame, found: tuple[str, Function, bool], text: str) -> tuple[bool, ...]:
     """Return how well a function of the right name fits; the best is the greatest."""
     owner, function, is_inner = found
     taken = function.args

@@ -1,14 +1,16 @@
 """A captured exception becomes a test that is red on the base, every time and for that reason."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
+from honed.core.answer import Answer
 from honed.core.change import FileChange
 from honed.core.fault import Fault, Frame
 from honed.core.fingerprint import fingerprint
 from honed.core.gate import Side, TestRun
 from honed.core.testrun import BROKEN, Outcome
+from honed.repair.reproduce.answers import Told, by_call, told
 from honed.repair.reproduce.calls import Call, call_of
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.places import named_place, path_of
@@ -17,7 +19,7 @@ from honed.repair.reproduce.writing import (
     PROBE,
     function_of,
     probe_text,
-    test_name,
+    test_names,
     test_text,
 )
 
@@ -30,6 +32,9 @@ _ENDS: Final = {
     Outcome.XFAILED: "the arguments cannot be made again: making them fails",
     Outcome.FAILED: "it ends otherwise, with another exception or elsewhere",
 }
+_IS_RIGHT: Final = "it is not red: the call does what a person says is right"
+#: How the test of an answer may end, if it ends so each time.
+_SETTLED: Final = frozenset({Outcome.PASSED, Outcome.FAILED})
 
 
 class Base(Side, Protocol):
@@ -51,10 +56,28 @@ class Reproduction:
     why_not: str = ""
     #: What the test came to, run by run.
     outcomes: tuple[Outcome, ...] = ()
+    #: The call, on one line with its module before; empty: the test is one of the repository.
+    call: str = ""
+    #: Tests of the same file, of other calls of which people say what is right, that are red too.
+    also_red: tuple[str, ...] = ()
+    #: Whether what is right of the call was said.
+    is_answered: bool = False
+    #: In a sentence each: answers that no test could be made of.
+    left: tuple[str, ...] = ()
+
+    @property
+    def tells(self) -> bool:
+        """Whether a test that is red says what is right, and not only that a call returns."""
+        return bool(self.test_id) and (self.test is None or self.is_answered or bool(self.also_red))
 
 
 def reproduce(
-    fault: Fault, base: Base, runs: int = 3, failing: Mapping[str, Fault] | None = None
+    fault: Fault,
+    base: Base,
+    runs: int = 3,
+    *,
+    failing: Mapping[str, Fault] | None = None,
+    answers: Sequence[Answer] = (),
 ) -> Reproduction:
     """Return a test that fails on ``base`` as ``fault`` says, in each of so many runs.
 
@@ -62,6 +85,9 @@ def reproduce(
     innermost function of the application whose arguments can be made again; where that does not
     raise an exception of the same type in the same function, whoever called it is tried. What is
     no argument, such as the time, the environment and other services, is not made again.
+
+    What people say is right is asserted: of the call itself in its test, of other calls in tests of
+    their own, which may be green. A call that is right as it fails is not reproduced.
 
     Args:
         fault: the exception with the variables of its frames.
@@ -71,6 +97,8 @@ def reproduce(
         runs: how often the test has to fail.
 
         failing: what tests of the repository fail with, by their ids.
+
+        answers: what people say is right, the oldest first.
 
     Raises:
         SandboxMissing: there is no sandbox, so nothing is run.
@@ -83,11 +111,16 @@ def reproduce(
             if len(outcomes) == runs and BROKEN.issuperset(outcomes):
                 return Reproduction(test_id=test_id, outcomes=outcomes)
     reasons: list[str] = []
-    for found in _calls(fault, Classes(base), reasons):
-        tried = _Trial(found, base, group, runs).outcome()
+    classes = Classes(base)
+    known = by_call(answers, classes)
+    for found in _calls(fault, classes, reasons):
+        tried = _Trial(found, base, group, runs, told(found.call, known, classes)).outcome()
         if not tried.why_not:
             return tried
         reasons.append(f"{found.call.place.name}: {tried.why_not}")
+        if tried.is_answered:
+            # Who called it is not to blame for what is right.
+            return replace(tried, why_not=reasons[-1])
     return Reproduction(
         why_not="; ".join(dict.fromkeys(reasons)) or "no frame in the app is of the repository"
     )
@@ -111,29 +144,61 @@ class _Trial:
     base: Base
     group: str
     runs: int
+    told: Told
 
     def outcome(self) -> Reproduction:
         """Return what comes of it: the probe looks first, then the test has to be red each time."""
         call, error = self.found.call, self.found.error
         path = f"tests/test_honed_{self.group}.py"
         probe = f"tests/test_honed_{self.group}_probe.py"
-        name = test_name(call, error)
-        text = test_text(call, error)
+        tests = [f"{path}::{name}" for name in test_names(call, error, self.told)]
+        text = test_text(call, error, self.told)
         if self.base.read(path) is not None:
             return Reproduction(why_not=f"{path} is there already")
         probed = self.base.with_files({probe: probe_text(call, error, self.found.at)})
         side = self.base.with_files({path: text})
-        outcomes: list[Outcome] = []
+        ended: list[Mapping[str, Outcome]] = []
         for number in range(self.runs):
             refusal = _refusal(probed.run_tests([f"{probe}::{PROBE}"]), is_first=not number)
+            if not refusal:
+                run = side.run_tests(tests).outcomes
+                ended.append({test: run.get(test, Outcome.ERROR) for test in tests})
+                refusal = self._refusal(tests, ended)
             if refusal:
-                return Reproduction(why_not=refusal, outcomes=tuple(outcomes))
-            outcomes += _outcomes(side, f"{path}::{name}", 1)
-            if outcomes[-1] is not Outcome.FAILED:
-                why_not = f"it is flaky: {', '.join(outcomes)}"
-                return Reproduction(why_not=why_not, outcomes=tuple(outcomes))
-        change = FileChange(path, None, text)
-        return Reproduction(change, f"{path}::{name}", outcomes=tuple(outcomes))
+                return self._made(tests, ended, why_not=refusal)
+        return self._made(tests, ended, test=FileChange(path, None, text))
+
+    def _refusal(self, tests: Sequence[str], ended: Sequence[Mapping[str, Outcome]]) -> str:
+        """Return what stands against the tests after some runs; empty: nothing does."""
+        outcomes = [each[tests[0]] for each in ended]
+        if self.told.own and set(outcomes) == {Outcome.PASSED}:
+            return _IS_RIGHT
+        if outcomes[-1] is not Outcome.FAILED:
+            return f"it is flaky: {', '.join(outcomes)}"
+        for test in tests[1:]:
+            others = [each[test] for each in ended]
+            if len(set(others)) > 1 or not _SETTLED.issuperset(others):
+                return f"the test of an answer says nothing: {', '.join(others)}"
+        return ""
+
+    def _made(
+        self,
+        tests: Sequence[str],
+        ended: Sequence[Mapping[str, Outcome]],
+        *,
+        test: FileChange | None = None,
+        why_not: str = "",
+    ) -> Reproduction:
+        return Reproduction(
+            test,
+            tests[0] if test else "",
+            why_not,
+            tuple(each[tests[0]] for each in ended),
+            self.found.call.text,
+            tuple(each for each in tests[1:] if ended and ended[-1][each] is Outcome.FAILED),
+            self.told.own is not None,
+            self.told.left,
+        )
 
 
 def _refusal(run: TestRun, *, is_first: bool) -> str:

@@ -5,17 +5,22 @@ docstring or a name, so that nothing that somebody made an error say is more tha
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from honed.core.fault import Fault, Frame
 from honed.core.stable_names import type_name
+from honed.repair.reproduce.answers import Told
 from honed.repair.reproduce.calls import RETURNED, Call
 from honed.repair.reproduce.imports import MAKE
 from honed.repair.reproduce.places import NAMELESS
 
+#: Where nobody has said what is right.
+NOTHING: Final = Told()
 _MOST_SAID: Final = 300
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
-_MAKE: Final = f'''
+#: Makes an object as it was.
+MAKE_TEXT: Final = f'''
 def {MAKE}(kind, /, **attributes):
     """Return an object as it was; its constructor does not run."""
     made = object.__new__(kind)
@@ -83,25 +88,38 @@ def {probe}({fixtures}):
 PROBE: Final = "test_probe"
 
 
-def test_name(call: Call, fault: Fault) -> str:
-    """Return what the test is called."""
-    function = call.place.function.name if call.place.function else "import"
-    words = [*_words(function), "raises", "no", *_words(_kind(fault))]
-    return "_".join(["test", *words])
+def test_names(call: Call, fault: Fault, told: Told = NOTHING) -> tuple[str, ...]:  # noqa: PT028 - it names tests, and is none
+    """Return what the tests are called, that of ``call`` first."""
+    others = [f"{_begin(each.call)}_is_right" for each in told.others]
+    first = f"{_begin(call)}_raises_no_{'_'.join(_words(_kind(fault)))}"
+    return tuple(_apart([f"{_begin(call)}_is_right" if told.own else first, *others]))
 
 
-def test_text(call: Call, fault: Fault) -> str:
-    """Return a test that fails as long as ``call`` raises anything, or returns another sort."""
+def test_text(call: Call, fault: Fault, told: Told = NOTHING) -> str:  # noqa: PT028 - it writes tests, and is none
+    """Return a test that fails as long as ``call`` raises anything, or returns another sort.
+
+    Where people say what is right, it fails as long as the call does anything else, and other calls
+    have tests of their own.
+    """
     said = ascii(fault.message[:_MOST_SAID])
     place, kind = ascii(call.place.name), ascii(fault.type)
+    has_to = "what is right, a person says" if told.own else "it has to return"
+    every = [call, *(each.call for each in told.others)]
+    asked = [
+        told.own.lines if told.own else _asked(call),
+        *(each.lines for each in told.others),
+    ]
+    tests = (
+        f"\ndef {name}({', '.join(each.fixtures)}):\n" + "".join(f"    {line}\n" for line in lines)
+        for name, each, lines in zip(test_names(call, fault, told), every, asked, strict=True)
+    )
     return (
-        '"""A call as it was captured when it failed; it has to return."""\n\n'
+        f'"""A call as it was captured when it failed; {has_to}."""\n\n'
         + _imports(call)
         + f'#: What was captured.\nCAPTURED = {{\n    "type": {kind},\n'
         f'    "message": {said},\n    "function": {place},\n}}\n\n'
-        + (_MAKE if call.makes_objects else "")
-        + f"\ndef {test_name(call, fault)}({', '.join(call.fixtures)}):\n"
-        + "".join(f"    {line}\n" for line in _asked(call))
+        + (MAKE_TEXT if any(each.makes_objects for each in every) else "")
+        + "\n".join(tests)
     )
 
 
@@ -121,7 +139,7 @@ def probe_text(call: Call, fault: Fault, at: tuple[str, str]) -> str:
     called = (call.place.path, call.place.function.name if call.place.function else "<module>")
     return (
         _imports(call)
-        + (_MAKE if call.makes_objects else "")
+        + (MAKE_TEXT if call.makes_objects else "")
         + _PROBE.format(
             type=ascii(type_name(fault.type)),
             path=ascii(at[0]),
@@ -145,13 +163,26 @@ def _imports(call: Call) -> str:
     return "\n".join(lines) + "\n\n" if lines else ""
 
 
-def _asked(call: Call) -> list[str]:
+def _asked(call: Call) -> Sequence[str]:
     """Return the call, and what the function itself says of its result."""
     if not call.promises:
-        return list(call.lines)
+        return call.lines
     first, *others = call.lines
     conditions = [f"assert {each}" for each in call.promises]
     return [f"{RETURNED} = {first}", *others, *conditions]
+
+
+def _begin(call: Call) -> str:
+    """Return how the name of a test of ``call`` begins."""
+    function = call.place.function.name if call.place.function else "import"
+    return "_".join(["test", *_words(function)])
+
+
+def _apart(names: Sequence[str]) -> Iterator[str]:
+    """Yield names of which no two are alike."""
+    for place, name in enumerate(names):
+        count = names[:place].count(name) + 1
+        yield f"{name}_{count}" if count > 1 else name
 
 
 def _kind(fault: Fault) -> str:

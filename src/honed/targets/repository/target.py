@@ -284,6 +284,14 @@ class RepositoryTarget:
         """Return what the database that its services ask says of tables; see ``read_tables``."""
         return read_tables(self._record, self._store, self._settings, names)
 
+    def failing(self, commit: str) -> Mapping[str, str]:
+        """Return what each test said that fails on a commit; run once, as ``observe`` does.
+
+        Raises:
+            EvaluatorFailed: as ``observe``, and so are the others.
+        """
+        return suite_run(self._source, self._store, commit).failing
+
     def raised(self, finding: Finding) -> tuple[Fault, ...]:
         """Return exceptions as they were captured, for a finding of ``observe``."""
         return samples(self._store, str(finding.evidence["project"]), finding.subject)

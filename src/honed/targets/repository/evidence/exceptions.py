@@ -18,6 +18,8 @@ _QUERIES = load_queries("honed.targets.repository.evidence", "exceptions.sql")
 _MOST_GROUPS: Final = 100
 #: Events of one group that are looked at: their variables may differ.
 _MOST_SAMPLES: Final = 5
+#: Of these, so many are called again.
+CALLED_AGAIN: Final = 3
 _TITLE_CHARACTERS: Final = 160
 
 

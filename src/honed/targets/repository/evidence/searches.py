@@ -56,16 +56,27 @@ class Searches:
     target_id: int
     budget: str
 
-    def was_made(self, kind: str, cause: str, commit: str) -> bool:
-        """Return whether a kind has searched for a change of a cause on this commit in vain."""
-        asked = self._about(kind, cause, commit)
+    def was_made(self, kind: str, cause: str, commit: str, told: str = "") -> bool:
+        """Return whether a kind has searched for a change of a cause on this commit in vain.
+
+        Args:
+            kind: who searched.
+
+            cause: what it searched a change for.
+
+            commit: where.
+
+            told: a digest of what people have said of it; empty: nothing. Knowing more, a search
+                may find more.
+        """
+        asked = self._about(kind, cause, commit, told)
         with self.store.transaction() as conn:
             return conn.execute(_QUERIES["find_search"], asked).fetchone() is not None
 
-    def remember(self, kind: str, cause: str, commit: str, vain: Vain) -> None:
+    def remember(self, kind: str, cause: str, commit: str, vain: Vain, told: str = "") -> None:
         """Remember that a search found nothing, and why; if that is so for now, until 0:00 UTC."""
         said = {
-            **self._about(kind, cause, commit),
+            **self._about(kind, cause, commit, told),
             "reason": vain.reason,
             "is_for_now": vain.is_for_now,
         }
@@ -85,13 +96,14 @@ class Searches:
         with self.store.transaction() as conn:
             conn.execute(_QUERIES["forget_searches"], asked)
 
-    def _about(self, kind: str, cause: str, commit: str) -> dict[str, object]:
+    def _about(self, kind: str, cause: str, commit: str, told: str) -> dict[str, object]:
+        knowing = f" told {told}" if told else ""
         return {
             "target_id": self.target_id,
             "kind": kind,
             "cause": cause,
             "commit": commit,
-            "engine": f"{engine_digest()} {self.budget}",
+            "engine": f"{engine_digest()} {self.budget}{knowing}",
         }
 
 

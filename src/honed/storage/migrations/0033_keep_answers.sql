@@ -1,0 +1,66 @@
+-- Keeps what people say that a call does when it is right.
+--
+-- Why: an exception tells that a call failed, and not what it should have returned. Where several
+-- changes settle it and differ, or one answers with a constant of its own, honed asks; what a person
+-- answers becomes an assertion of the test that is made of the exception, in this cycle and the next.
+-- Of one call the newest answer counts; the older ones stay, as everything that people decide.
+-- Errors: HN404 no such ticket.
+-- Locks: none but on the new table.  Rows rewritten: none.
+--
+-- ticket_answer  one row each answer; only ever added to
+
+create table honed.ticket_answer (
+  answer_id bigint generated always as identity primary key,
+  ticket_id bigint not null references honed.ticket (ticket_id),
+  -- The call as Python writes it, with its module before: shop.cart.total(names=['pen'])
+  call text not null check (btrim(call) <> ''),
+  -- One of the two: what it returns, as a literal of Python, or the name of what it raises.
+  returns text not null default '',
+  raises text not null default '',
+  -- The login, which the server knows, and the person that the interface says it acted for.
+  done_by text not null default session_user,
+  acting_for text not null default '',
+  answered_at timestamptz not null default honed.now(),
+  check ((btrim(returns) = '') <> (btrim(raises) = ''))
+);
+create index ticket_answer_ticket_idx on honed.ticket_answer (ticket_id, answer_id);
+
+create trigger ticket_answer_is_append_only
+  before update or delete or truncate on honed.ticket_answer
+  for each statement execute function honed.refuse_backlog_change();
+
+create function honed.answer_ticket(
+  ticket_id bigint, call text, returns text default '', raises text default '',
+  acting_for text default ''
+) returns bigint
+language plpgsql security definer
+set search_path = honed, pg_catalog, pg_temp
+as $$
+declare
+  v_ticket honed.ticket := honed.ticket_to_change(answer_ticket.ticket_id);
+  v_answer_id bigint;
+begin
+  if coalesce(btrim(answer_ticket.call), '') = ''
+     or (coalesce(btrim(answer_ticket.returns), '') = '')
+        = (coalesce(btrim(answer_ticket.raises), '') = '')
+  then
+    raise exception 'an answer names a call, and either what it returns or what it raises'
+      using errcode = 'invalid_parameter_value',
+            hint = 'select honed.answer_ticket(1, ''shop.cart.total(names=[])'', returns => ''0'')';
+  end if;
+  insert into honed.ticket_answer (ticket_id, call, returns, raises, acting_for)
+  values (
+    v_ticket.ticket_id, btrim(answer_ticket.call), coalesce(btrim(answer_ticket.returns), ''),
+    coalesce(btrim(answer_ticket.raises), ''), answer_ticket.acting_for
+  )
+  returning ticket_answer.answer_id into v_answer_id;
+  return v_answer_id;
+end;
+$$;
+
+grant select on honed.ticket_answer to honed_daemon;
+revoke all on function honed.answer_ticket from public;
+grant execute on function honed.answer_ticket to honed_operator;
+comment on function honed.answer_ticket is
+  'Says what a call does when it is right: what it returns, as a literal of Python, or the name of'
+  ' the exception that it raises. Of one call the newest answer counts. HN404: no such ticket.';
