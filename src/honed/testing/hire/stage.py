@@ -12,13 +12,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from honed.backlog import decide
+from honed.backlog.scan import chosen, installed_sources, scan
+from honed.backlog.store import tickets
+from honed.core.answer import Answer
 from honed.core.forge import ChangeState
 from honed.core.verdict import State
 from honed.improvement.record import Improvement
@@ -29,11 +33,13 @@ from honed.interfaces.http.intake import Door
 from honed.loop.cycle import ENDED, Options
 from honed.signals.intakes import open_intakes
 from honed.signals.projects import Project, add_project
+from honed.signals.scrubbing import open_scrubber
 from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.requests import changes
 from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.target import RepositoryTarget
+from honed.testing.hire.knowing import answer_of
 from honed.testing.hire.planted import Planted
 from honed.testing.pair import served
 from honed.wiring import App
@@ -42,15 +48,16 @@ _LONGEST_S: Final = 120
 #: How often production is asked until its report has come.
 _TRIES: Final = 3
 _PASSED_ON: Final = ("PATH", "PYTHONPATH")
+#: The kind of which this is a test.
+_KIND: Final = "fix_exception"
 _CHECKS: Final = "tests/test_what_is_right.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What came of one fault."""
+class Turn:
+    """What came of one turn of the loop."""
 
-    fault: Planted
-    #: From the end of production's report to the request for review, or to the loop's rest.
+    #: To the request for review, or to the loop's rest.
     seconds: float
     #: CPU time meanwhile of honed and of everything that it ran, PostgreSQL's left out.
     cpu_s: float
@@ -74,6 +81,29 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one fault."""
+
+    fault: Planted
+    #: Without any answer.
+    alone: Turn
+    #: What a person then said is right; None: nothing was to be said, or nobody knows.
+    answer: Answer | None = None
+    #: With the answer; None: there was none.
+    answered: Turn | None = None
+
+    @property
+    def last(self) -> Turn:
+        """The turn that the fault ended with."""
+        return self.answered or self.alone
+
+    @property
+    def seconds(self) -> float:
+        """Of both turns."""
+        return self.alone.seconds + (self.answered.seconds if self.answered else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """Honed around the service."""
 
@@ -87,20 +117,32 @@ class Stage:
     folder: Path
 
     def play(self, fault: Planted) -> Played:
-        """Let production meet a fault, and the loop turn once; return what came of it.
+        """Let production meet a fault, and the loop turn; return what came of it.
 
         Each fault has a target, a project and a checkout of its own, so that none waits for
-        another. A person says yes to whatever is asked.
+        another. A person says yes to whatever is asked. Where nothing was published, and a change
+        of code settles it, a person says what is right of the call that honed asks about, and the
+        loop turns once more.
         """
         name = re.sub(r"\W+", "-", fault.name)
         target = self._target(name)
         self._meet(fault, name)
+        self._scan()
+        alone, found = self._turn(fault, target)
+        if alone.change is not None or not fault.is_fixable:
+            return Played(fault, alone)
+        answer = self._answer(target, found)
+        if answer is None:
+            return Played(fault, alone)
+        answered, _ = self._turn(fault, target)
+        return Played(fault, alone, answer, answered)
+
+    def _turn(self, fault: Planted, target: RepositoryTarget) -> tuple[Turn, Sequence[Improvement]]:
         began_s, began_cpu_s = time.monotonic(), _cpu_s()
-        found = self._turn(name)
+        found = self._cycle(target.name)
         seconds, cpu_s = time.monotonic() - began_s, _cpu_s() - began_cpu_s
-        change = self._published(name)
-        return Played(
-            fault,
+        change = self._published(target.name)
+        turn = Turn(
             seconds,
             cpu_s,
             change,
@@ -109,6 +151,24 @@ class Stage:
             made_by=_made_by(found),
             diff="" if change is None else _diff(target, change),
         )
+        return turn, found
+
+    def _scan(self) -> None:
+        sources = chosen(installed_sources(), self.app.settings, ("exceptions",))
+        scan(self.app.store.owner, sources, self.app.settings)
+
+    def _answer(self, target: RepositoryTarget, found: Sequence[Improvement]) -> Answer | None:
+        """Keep what is right of the call that honed asks about, and return it."""
+        said = (each.hypothesis.parameters for each in found if each.kind == _KIND)
+        asked: Mapping[str, Any] = next(said, {})
+        with self.app.store.owner.transaction() as conn:
+            (ticket,) = (each for each in tickets(conn) if each.project == target.name)
+        answer = answer_of(target, ticket.project, ticket.subject, asked)
+        if answer is None:
+            return None
+        with self.app.store.owner.transaction() as conn:
+            author = decide.Author(open_scrubber(conn, self.app.settings.key_file), "somebody")
+            return decide.answer(conn, ticket.ticket_id, answer, author)
 
     def _target(self, name: str) -> RepositoryTarget:
         person = self.folder / name
@@ -159,7 +219,7 @@ class Stage:
     def _dsn(self, project: Project) -> str:
         return f"http://{project.public_key}@{urlsplit(self.url).netloc}/{project.project_id}"
 
-    def _turn(self, name: str) -> list[Improvement]:
+    def _cycle(self, name: str) -> list[Improvement]:
         report = self.app.run_cycle(name, Options(dry_run=False))
         assert report.cycle.phase in ENDED, "it was interrupted"
         assert not report.cycle.error, report.cycle.error
@@ -182,11 +242,11 @@ class Stage:
             run = side.run_tests([_CHECKS])
         return bool(run.passed) and not run.broken and not run.error
 
-    def _why_not(self, found: list[Improvement], target: RepositoryTarget) -> str:
+    def _why_not(self, found: Sequence[Improvement], target: RepositoryTarget) -> str:
         if found:
             return "; ".join(_refusal(each) for each in found)
         made = target.searches.on(target.shape().commit)
-        return "; ".join(each.reason for each in made) or "nothing was claimed"
+        return next((each.reason for each in made if each.kind == _KIND), "nothing was claimed")
 
 
 @contextmanager
