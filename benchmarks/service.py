@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from honed.testing.hire.faults import FAULTS
 from honed.testing.hire.fixable import FIXABLE
 from honed.testing.hire.plant import make_database, plant
 from honed.testing.hire.planted import Planted
-from honed.testing.hire.stage import Played, Stage, Turn, staged
+from honed.testing.hire.stage import Played, Stage, Turn, database_to_spoil, staged
 from honed.testing.hire.unfixable import UNFIXABLE
 from honed.wiring import PolicyUse, open_app
 
@@ -78,25 +78,26 @@ def play(folder: Path, faults: Sequence[Planted]) -> Iterator[Played]:
 
 @contextmanager
 def on_stage(folder: Path) -> Iterator[Stage]:
-    """Hand out honed with an embedded store, around the service with a server of its own."""
+    """Hand out honed with an embedded store, around the service with a server of its own.
+
+    Another server is lent to the service's tests.
+    """
     settings = load_settings(
         home=folder / "honed",
         store_url="",
         autonomy=Autonomy.SUPERVISED,
         max_changes_per_run=5,
     )
-    production = Server(folder / "production")
-    production.join()
-    try:
+    with ExitStack() as stack:
+        production, spoiled = Server(folder / "production"), Server(folder / "spoiled")
+        for each in (production, spoiled):
+            each.join()
+            stack.callback(each.leave)
         url = make_database(production, "hire")
         planted = plant(folder / "planted").folder
-        with (
-            open_app(settings, policy=PolicyUse.WRITE) as app,
-            staged(app, planted, url, folder) as stage,
-        ):
-            yield stage
-    finally:
-        production.leave()
+        app = stack.enter_context(open_app(settings, policy=PolicyUse.WRITE))
+        lent = database_to_spoil(spoiled)
+        yield stack.enter_context(staged(app, planted, url, folder, lent))
 
 
 def line(fault: Planted, turn: Turn) -> str:

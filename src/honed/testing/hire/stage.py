@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from honed.backlog import decide
 from honed.backlog.scan import chosen, installed_sources, scan
 from honed.backlog.store import tickets
 from honed.core.answer import Answer
+from honed.core.canonical import Json
 from honed.core.forge import ChangeState
 from honed.core.verdict import State
 from honed.improvement.record import Improvement
@@ -34,6 +36,7 @@ from honed.loop.cycle import ENDED, Options
 from honed.signals.intakes import open_intakes
 from honed.signals.projects import Project, add_project
 from honed.signals.scrubbing import open_scrubber
+from honed.storage.server import PORT, Server
 from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.requests import changes
@@ -115,6 +118,8 @@ class Stage:
     #: Production's database.
     database: str
     folder: Path
+    #: What each target's row says beside its branch and project: what is lent to its tests.
+    lent: Mapping[str, Json]
 
     def play(self, fault: Planted) -> Played:
         """Let production meet a fault, and the loop turn; return what came of it.
@@ -173,7 +178,7 @@ class Stage:
     def _target(self, name: str) -> RepositoryTarget:
         person = self.folder / name
         shutil.copytree(self.planted, person)
-        options = {"branch": "main", "project": name}
+        options = {"branch": "main", "project": name, **self.lent}
         record = TargetRecord(name, str(person), str(person), "repository", options)
         add_target(self.app.store.owner, record)
         target = self.app.target(name)
@@ -250,7 +255,13 @@ class Stage:
 
 
 @contextmanager
-def staged(app: App, planted: Path, database: str, folder: Path) -> Iterator[Stage]:
+def staged(
+    app: App,
+    planted: Path,
+    database: str,
+    folder: Path,
+    lent: Mapping[str, Json] = MappingProxyType({}),
+) -> Iterator[Stage]:
     """Serve honed's endpoint on the loopback while open, and hand out the stage.
 
     Args:
@@ -261,6 +272,8 @@ def staged(app: App, planted: Path, database: str, folder: Path) -> Iterator[Sta
         database: the URL of production's.
 
         folder: for the checkouts of people.
+
+        lent: options of each target; ``database_to_spoil`` makes those of a database.
     """
     rules = Rules.of(app.settings)
     behind = create_app(rules, [health_router()])
@@ -268,7 +281,17 @@ def staged(app: App, planted: Path, database: str, folder: Path) -> Iterator[Sta
         intakes = open_intakes(app.settings)
         door = Door(behind, intakes=intakes, pipeline=pipeline, rules=rules)
         with served(door) as url:
-            yield Stage(app, url, planted, database, folder)
+            yield Stage(app, url, planted, database, folder, lent)
+
+
+def database_to_spoil(server: Server) -> dict[str, Json]:
+    """Return the options of a target whose tests may do what they like with a server.
+
+    The tests' user is another one than the server's, and has to reach its socket.
+    """
+    socket = server.socket_dir / f".s.PGSQL.{PORT}"
+    socket.chmod(0o777)
+    return {"sockets": [str(socket)], "environment": [f"HIRE_TEST_DATABASE={server.url()}"]}
 
 
 def _refusal(improvement: Improvement) -> str:
