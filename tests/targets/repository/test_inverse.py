@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from honed.core.change import FileChange
 from honed.targets.repository.git.clone import Clone, open_clone
 from honed.targets.repository.git.inverse import Inverse, inverse
@@ -50,6 +52,16 @@ def test_what_others_have_changed_since_is_a_conflict(checkout: Checkout, clone:
     bad = checkout.commit({"a.py": text(line_20="bad = 1").encode()})
     checkout.commit({"a.py": text(line_20="bad = 2").encode()})
     assert undone(clone, bad) == Inverse(conflicts=("a.py",))
+
+
+@pytest.mark.parametrize("path", ["history.py", "shop/changes.py", "docs/news.py"])
+def test_code_that_is_called_as_a_changelog_is_a_conflict_as_other_code(
+    checkout: Checkout, clone: Clone, path: str
+) -> None:
+    checkout.commit({path: text().encode()})
+    bad = checkout.commit({path: text(line_20="bad = 1").encode()})
+    checkout.commit({path: text(line_20="bad = 2").encode()})
+    assert undone(clone, bad) == Inverse(conflicts=(path,))
 
 
 def test_what_may_not_be_changed_stays(checkout: Checkout, clone: Clone) -> None:

@@ -16,10 +16,15 @@ _FETCH_TIMEOUT_S: Final = 900.0
 #: Files are their bytes in the repository: what attributes would convert stays as it is.
 _ATTRIBUTES: Final = "* -text -eol -ident -filter -working-tree-encoding\n"
 #: Of changelogs, to which every change adds a line in the same place, a merge keeps the lines of
-#: both sides.
+#: both sides. They are documents by their whole path: in code that would join what conflicts.
 _LOGS: Final = "".join(
-    "".join(f"[{letter.upper()}{letter}]" for letter in name) + ".* merge=union\n"
-    for name in ("changelog", "changes", "history", "news")
+    "/" + "".join(f"[{e.upper()}{e}]" if e.isalpha() else e for e in place) + " merge=union\n"
+    for place in (
+        f"{folder}{name}.{ending}"
+        for folder in ("", "doc/", "docs/")
+        for name in ("changelog", "changes", "history", "news")
+        for ending in ("md", "rst")
+    )
 )
 _REFS: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 #: What git says where ids of the repository are digests of another sort than those of the clone.
