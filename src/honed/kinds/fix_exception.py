@@ -21,7 +21,7 @@ A change that passes all tests may still be wrong: so a person reviews it, whate
 unless ``auto_apply_max_risk`` is raised; and by default a person approves that it is proposed.
 What the code refuses on purpose, by a ``raise`` of its own, is left to people. The undo closes the
 request and deletes its branch; where it is merged already, a revert is proposed, unless somebody
-has changed the same files since.
+has changed the same lines since.
 
 ## How it is measured
 
@@ -84,22 +84,24 @@ class FixException(CodeKind):
         self, findings: Sequence[Finding], target: RepositoryTarget
     ) -> Iterator[Hypothesis]:
         """Yield one claim for each exception that a change settles, the most frequent first."""
-        commit = target.shape().commit
+        # What is searched with stays the same: others may learn patterns in the meantime.
+        commit, searches = target.shape().commit, target.searches
         known = [(each, _answers(each, target)) for each in sorted(findings, key=_urgency)]
         wanted = [
             (finding, answers)
             for finding, answers in known
             if not target.withheld(_cause(finding), "0" * 64, _ticket(finding))
-            and not target.searches.was_made(self.name, _cause(finding), commit, _told(answers))
+            and not searches.was_made(self.name, _cause(finding), commit, _told(answers))
         ]
         if not wanted:
             return
+        bench = target.bench(Budget(seconds=_SEARCH_S, seed=target.settings.seed))
         with target.files(commit) as tree:
             for finding, answers in wanted[:_SEARCHES]:
-                found = _Search(target, tree, finding, answers).claimed()
+                found = _Search(target, bench, tree, finding, answers).claimed()
                 if isinstance(found, Vain):
                     cause, told = _cause(finding), _told(answers)
-                    target.searches.remember(self.name, cause, commit, found, told)
+                    searches.remember(self.name, cause, commit, found, told)
                 elif (claim := self.claim(found, target)) is not None:
                     yield claim
 
@@ -109,6 +111,7 @@ class _Search:
     """Looks for a change that settles one exception."""
 
     target: RepositoryTarget
+    bench: Bench
     tree: Worktree
     finding: Finding
     #: What people say is right, the oldest first.
@@ -171,12 +174,9 @@ class _Search:
                 "project": evidence["project"],
                 "ticket_id": evidence["ticket_id"],
                 "call": again.call,
-                "search": recipe(self._bench(), trouble.failing),
+                "search": recipe(self.bench, trouble.failing),
             },
         )
-
-    def _bench(self) -> Bench:
-        return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
 
     def _change(self, trouble: Trouble, *, is_known: bool) -> CodeChange | Vain:
         """Return a change that reading gates let pass, else the best there is, else why none is.
@@ -186,13 +186,14 @@ class _Search:
 
             is_known: whether one of them says what is right.
         """
-        bench, gates = self._bench(), installed_gates(reading=True)
+        gates = installed_gates(reading=True)
         everybody = installed_proposers()
         # A test that only asks a call to return lets any answer pass: what worked is known to.
         undoing = {name for name in everybody if not is_known and name == _UNDOES}
         tried: list[Mended] = []
         for names in filter(None, (undoing, everybody.keys() - undoing)):
-            tried.append(mend(trouble, bench, gates, {name: everybody[name] for name in names}))
+            asked = {name: everybody[name] for name in names}
+            tried.append(mend(trouble, self.bench, gates, asked))
             if tried[-1].is_sound:
                 break
         found = [each.change for each in reversed(tried) if each.change is not None]

@@ -68,19 +68,21 @@ class FixFailingTest(CodeKind):
         self, findings: Sequence[Finding], target: RepositoryTarget
     ) -> Iterator[Hypothesis]:
         """Yield one claim for each edit that repairs tests, most tests first."""
-        commit = target.shape().commit
+        # What is searched with stays the same: others may learn patterns in the meantime.
+        commit, searches = target.shape().commit, target.searches
         # What was seen on another commit may be repaired by now.
         known = {each.subject: each for each in findings if each.evidence.get("commit") == commit}
         causes = [
             (cause, tests)
             for cause, tests in _by_cause(known.values())
             if not target.withheld(cause, "0" * 64)
-            and not target.searches.was_made(self.name, cause, commit)
+            and not searches.was_made(self.name, cause, commit)
         ]
         if not causes:
             return
+        bench = target.bench(Budget(seconds=_SEARCH_S, seed=target.settings.seed))
         with target.files(commit) as tree:
-            search = _Search(target, tree, known)
+            search = _Search(target, bench, tree, known)
             left = set(known)
             for cause, tests in causes[:_SEARCHES]:
                 failing = tuple(test for test in tests if test in left)
@@ -88,7 +90,7 @@ class FixFailingTest(CodeKind):
                     continue
                 found = search.claimed(cause, failing)
                 if isinstance(found, Vain):
-                    target.searches.remember(self.name, cause, commit, found)
+                    searches.remember(self.name, cause, commit, found)
                 elif (claim := self.claim(found, target)) is not None:
                     left -= set(found.change.repairs)
                     yield claim
@@ -99,6 +101,7 @@ class _Search:
     """Looks for changes of the files of one commit."""
 
     target: RepositoryTarget
+    bench: Bench
     tree: Worktree
     #: All that fails there, by test.
     known: Mapping[str, Finding]
@@ -111,10 +114,7 @@ class _Search:
         if change.doubt and len(change.repairs) > len(failing):
             # What else it repairs may tell it from those that leave it in doubt.
             return self.claimed(cause, change.repairs)
-        return _claimed(cause, change, self.known, recipe(self._bench(), failing))
-
-    def _bench(self) -> Bench:
-        return self.target.bench(Budget(seconds=_SEARCH_S, seed=self.target.settings.seed))
+        return _claimed(cause, change, self.known, recipe(self.bench, failing))
 
     def _change(self, failing: tuple[str, ...]) -> CodeChange | Vain:
         """Return a change that repairs ``failing``, with all it repairs; or why there is none."""
@@ -125,7 +125,7 @@ class _Search:
             messages={test: _message(self.known[test]) for test in failing},
         )
         try:
-            mended = mend(trouble, self._bench(), installed_gates(reading=True))
+            mended = mend(trouble, self.bench, installed_gates(reading=True))
         except RepairFailed as error:
             return Vain(f"no change was looked for: {error}")
         found = mended.change

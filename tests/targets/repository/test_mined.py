@@ -235,6 +235,41 @@ def test_new_patterns_let_a_vain_search_be_made_again(world: RepositoryWorld) ->
     assert not world.target.searches.was_made("fix_failing_test", "cause", head)
 
 
+_TWO_FAULTS = {
+    "shop/__init__.py": "",
+    "shop/pages.py": PAGES,
+    "shop/boxes.py": BOXES,
+    "shop/least.py": "def least(one, other):\n    return one if one > other else other\n",
+    "shop/words.py": "def words(count):\n    return 'x'\n",
+    "tests/test_two.py": (
+        "from shop.least import least\nfrom shop.words import words\n\n\n"
+        "def test_less():\n    assert least(1, 2) == 1\n\n\n"
+        "def test_more():\n    assert least(2, 1) == 1\n\n\n"
+        "def test_same():\n    assert least(2, 2) == 2\n\n\n"
+        "def test_words():\n    assert (words(1), words(7)) == ('a pen', 'seven pens')\n"
+    ),
+}
+
+
+@pytest.mark.slow
+def test_a_search_stays_one_without_the_patterns_that_are_learned_meanwhile(
+    store: Database, tmp_path: Path
+) -> None:
+    require_sandbox()
+    world = make_repository_world(RepositoryPlan(_TWO_FAULTS), store, tmp_path, seed=1)
+    kind, head = FixFailingTest(), world.target.shape().commit
+    claims = kind.propose(world.findings(), world.target)
+    assert next(claims).parameters["change"]["files"][0]["path"] == "shop/least.py"  # type: ignore[call-overload, index]  # as it is packed
+    repair_pages(world)
+    repair_boxes(world)
+    assert learned(world) == (PATTERN,)
+    assert list(claims) == []
+
+    (vain,) = world.target.searches.on(head)
+    assert "test_words" in vain.cause
+    assert not world.target.searches.was_made(kind.name, vain.cause, head), "not with the pattern"
+
+
 TRIPS = """def trips(parcels, van):
     # Whatever is left needs one more.
     return round(len(parcels) / van.room)
