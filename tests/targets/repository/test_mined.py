@@ -1,7 +1,9 @@
 """What people changed twice is tried in the next search, in any repository, and tells no code."""
 
 import json
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,34 @@ def test_what_changes_have_in_common_counts_for_all_of_them(world: RepositoryWor
         "$0 - 1 -> $0",
         "len($0) - 1 -> len($0)",
     ]
+
+
+def test_two_that_learn_the_same_at_once_wait_for_each_other_one_way(
+    world: RepositoryWorld, store: Database
+) -> None:
+    commit(world, "Begin", {"shop/a.py": "x = len(rows) - 1\n"})
+    repair_pages(world)
+    commit(world, "Fix", {"shop/a.py": "x = len(rows)\n"})
+    both = ["len($0) - 1 -> len($0)", PATTERN]
+    keep = "INSERT INTO honed.mined_template (pattern, digest) VALUES (%s, repeat(%s, 64))"
+    with ThreadPoolExecutor(1) as pool, store.transaction() as other:
+        other.execute(keep, (both[0], "a"))
+        learning = pool.submit(learned, world)
+        wait_for_lock(store)
+        other.execute(f"{keep} ON CONFLICT DO NOTHING", (both[1], "b"))
+    assert learning.result() == ()
+    assert [row["pattern"] for row in support(world)] == both
+
+
+def wait_for_lock(store: Database) -> None:
+    """Wait until another session of this store waits for a lock."""
+    until = time.monotonic() + 30
+    with store.connect(autocommit=True) as conn:
+        while time.monotonic() < until:
+            waits = "wait_event_type = 'Lock' AND datname = current_database()"
+            if conn.execute(f"SELECT FROM pg_stat_activity WHERE {waits}").fetchone() is not None:
+                return
+    pytest.fail("nobody waits for a lock")
 
 
 def improvement(store: Database, world: RepositoryWorld, merge: str, state: str = "kept") -> int:

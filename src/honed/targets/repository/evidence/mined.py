@@ -83,10 +83,12 @@ def learn(store: Database, clone: Clone, target_id: int, head: str) -> None:
         changes, known = _of_history(clone, head, known, own)
         learned += changes
     with store.transaction() as conn:
+        _keep_patterns(conn, {pattern for change in learned for pattern in change.patterns})
         for change in learned:
             _keep(conn, target_id, change)
     common = _common(store) if any(change.patterns for change in learned) else []
     with store.transaction() as conn:
+        _keep_patterns(conn, {pattern for pattern, _ in common})
         for pattern, sources in common:
             for source_id in sorted(sources):
                 _keep_case(conn, pattern, source_id, is_common=True)
@@ -119,9 +121,14 @@ def _common(store: Database) -> list[tuple[str, frozenset[int]]]:
     return list(generalised(found))
 
 
+def _keep_patterns(conn: Connection, texts: Iterable[str]) -> None:
+    """Keep patterns in one order: of two that learn at once only one waits for the other."""
+    for pattern in sorted(texts):
+        digest = hashlib.sha256(pattern.encode()).hexdigest()
+        conn.execute(_QUERIES["keep_pattern"], {"pattern": pattern, "digest": digest})
+
+
 def _keep_case(conn: Connection, pattern: str, source_id: int, *, is_common: bool) -> None:
-    digest = hashlib.sha256(pattern.encode()).hexdigest()
-    conn.execute(_QUERIES["keep_pattern"], {"pattern": pattern, "digest": digest})
     case = {"pattern": pattern, "source_id": source_id, "is_common": is_common}
     conn.execute(_QUERIES["keep_case"], case)
 
