@@ -1,6 +1,7 @@
 """Which claims become improvements: new ones, attempted ones, of kinds that fit."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -9,12 +10,14 @@ import pytest
 from honed.approval.decisions import approve, reject
 from honed.config import Autonomy
 from honed.core.canonical import canonical_json
-from honed.core.finding import INVALID_INDEX
+from honed.core.finding import INVALID_INDEX, Finding
+from honed.core.hypothesis import Hypothesis
 from honed.core.risk import Danger, Risk
 from honed.core.verdict import State
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import LeftOut, PluginFailed, Proposed
 from honed.loop.hypothesize import MAX_CLAIM_BYTES
+from honed.targets.postgres.target import PostgresTarget
 from honed.testing.pets import (
     BETTER,
     FALSE,
@@ -214,6 +217,52 @@ def test_a_no_counts_whatever_has_changed_since(pet_shop: PetShop) -> None:
     pet_shop.turn(DRY)
     assert len(pet_shop.improvements()) == 1
     assert left_out(pet_shop) == ["improvement 1 was rejected, which counts for 7 days"]
+
+
+class Answered(PetKind):
+    """Its claims rest on what a person has told."""
+
+    told = ""
+
+    def propose(self, findings: Sequence[Finding], target: PostgresTarget) -> Iterator[Hypothesis]:
+        """Yield the claims with it."""
+        for each in super().propose(findings, target):
+            yield replace(each, parameters={**each.parameters, "told": self.told})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_dry", [True, False], ids=["proven dry", "waiting"])
+def test_what_a_person_has_told_since_makes_a_claim_a_new_one(
+    pet_shop: PetShop, *, is_dry: bool
+) -> None:
+    kind = pet_shop.kind = Answered()
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    before, after = (
+        (State.DRY_RUN, State.DRY_RUN) if is_dry else (State.EXPIRED, State.AWAITING_APPROVAL)
+    )
+    pet_shop.turn(Options(dry_run=is_dry))
+    kind.told = "0a1b"
+    pet_shop.turn(Options(dry_run=is_dry))
+    assert [each.state for each in pet_shop.improvements()] == [before, after]
+    pet_shop.turn(Options(dry_run=is_dry))
+    assert len(pet_shop.improvements()) == 2
+    assert len(left_out(pet_shop)) == 1
+
+
+@pytest.mark.slow
+def test_a_no_to_what_a_person_had_not_answered_yet_is_none_to_the_answer(
+    pet_shop: PetShop,
+) -> None:
+    kind = pet_shop.kind = Answered()
+    pet_shop.configure(autonomy=Autonomy.SUPERVISED)
+    pet_shop.turn(Options(dry_run=False))
+    with pet_shop.store.transaction() as conn:
+        reject(conn, 1, "it is wrong")
+    pet_shop.work()
+    kind.told = "0a1b"
+    pet_shop.turn(Options(dry_run=False))
+    states = [each.state for each in pet_shop.improvements()]
+    assert states == [State.REJECTED, State.AWAITING_APPROVAL]
 
 
 @pytest.mark.slow

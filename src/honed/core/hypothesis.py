@@ -42,6 +42,11 @@ class Hypothesis:
             msg = f"priority is 1 to 5 and risk 1 to 10, not {self.priority} and {self.risk}"
             raise ValueError(msg)
 
+    @property
+    def told(self) -> str:
+        """A digest of what people have said is right, which it rests on; empty: nothing."""
+        return str(self.parameters.get("told", ""))
+
     def to_json(self) -> dict[str, Json]:
         """Return the hypothesis as plain JSON."""
         return {

@@ -174,6 +174,7 @@ class _Search:
                 "project": evidence["project"],
                 "ticket_id": evidence["ticket_id"],
                 "call": again.call,
+                "told": _told(self.answers),
                 "search": recipe(self.bench, trouble.failing),
             },
         )

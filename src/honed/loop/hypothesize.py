@@ -217,11 +217,14 @@ class Desk:
         )
         if last is None:
             return ""
-        if stands.rests_on is not None and self._makes_way(last):
+        # What was said of the last one was said without what people have told since.
+        knows_more = claim.told not in ("", last.hypothesis.told)
+        if (knows_more or stands.rests_on is not None) and self._makes_way(last):
             return ""
         once = f"improvement {last.improvement_id} did it, which is done once only"
         was_done = is_once and last.applied_at is not None
-        return self._open_as(last, claim) or (once if was_done else self._settled_as(last))
+        settled = "" if knows_more else self._settled_as(last)
+        return self._open_as(last, claim) or (once if was_done else settled)
 
     def _makes_way(self, last: Improvement) -> bool:
         """Let the same claim go that waits for a person without what is known now."""

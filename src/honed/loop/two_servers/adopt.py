@@ -143,7 +143,7 @@ def make_way(conn: Connection, signer: Signer, waiting: Improvement, *, fence: F
     (row,) = conn.execute(QUERIES["is_adoption"], named)
     if row["is_adoption"] or decisions(conn, waiting.improvement_id):
         return False
-    detail = {"reason": "the other server has kept it; it is tried again with that evidence"}
+    detail = {"reason": "more is known of it by now; it is tried again with that"}
     transition(
         conn, signer, waiting.improvement_id, Move(State.EXPIRED, detail=detail), fence=fence
     )
