@@ -176,7 +176,7 @@ def test_a_worker_says_what_it_leaves_to_others(
         )
     done = cli("worker", "--until-idle")
     assert done.exit_code == 0
-    assert "analyze: 1 messages are with another worker and 0 are due" in done.stderr
+    assert "analyze: 1 message is with another worker and 0 are due" in done.stderr
 
 
 def test_a_worker_needs_no_more_than_the_daemons_role(
