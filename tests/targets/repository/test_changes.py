@@ -149,7 +149,16 @@ def test_what_a_person_closed_does_not_come_again(open_: Open, at: At, new: Any)
         assert changes.withheld(conn, new("KeyError"), LIMITS) == ""
 
 
-def test_a_person_who_reopens_the_ticket_asks_for_another_try(open_: Open, at: At) -> None:
+@pytest.mark.parametrize(
+    "asks_again",
+    [
+        "SELECT honed.reopen_ticket(%s, 'try again')",
+        "SELECT honed.answer_ticket(%s, 'shop.cart.total(names=[])', returns => '0')",
+    ],
+)
+def test_a_person_who_reopens_the_ticket_or_says_what_is_right_asks_for_another_try(
+    open_: Open, at: At, asks_again: str
+) -> None:
     with at(0, "honed_operator").transaction() as conn:
         (row,) = conn.execute(b"SELECT honed.add_ticket('empty cart') AS ticket_id")
         ticket_id = row["ticket_id"]
@@ -160,7 +169,7 @@ def test_a_person_who_reopens_the_ticket_asks_for_another_try(open_: Open, at: A
     with pytest.raises(ChangeWithheld):
         open_(hours=50, ticket_id=ticket_id, head_commit=OTHER)
     with at(51, "honed_operator").transaction() as conn:
-        conn.execute(b"SELECT honed.reopen_ticket(%s, 'try again')", (ticket_id,))
+        conn.execute(asks_again.encode(), (ticket_id,))
     again = open_(hours=52, ticket_id=ticket_id, head_commit=OTHER)
     assert again.change_id != opened.change_id
 

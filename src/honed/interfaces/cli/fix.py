@@ -7,6 +7,7 @@ import click
 
 from honed.backlog.store import get
 from honed.backlog.ticket import Ticket, TicketSource
+from honed.core.forge import ChangeState
 from honed.core.verdict import State
 from honed.errors import ConfigurationError
 from honed.improvement.record import Improvement
@@ -21,6 +22,8 @@ from honed.loop.proposed_code import ProposedCode, read_code
 from honed.storage.db import Database
 from honed.targets.repository.evidence.exceptions import repositories_of
 from honed.targets.repository.evidence.searches import Search
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.target import RepositoryTarget
 from honed.wiring import App, open_app
 
@@ -78,6 +81,7 @@ def fix(  # noqa: PLR0913 - one argument an option
             _forget(app, target, ticket)
         report = app.run_cycle(target, _options(ticket, Options.of(settings), dry_run=dry_run))
         vain = [] if report.improvements else _vain(app, target, ticket)
+        earlier = [] if report.improvements or vain else _earlier(app, target, ticket)
         asked = [] if invocation.as_json else _asked(app, report.improvements)
     report_cycle(invocation, report)
     for code in asked:
@@ -86,6 +90,8 @@ def fix(  # noqa: PLR0913 - one argument an option
         print_text(f"{each.kind} searched in vain: {each.reason}", to_error=True)
     if vain:
         click.echo("it is not searched again on this commit without --again", err=True)
+    for change in earlier:
+        print_text(_why_not_again(change), to_error=True)
     if all(each.state in _LOST for each in report.improvements):
         raise SystemExit(1)
 
@@ -139,6 +145,23 @@ def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
         return []
     searches = opened.searches.on(opened.shape().commit)
     return [each for each in searches if _named(ticket) in each.cause]
+
+
+def _earlier(app: App, target: str, ticket: Ticket) -> Sequence[Change]:
+    """Return the requests about this ticket that keep it from being tried again."""
+    with app.parts.store.transaction() as conn:
+        found = changes.changes(conn, Wanted(target, (ChangeState.OPEN, ChangeState.CLOSED)))
+    about = [each for each in found if each.ticket_id == ticket.ticket_id]
+    return [each for each in about if each.state is ChangeState.OPEN or each.closed_by_person]
+
+
+def _why_not_again(change: Change) -> str:
+    if change.state is ChangeState.OPEN:
+        return f"request {change.change_id} about it is open: `honed forge show {change.change_id}`"
+    return (
+        f"request {change.change_id} about it was closed by a person: to have it tried again, say"
+        f" what is right (--returns), or `honed ticket reopen {change.ticket_id} --reason ...`"
+    )
 
 
 def _named(ticket: Ticket) -> str:

@@ -4,6 +4,7 @@
 -- changes settle it and differ, or one answers with a constant of its own, honed asks; what a person
 -- answers becomes an assertion of the test that is made of the exception, in this cycle and the next.
 -- Of one call the newest answer counts; the older ones stay, as everything that people decide.
+-- Whoever answers after closing a request asks for another try, as who reopens the ticket does.
 -- Errors: HN404 no such ticket.
 -- Locks: none but on the new table.  Rows rewritten: none.
 --
@@ -56,6 +57,49 @@ begin
   returning ticket_answer.answer_id into v_answer_id;
   return v_answer_id;
 end;
+$$;
+
+-- Why a change would not be opened now; null: it would. The caller holds the lock of its target.
+create or replace function honed.why_withheld(
+  target_id bigint, ticket_id bigint, root_cause text, patch_digest text, lane text,
+  open_limit integer, cooldown interval
+) returns text
+language sql stable security definer
+set search_path = honed, pg_catalog, pg_temp
+as $$
+  select case
+    when exists (
+      select from honed.change_request as c
+       where c.target_id = why_withheld.target_id and c.state = 'open'
+         and md5(c.root_cause) = md5(why_withheld.root_cause)
+    ) then 'duplicate'
+    when exists (
+      select from honed.change_request as c
+       where c.target_id = why_withheld.target_id and c.closed_by_person
+         and (md5(c.root_cause) = md5(why_withheld.root_cause)
+              or c.patch_digest = why_withheld.patch_digest)
+         -- A person who reopens its ticket, or says what is right, asks for another try.
+         and not exists (
+           select from honed.ticket_event as e
+            where e.ticket_id = why_withheld.ticket_id and e.event = 'reopened'
+              and e.happened_at > c.ended_at
+         )
+         and not exists (
+           select from honed.ticket_answer as a
+            where a.ticket_id = why_withheld.ticket_id and a.answered_at > c.ended_at
+         )
+    ) then 'closed_by_person'
+    when exists (
+      select from honed.change_request as c
+       where c.target_id = why_withheld.target_id and c.closed_by_person
+         and c.ended_at > honed.now() - why_withheld.cooldown
+    ) then 'cooldown'
+    when (
+      select count(*) from honed.change_request as c
+       where c.target_id = why_withheld.target_id and c.state = 'open'
+         and c.lane = why_withheld.lane
+    ) >= why_withheld.open_limit then 'quota'
+  end
 $$;
 
 grant select on honed.ticket_answer to honed_daemon;
