@@ -7,6 +7,7 @@ from typing import Self
 
 import pytest
 
+from honed.core.answer import Answer
 from honed.core.fault import Fault, Frame
 from honed.core.fingerprint import fingerprint
 from honed.core.gate import TestRun
@@ -92,6 +93,10 @@ def test_a_failing_test_of_the_repository_is_preferred(
     assert found.outcomes == (Outcome.FAILED,) * 3
     flaky = reproduce(fault, scripted(service, "FPF" + "PFPFPF"), failing=failing)
     assert flaky.test is not None
+    # What a person says is asserted, whatever tests fail.
+    answered = Answer("shop.rates.other()", returns="1")
+    told = reproduce(fault, scripted(service, "PFPFPF"), failing=failing, answers=[answered])
+    assert told.test is not None
 
 
 def test_where_the_innermost_function_does_not_fail_its_caller_is_tried(

@@ -98,14 +98,15 @@ def reproduce(
 
         failing: what tests of the repository fail with, by their ids.
 
-        answers: what people say is right, the oldest first.
+        answers: what people say is right, the oldest first; where there is any, a test of its own
+            says it, whatever tests fail.
 
     Raises:
         SandboxMissing: there is no sandbox, so nothing is run.
         SandboxFailed: it could not be made.
     """
     group = fingerprint(fault)
-    for test_id, other in sorted((failing or {}).items()):
+    for test_id, other in sorted((failing or {}).items()) if not answers else ():
         if fingerprint(other) == group:
             outcomes = _outcomes(base, test_id, runs)
             if len(outcomes) == runs and BROKEN.issuperset(outcomes):
