@@ -159,7 +159,7 @@ class RepositoryTarget:
     def searches(self) -> Searches:
         """What was searched in vain, so that it is not searched again."""
         # Who may answer and which patterns are tried: with others, a search may find more.
-        known = digest([*patterns(self._store)])[:16]
+        known = digest(sorted(patterns(self._store)))[:16]
         means = f"{self._settings.llm_provider.value} {known}"
         return Searches(self._store, self.target_id, means)
 

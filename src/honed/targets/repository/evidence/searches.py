@@ -16,6 +16,7 @@ _ENGINE: Final = (
     *(f"targets/repository/git/{each}.py" for each in ("blame", "inverse")),
     "targets/repository/judging/judge.py",
     "targets/repository/evidence/sighted.py",
+    "targets/repository/publishing/papers",
 )
 
 

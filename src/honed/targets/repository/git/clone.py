@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,10 @@ def open_clone(url: str, folder: Path, credentials: Credentials = NO_CREDENTIALS
         _init(clone, "sha1")
     attributes = folder / "info" / "attributes"
     attributes.parent.mkdir(exist_ok=True)
-    attributes.write_text(f"{_ATTRIBUTES}{_LOGS}")
+    # Another git may read it at this moment, and must not find half of it.
+    whole = attributes.with_name(f"attributes.{os.getpid()}.{threading.get_ident()}")
+    whole.write_text(f"{_ATTRIBUTES}{_LOGS}")
+    whole.replace(attributes)
     return clone
 
 
