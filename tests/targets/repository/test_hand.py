@@ -151,6 +151,18 @@ def test_a_branch_that_somebody_moved_stays(world: RepositoryWorld, step: Step) 
         world.carry_out([step])
 
 
+def test_the_same_lines_are_proposed_once(
+    world: RepositoryWorld, change: CodeChange, step: Step
+) -> None:
+    said = replace(change, message="Settle what services raised")
+    other = Publication(said, "main", "exception 1", "Settle it", "Why.")
+    world.carry_out([step])
+    (found,) = proposed(world)
+    with pytest.raises(StepFailed, match=f"request {found.change_id} proposes the same lines"):
+        world.carry_out([publish_step(world.target.clone(), other)])
+    assert proposed(world) == [found]
+
+
 def merged(world: RepositoryWorld, step: Step) -> Change:
     """Return the change of a step after a person let it in."""
     world.carry_out([step])

@@ -173,7 +173,13 @@ class RepositoryHand:
         attention: Attention,
         checks: Sequence[Check] = (),
     ) -> None:
-        push(self.clone, new.head_commit, new.proposal.branch)
+        branch = new.proposal.branch
+        same = self._newest(Wanted(self.place.record.name, branch=branch))
+        if same is not None and same.head_commit != new.head_commit:
+            # Two kinds may find the same lines wrong, each with words of its own.
+            msg = f"request {same.change_id} proposes the same lines already"
+            raise StepFailed(msg)
+        push(self.clone, new.head_commit, branch)
         fetch(self.clone)
         reviewing.publish(self.desk, new, limits, attention, checks)
 
