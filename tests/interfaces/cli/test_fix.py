@@ -158,6 +158,9 @@ def test_an_answer_to_what_no_exception_asked_is_refused(
     refusal = cli.refusal("fix", "--ticket", str(ticket_id), "--returns", "1")
     assert "the captured call cannot be made again: no event of it was captured" in refusal
     assert "`--call 'total([1, 2])'`" in refusal
+    said = ("--call", "median([1])", "--raises", "shop.prices.NotSold")
+    refusal = cli.refusal("fix", "--ticket", str(ticket_id), *said)
+    assert "--raises shop.prices.NotSold: " in refusal
     assert cli.json("ticket", "show", str(ticket_id))["answers"] == []
 
 

@@ -11,7 +11,15 @@ from honed.core.answer import Answer
 from honed.core.fault import Fault, Frame
 from honed.core.gate import TestRun
 from honed.core.testrun import Outcome
-from honed.repair.reproduce.answers import asked_call, by_call, exception, literal, spelled, told
+from honed.repair.reproduce.answers import (
+    asked_call,
+    by_call,
+    exception,
+    literal,
+    raisable,
+    spelled,
+    told,
+)
 from honed.repair.reproduce.calls import call_of
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.refusal import NotRebuilt
@@ -171,6 +179,18 @@ def test_exceptions_are_pythons_own_or_have_a_module() -> None:
     for name in ("NotSold", "int", "a b", "shop.errors.", "shop.class.E", "KeyError()"):
         with pytest.raises(NotRebuilt):
             exception(name)
+
+
+def test_an_exception_of_the_repository_is_one_that_it_has() -> None:
+    for name in ("KeyError", "shop.bands.Cell", "requests.HTTPError"):
+        assert raisable(name, CLASSES) == name
+    for name, why in (
+        ("shop.bands.NotSold", "shop/bands.py has no NotSold"),
+        ("shop.errors.NotSold", "the repository has no module shop.errors"),
+    ):
+        with pytest.raises(NotRebuilt) as refused:
+            raisable(name, CLASSES)
+        assert why in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from honed.interfaces.cli.improvement import person
 from honed.repair.reproduce.answers import exception, literal
 from honed.repair.reproduce.refusal import NotRebuilt
 from honed.signals.scrubbing import open_scrubber
-from honed.targets.repository.asked import captured_call, written_call
+from honed.targets.repository.asked import captured_call, raised, written_call
 from honed.targets.repository.target import RepositoryTarget
 from honed.wiring import App
 
@@ -56,7 +56,7 @@ def keep_answer(app: App, target: str, ticket: Ticket, said: Answer) -> Answer:
 
     Raises:
         ConfigurationError: the ticket is about no exception of a repository, or the call cannot be
-            made again.
+            made again, or the repository has no such exception.
         NotAllowed: the login may not answer.
     """
     repository = app.target(target)
@@ -69,11 +69,10 @@ def keep_answer(app: App, target: str, ticket: Ticket, said: Answer) -> Answer:
         else _asked_last(app, repository, ticket)
         or captured_call(repository, ticket.project, ticket.subject)
     )
+    named = raised(repository, said.raises) if said.raises else ""
     with app.store.owner.transaction() as conn:
         author = decide.Author(open_scrubber(conn, app.settings.key_file), person())
-        return decide.answer(
-            conn, ticket.ticket_id, Answer(call, said.returns, said.raises), author
-        )
+        return decide.answer(conn, ticket.ticket_id, Answer(call, said.returns, named), author)
 
 
 def tell_answer(ticket_id: int, kept: Answer) -> None:

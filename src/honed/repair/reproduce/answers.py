@@ -6,6 +6,7 @@ a store, and that a test runs later.
 
 import ast
 import builtins
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -131,6 +132,24 @@ def exception(name: str) -> str:
     is_builtin = isinstance(known, type) and issubclass(known, BaseException)
     if not is_builtin and not ("." in name and _is_name(name)):
         msg = "it is no exception of Python's own, and has no module before"
+        raise NotRebuilt(msg)
+    return name
+
+
+def raisable(name: str, classes: Classes) -> str:
+    """Return the name of an exception that can be imported, as far as the repository tells.
+
+    Raises:
+        NotRebuilt: it is no exception's name, or a module of the repository has no such class.
+    """
+    module, _, last = exception(name).rpartition(".")
+    paths = {classes.module(each): each for each in classes.sources}
+    if module in paths:
+        if not re.search(rf"\b{last}\b", classes.text(paths[module])):
+            msg = f"{paths[module]} has no {last}"
+            raise NotRebuilt(msg)
+    elif module.partition(".")[0] in {each.partition(".")[0] for each in paths}:
+        msg = f"the repository has no module {module}"
         raise NotRebuilt(msg)
     return name
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from honed.errors import ConfigurationError
-from honed.repair.reproduce.answers import spelled
+from honed.repair.reproduce.answers import raisable, spelled
 from honed.repair.reproduce.classes import Classes
 from honed.repair.reproduce.refusal import NotRebuilt
 from honed.repair.reproduce.reproduce import reproduce
@@ -33,6 +33,26 @@ def written_call(target: RepositoryTarget, text: str) -> str:
         except NotRebuilt as refusal:
             msg = f"the call {text} cannot be asserted: {refusal}"
             raise ConfigurationError(msg, hint=_BY_HAND) from None
+
+
+def raised(target: RepositoryTarget, name: str) -> str:
+    """Return the name of an exception that a test can import, as far as the repository tells.
+
+    Args:
+        target: the repository, whose newest commit may have the class.
+
+        name: what was written.
+
+    Raises:
+        ConfigurationError: a module of the repository has no such class.
+    """
+    with target.files(target.shape().commit) as tree:
+        try:
+            return raisable(name, Classes(Checkout(tree.root, {}, target.court)))
+        except NotRebuilt as refusal:
+            msg = f"--raises {name}: {refusal}"
+            hint = "name the class with the module that defines it: shop.errors.NotSold"
+            raise ConfigurationError(msg, hint=hint) from None
 
 
 def captured_call(target: RepositoryTarget, project: str, fingerprint: str) -> str:
