@@ -7,11 +7,10 @@ which Forgejo shares).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import ClassVar, Final
 
 from honed.core.forge import (
     ChangeRequest,
-    ChangeState,
     Check,
     CheckState,
     Merge,
@@ -19,15 +18,15 @@ from honed.core.forge import (
     Notice,
     NoticeEvent,
     Proposal,
-    Repository,
 )
-from honed.errors import ChangeConflict, ForgeError
+from honed.errors import ForgeError
 from honed.forge.address import quoted
 from honed.forge.client import MOST_PAGES, UNHEARD_OF, Client
 from honed.forge.patience import Clock
-from honed.forge.reading import Raw, flag, items, moment, needed, number, text
+from honed.forge.pull_requests import PullRequests
+from honed.forge.reading import Raw, items, needed, number, text
 from honed.forge.secret import Secret
-from honed.forge.states import check_base, head_moved, is_closed, is_merged
+from honed.forge.states import head_moved
 from honed.forge.tally import read_tally
 from honed.forge.webhook import check_signature, lowered, read_body
 from honed.forge.wire import Reply
@@ -54,92 +53,37 @@ _EVENTS: Final = {
     "workflow_job": NoticeEvent.CHECKS,
     "push": NoticeEvent.PUSH,
 }
-#: People who cannot be asked: no access, the author himself, nobody of that name.
-_NOT_ASKED: Final = frozenset({HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
-class Gitea:
+class Gitea(PullRequests):
     """One repository on Gitea or Forgejo."""
 
-    client: Client
-    #: ``owner/name``.
-    full_name: str
-    webhook_secret: Secret | None = None
+    method_names: ClassVar[Mapping[MergeMethod, str]] = {
+        MergeMethod.MERGE: "allow_merge_commits",
+        MergeMethod.SQUASH: "allow_squash_merge",
+        MergeMethod.REBASE: "allow_rebase",
+    }
+    page_size: ClassVar[Mapping[str, int]] = {"limit": _PER_PAGE}
+    commits: ClassVar[str] = "git/commits"
+    head_name: ClassVar[str] = "id"
+    #: No access, the author himself, nobody of that name.
+    not_asked: ClassVar[frozenset[int]] = frozenset(
+        {HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND}
+    )
 
     @property
     def name(self) -> str:
         """As the setting calls it."""
         return "gitea"
 
-    def repository(self) -> Repository:
-        """Return what the forge says of the repository."""
-        said = self.client.ask(self._path)
-        methods = {
-            MergeMethod.MERGE: flag(said, "allow_merge_commits"),
-            MergeMethod.SQUASH: flag(said, "allow_squash_merge"),
-            MergeMethod.REBASE: flag(said, "allow_rebase"),
-        }
-        return Repository(
-            full_name=needed(said, "full_name"),
-            default_branch=needed(said, "default_branch"),
-            url=text(said, "html_url"),
-            is_private=flag(said, "private") is not False,
-            is_archived=flag(said, "archived") is True,
-            can_push=flag(said, "permissions", "push"),
-            methods=frozenset(each for each, may in methods.items() if may is not False),
-        )
-
     def open(self, proposal: Proposal) -> ChangeRequest:
         """Open a pull request, or return the one that is open for this branch and base."""
-        said = {
-            "title": proposal.title,
-            "body": proposal.body,
-            "head": proposal.branch,
-            "base": proposal.base,
-        }
         # Asked first: a forge of this family knows no filter by branch, but refuses a second one.
-        reply = self.client.send("POST", f"{self._path}/pulls", content=said)
+        reply = self._proposed(proposal)
         if reply.status == HTTPStatus.CONFLICT and (known := self._open_for(proposal)):
             return known
         return self._change(self.client.told(reply))
-
-    def get(self, number: int) -> ChangeRequest:
-        """Return a pull request as it is now."""
-        return self._change(self.client.ask(self._pull(number)))
-
-    def update(self, number: int, *, title: str = "", body: str = "") -> ChangeRequest:
-        """Write what is not empty, and return the pull request as it is then."""
-        said = {key: value for key, value in {"title": title, "body": body}.items() if value}
-        return self._change(self.client.tell("PATCH", self._pull(number), said))
-
-    def close(self, number: int, *, comment: str = "") -> ChangeRequest:
-        """Close a pull request, after a comment that says why; one that is closed stays so."""
-        known = self.get(number)
-        if is_closed(known):
-            return known
-        if comment:
-            self.comment(number, comment)
-        return self._change(self.client.tell("PATCH", self._pull(number), {"state": "closed"}))
-
-    def merge(self, number: int, how: Merge) -> ChangeRequest:
-        """Merge exactly what was proven; one that is merged stays so."""
-        known = self.get(number)
-        if is_merged(known):
-            return known
-        check_base(self, known, how)
-        said = {"Do": how.method.value, "head_commit_id": how.head_commit}
-        titles = {"MergeTitleField": how.title, "MergeMessageField": how.message}
-        said |= {key: value for key, value in titles.items() if value}
-        reply = self.client.send("POST", f"{self._pull(number)}/merge", content=said)
-        if reply.status in {HTTPStatus.CONFLICT, HTTPStatus.METHOD_NOT_ALLOWED}:
-            raise self._unmergeable(number, how, reply)
-        self.client.told(reply)
-        return self.get(number)
-
-    def comment(self, number: int, body: str) -> None:
-        """Add a comment, in Markdown."""
-        self.client.tell("POST", f"{self._path}/issues/{number}/comments", {"body": body})
 
     def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """Put labels on a pull request; those that do not exist are made."""
@@ -155,46 +99,10 @@ class Gitea:
         ids = [_id(known[label]) for label in labels]
         self.client.tell("POST", f"{self._path}/issues/{number}/labels", {"labels": ids})
 
-    def request_reviewers(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
-        """Ask people for a review; return whom, without those who cannot be asked."""
-        asked: list[str] = []
-        for name in names:
-            path = f"{self._pull(number)}/requested_reviewers"
-            reply = self.client.send("POST", path, content={"reviewers": [name]})
-            if reply.status in _NOT_ASKED:
-                continue
-            self.client.told(reply)
-            asked.append(name)
-        return tuple(asked)
-
-    def author(self, commit: str) -> str:
-        """Return the account of who wrote a commit; the forge knows it by the address in it."""
-        reply = self.client.send("GET", f"{self._path}/git/commits/{quoted(commit)}")
-        if reply.status in UNHEARD_OF:
-            return ""
-        return text(self.client.told(reply), "author", "login")
-
-    def own_open(self, prefix: str) -> Sequence[ChangeRequest]:
-        """Return what is open for branches of this repository that begin with ``prefix``."""
-        asked: dict[str, str | int] = {"state": "open", "limit": _PER_PAGE}
-        return [
-            self._change(said)
-            for page in self.client.pages(f"{self._path}/pulls", asked)
-            for said in items(page)
-            if self._is_own(said) and text(said, "head", "ref").startswith(prefix)
-        ]
-
     def checks(self, commit: str) -> Sequence[Check]:
         """Return the newest word of each check of a commit."""
         at = f"{self._path}/commits/{quoted(commit)}/status"
         return [_status(said) for said in self._numbered(at, "context", "statuses")]
-
-    def head(self, branch: str) -> str:
-        """Return the newest commit of a branch; empty: there is no such branch."""
-        reply = self.client.send("GET", f"{self._path}/branches/{quoted(branch)}")
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return ""
-        return needed(self.client.told(reply), "commit", "id")
 
     def contains(self, branch: str, commit: str) -> bool:
         """Return whether a commit is in the history of a branch."""
@@ -225,12 +133,16 @@ class Gitea:
             or text(said, "after"),
         )
 
-    @property
-    def _path(self) -> str:
-        return f"/repos/{quoted(self.full_name, keeping='/')}"
-
-    def _pull(self, number: int) -> str:
-        return f"{self._path}/pulls/{number}"
+    def _merged(self, number: int, how: Merge) -> Reply:
+        said = {"Do": how.method.value, "head_commit_id": how.head_commit}
+        titles = {"MergeTitleField": how.title, "MergeMessageField": how.message}
+        said |= {key: value for key, value in titles.items() if value}
+        reply = self.client.send("POST", f"{self._pull(number)}/merge", content=said)
+        if reply.status in {HTTPStatus.CONFLICT, HTTPStatus.METHOD_NOT_ALLOWED}:
+            now = self.get(number)
+            is_moved = now.head_commit != how.head_commit
+            raise head_moved(number) if is_moved else self._unmergeable(now, reply)
+        return reply
 
     def _numbered(self, path: str, name: str, *within: str) -> Sequence[Raw]:
         """Return a list that has no header Link, page by page until one brings nothing new.
@@ -254,40 +166,6 @@ class Gitea:
             if (known.branch, known.base) == (proposal.branch, proposal.base):
                 return known
         return None
-
-    def _is_own(self, said: Raw) -> bool:
-        """Return whether a pull request's branch is in this repository, and not in a fork."""
-        return text(said, "head", "repo", "full_name").lower() == self.full_name.lower()
-
-    def _unmergeable(self, number: int, how: Merge, reply: Reply) -> ChangeConflict:
-        now = self.get(number)
-        if now.head_commit != how.head_commit:
-            return head_moved(number)
-        # Without a conflict it is a check or an approval that is missing, or it is still looked at.
-        reason = "conflict" if now.is_mergeable is False else "not_ready"
-        msg = f"pull request {number} does not merge: {self.client.refusal(reply)}"
-        return ChangeConflict(msg, reason=reason)
-
-    def _change(self, said: Raw) -> ChangeRequest:
-        state = ChangeState.OPEN if text(said, "state") == "open" else ChangeState.CLOSED
-        if flag(said, "merged"):
-            state = ChangeState.MERGED
-        return ChangeRequest(
-            number=number(said, "number"),
-            title=text(said, "title"),
-            body=text(said, "body"),
-            state=state,
-            branch=needed(said, "head", "ref"),
-            base=needed(said, "base", "ref"),
-            head_commit=needed(said, "head", "sha"),
-            base_commit=text(said, "base", "sha"),
-            url=text(said, "html_url"),
-            is_mergeable=flag(said, "mergeable"),
-            merge_commit=text(said, "merge_commit_sha") if state is ChangeState.MERGED else "",
-            labels=tuple(text(each, "name") for each in items(said, "labels")),
-            reviewers=tuple(text(each, "login") for each in items(said, "requested_reviewers")),
-            updated_at=moment(said, "updated_at"),
-        )
 
 
 def connect(

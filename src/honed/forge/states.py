@@ -1,7 +1,19 @@
 """What the state of a change request allows, whatever forge it is on."""
 
-from honed.core.forge import ChangeRequest, ChangeState, Forge, Merge
+from typing import Protocol
+
+from honed.core.forge import ChangeRequest, ChangeState, Merge
 from honed.errors import ChangeConflict, WrongChangeState
+
+
+class Branches(Protocol):
+    """What a forge tells of branches."""
+
+    def head(self, branch: str) -> str:
+        """Return the newest commit of a branch; empty: there is no such branch."""
+
+    def contains(self, branch: str, commit: str) -> bool:
+        """Return whether a commit is in the history of a branch."""
 
 
 def is_closed(change: ChangeRequest) -> bool:
@@ -28,7 +40,7 @@ def is_merged(change: ChangeRequest) -> bool:
     return change.state is ChangeState.MERGED
 
 
-def check_base(forge: Forge, change: ChangeRequest, how: Merge) -> None:
+def check_base(forge: Branches, change: ChangeRequest, how: Merge) -> None:
     """Return if it goes where it was proposed to, which still contains what it was proven on.
 
     A base that was rewritten (pushed by force) may have lost commits on purpose; merging would
