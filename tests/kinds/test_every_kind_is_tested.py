@@ -118,15 +118,17 @@ CONFTEST = 'pytest_plugins = ["honed.testing.postgres", "honed.testing.worlds"]\
 
 
 def untested(kinds: Path, tests: Path) -> list[str]:
-    """Return the kinds in folder ``kinds`` without a contract test in folder ``tests``."""
+    """Return the kinds in folder ``kinds`` without a contract test in or below ``tests``."""
     names = [path.stem for path in sorted(kinds.glob("*.py")) if path.stem != "__init__"]
-    return [name for name in names if not holds_contract(tests / f"test_{name}.py", name)]
+    return [
+        name
+        for name in names
+        if not any(holds_contract(test, name) for test in tests.rglob(f"test_{name}.py"))
+    ]
 
 
 def holds_contract(test: Path, kind: str) -> bool:
     """Return whether ``test`` extends KindContract, and imports from the kind's own module."""
-    if not test.exists():
-        return False
     tree = ast.parse(test.read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     bases = {

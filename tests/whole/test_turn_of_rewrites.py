@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kinds.test_batch_queries import ASKS_AGAIN, asking_world
-from tests.kinds.test_optimize_code import WASTEFUL
-from tests.kinds.test_refactor_code import COPIED
+from tests.kinds.repository.test_batch_queries import ASKS_AGAIN, asking_world
+from tests.kinds.repository.test_optimize_code import WASTEFUL
+from tests.kinds.repository.test_refactor_code import COPIED
 
 from honed.approval.policy import write_policy
 from honed.core.verdict import State

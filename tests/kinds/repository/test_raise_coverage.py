@@ -1,16 +1,9 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from honed.kinds.raise_coverage import RaiseCoverage
-from honed.storage.server import Server
 from honed.testing.contract import KindContract
 from honed.testing.repository_worlds import (
-    MakeRepositoryWorld,
     RepositoryPlan,
-    making_repository_worlds,
-    require_sandbox,
 )
 
 _PRICES = """import time
@@ -51,16 +44,6 @@ WELL = RepositoryPlan(
         "tests/test_p.py": _TEST,
     }
 )
-
-
-@pytest.fixture(scope="class")
-def make_world(
-    postgres_server: Server, migrated_template: str, session_folder: Path
-) -> Iterator[MakeRepositoryWorld]:
-    """Return a maker of repositories that live as long as the test's class."""
-    require_sandbox()
-    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
-        yield make
 
 
 @pytest.mark.slow

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,27 +5,14 @@ import pytest
 from honed.core.finding import FAILING_TEST
 from honed.kinds.fix_failing_test import FixFailingTest
 from honed.storage.db import Database
-from honed.storage.server import Server
 from honed.testing.contract import KindContract, wanted
 from honed.testing.repository_worlds import (
     NO_REPAIR,
     WRONG_SLICE,
-    MakeRepositoryWorld,
     RepositoryPlan,
     make_repository_world,
-    making_repository_worlds,
     require_sandbox,
 )
-
-
-@pytest.fixture(scope="class")
-def make_world(
-    postgres_server: Server, migrated_template: str, session_folder: Path
-) -> Iterator[MakeRepositoryWorld]:
-    """Return a maker of repositories that live as long as the test's class."""
-    require_sandbox()
-    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
-        yield make
 
 
 @pytest.mark.slow

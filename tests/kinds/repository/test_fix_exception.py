@@ -1,5 +1,4 @@
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,27 +11,14 @@ from honed.core.finding import EXCEPTION
 from honed.kinds.fix_exception import FixException, is_refusal
 from honed.sandbox.box import Limits
 from honed.storage.db import Database
-from honed.storage.server import Server
 from honed.targets.repository.judging.judge import Checkout, Court
 from honed.testing.contract import KindContract, wanted
 from honed.testing.repository_worlds import (
     RAISED_ELSEWHERE,
     UNKNOWN_NAME,
-    MakeRepositoryWorld,
     make_repository_world,
-    making_repository_worlds,
     require_sandbox,
 )
-
-
-@pytest.fixture(scope="class")
-def make_world(
-    postgres_server: Server, migrated_template: str, session_folder: Path
-) -> Iterator[MakeRepositoryWorld]:
-    """Return a maker of repositories that live as long as the test's class."""
-    require_sandbox()
-    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
-        yield make
 
 
 @pytest.mark.slow

@@ -1,19 +1,14 @@
 """Code that says twice what it does is made to say it once, and what tests do not see is left."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from honed.kinds.refactor_code import CODE_SMELL, RefactorCode
-from honed.storage.server import Server
 from honed.testing.contract import KindContract
 from honed.testing.repository_worlds import (
     MakeRepositoryWorld,
     RepositoryPlan,
-    making_repository_worlds,
-    require_sandbox,
 )
 
 _COPIED = '''"""Prices."""
@@ -90,16 +85,6 @@ UNTESTED = RepositoryPlan(
         ),
     }
 )
-
-
-@pytest.fixture(scope="class")
-def make_world(
-    postgres_server: Server, migrated_template: str, session_folder: Path
-) -> Iterator[MakeRepositoryWorld]:
-    """Return a maker of repositories that live as long as the test's class."""
-    require_sandbox()
-    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
-        yield make
 
 
 @pytest.mark.slow

@@ -1,20 +1,15 @@
 """Functions that waste the tests' time in loops are made faster, and what gains nothing is left."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from honed.errors import ConfigurationError
 from honed.kinds.optimize_code import SLOW_CODE, OptimizeCode
-from honed.storage.server import Server
 from honed.testing.contract import KindContract
 from honed.testing.repository_worlds import (
     MakeRepositoryWorld,
     RepositoryPlan,
-    making_repository_worlds,
-    require_sandbox,
 )
 
 _VOWELS = """def vowels(text):
@@ -78,16 +73,6 @@ WASTEFUL = RepositoryPlan(
 NOT_WORTH_IT = RepositoryPlan(
     {"shop/__init__.py": "", "shop/words.py": _WELL, "tests/test_words.py": _WELL_TESTS}
 )
-
-
-@pytest.fixture(scope="class")
-def make_world(
-    postgres_server: Server, migrated_template: str, session_folder: Path
-) -> Iterator[MakeRepositoryWorld]:
-    """Return a maker of repositories that live as long as the test's class."""
-    require_sandbox()
-    with making_repository_worlds(postgres_server, migrated_template, session_folder) as make:
-        yield make
 
 
 @pytest.mark.slow
