@@ -20,6 +20,7 @@ from honed.targets.urls import check_url
 
 _QUERIES = load_queries("honed.targets")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_PASSWORD_VARIABLE = re.compile(r"HONED_TARGET_\w+_PASSWORD")
 _SECRETS = ("password", "sslpassword")
 #: Where a target may be in a pair of servers.
 _ROLES = ("primary", "secondary")
@@ -233,6 +234,11 @@ def password_variable(name: str, *, acting: bool) -> str:
     """Return the name of the environment variable with the password of one of a target's roles."""
     stem = name.upper().replace("-", "_")
     return f"HONED_TARGET_{stem}_{'ACT_' if acting else ''}PASSWORD"
+
+
+def is_password_variable(variable: str) -> bool:
+    """Return whether an environment variable is for a target's password, whatever its name."""
+    return _PASSWORD_VARIABLE.fullmatch(variable) is not None
 
 
 def _record(row: Mapping[str, Any]) -> TargetRecord:

@@ -1,0 +1,1 @@
+"""What `honed doctor` looks at: the machine, the store, the targets."""
