@@ -279,7 +279,7 @@ def third(name):
 
 
 def lucky(number):
-    if random.random() < 0.5:
+    if random.random() < 0.1:
         raise OrderError("bad luck")
 
 
@@ -353,7 +353,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "import": "import shop.settings",
     "changed argument": "from shop.parsing import pick; pick([3, 2])",
     "state": "from shop.service import third\nfor name in 'abc': third(name)",
-    "chance": "from shop.service import lucky\nfor _ in range(64): lucky(1)",
+    "chance": "from shop.service import lucky\nfor _ in range(500): lucky(1)",
     "iterator": "from shop.service import sum_of; sum_of(iter([1, 2]))",
     "connection": (
         "import socket; from shop.service import close\nwith socket.socket() as s: close(s)"
