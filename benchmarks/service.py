@@ -6,8 +6,9 @@ The service has several modules on a PostgreSQL of its own and a suite of tests 
 production meets each fault, an unmodified SDK of Sentry reports that to honed's endpoint, the loop
 takes one turn on the repository, a person says yes to whatever is asked, and the change is
 published on the local forge. Where nothing was published, and a change of code settles the fault,
-a person then says once what is right: what the code without any fault does for the call that honed
-asks about, or else for the captured one; and the loop takes another turn. Both are told apart.
+a person then says what is right: what the code without any fault does for the call that honed asks
+about, or else for the captured one; and the loop takes another turn. If it asks about another call
+then, the person answers a second time. The turns are told apart.
 Fifteen faults are settled by a change of code, five are not: of these nobody knows an answer.
 Whether a change is right is decided by tests and fuzz that neither the repository nor honed has.
 
@@ -67,10 +68,10 @@ def play(folder: Path, faults: Sequence[Planted]) -> Iterator[Played]:
     with on_stage(folder) as stage:
         for fault in faults:
             row = stage.play(fault)
-            print(line(fault, row.alone), flush=True)
-            if row.answer is not None and row.answered is not None:
-                print(f"    a person: {row.answer.call} {row.answer.words}", flush=True)
-                print(line(fault, row.answered), flush=True)
+            print(line(fault, row.turns[0]), flush=True)
+            for answer, turn in zip(row.answers, row.turns[1:], strict=True):
+                print(f"    a person: {answer.call} {answer.words}", flush=True)
+                print(line(fault, turn), flush=True)
             for each in row.last.diff.splitlines():
                 print(f"    {each}", flush=True)
             yield row
@@ -114,9 +115,8 @@ def to_json(row: Played) -> dict[str, object]:
         "what": row.fault.what,
         "fixable": row.fault.is_fixable,
         "seconds": round(row.seconds, 2),
-        "alone": turn_to_json(row.alone),
-        "answer": None if row.answer is None else asdict(row.answer),
-        "answered": None if row.answered is None else turn_to_json(row.answered),
+        "turns": [turn_to_json(turn) for turn in row.turns],
+        "answers": [asdict(answer) for answer in row.answers],
     }
 
 
@@ -134,17 +134,15 @@ def turn_to_json(turn: Turn) -> dict[str, object]:
 
 def summarise(rows: Sequence[Played]) -> int:
     """Print what all came to, and return the exit code."""
-    alone = [row.alone for row in rows if row.alone.change]
-    answered = [row.answered for row in rows if row.answered is not None]
     published = [row for row in rows if row.last.change]
     harm = [row.fault.name for row in published if not row.fault.is_fixable]
     fixable = sum(row.fault.is_fixable for row in rows)
     median_s = statistics.median(row.seconds for row in published) if published else 0.0
     print(f"\nof {fixable} faults that a change settles:")
-    print(f"  published alone: {told(alone)}")
-    print(f"  published after one answer: {told([each for each in answered if each.change])}")
+    for count, when in enumerate(("alone", "after one answer", "after two answers")):
+        print(f"  published {when}: {told([r for r in published if len(r.answers) == count])}")
     print(
-        f"  both turns: median {median_s:.0f} s from the exception to the request,"
+        f"  all turns: median {median_s:.0f} s from the exception to the request,"
         f" {statistics.median(row.seconds for row in rows):.0f} s over all"
     )
     print(
@@ -154,13 +152,13 @@ def summarise(rows: Sequence[Played]) -> int:
     return 1 if harm or median_s > _GOAL_S else 0
 
 
-def told(turns: Sequence[Turn]) -> str:
-    """Return how many turns published something, and how soon."""
-    if not turns:
+def told(rows: Sequence[Played]) -> str:
+    """Return of how many faults something was published, and how soon."""
+    if not rows:
         return "0"
-    right = sum(turn.is_right is True for turn in turns)
-    median_s = statistics.median(turn.seconds for turn in turns)
-    return f"{len(turns)}, {right} of them right; median of the turn {median_s:.0f} s"
+    right = sum(row.last.is_right is True for row in rows)
+    median_s = statistics.median(row.seconds for row in rows)
+    return f"{len(rows)}, {right} of them right; median {median_s:.0f} s"
 
 
 if __name__ == "__main__":

@@ -309,12 +309,17 @@ def test_without_an_answer_it_is_asked_for_any_return() -> None:
     assert made("P FF P FF", Answer("band(0)", "'no'")).tells
 
 
-def test_a_call_that_is_right_as_it_fails_is_no_fault_of_its_callers() -> None:
+def test_where_a_call_is_right_as_it_fails_who_called_it_is_tried() -> None:
     around = frame("later", percent="100")
     fault = Fault("IndexError", "tuple index out of range", (around, BAND))
-    found = made("P P", Answer(FULL, raises="IndexError"), fault=fault)
-    assert not found.test_id
-    assert found.why_not == (
+    found = made("P P P FP P FP", Answer(FULL, raises="IndexError"), fault=fault)
+    assert found.test_id.endswith("::test_later_raises_no_index_error")
+    assert not found.tells, "what the caller has to answer nobody has said"
+    text = found.test.after or "" if found.test else ""
+    assert "with pytest.raises(IndexError):\n        band(percent=100, " in text
+    alone = made("P P", Answer(FULL, raises="IndexError"))
+    assert not alone.test_id
+    assert alone.why_not == (
         "shop.bands.band: it is not red: the call does what a person says is right"
     )
 

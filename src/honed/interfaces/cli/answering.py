@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from honed.backlog import decide
+from honed.backlog import decide, store
 from honed.backlog.ticket import Ticket, TicketSource
 from honed.core.answer import Answer
 from honed.errors import ConfigurationError
@@ -66,8 +66,7 @@ def keep_answer(app: App, target: str, ticket: Ticket, said: Answer) -> Answer:
     call = (
         written_call(repository, said.call)
         if said.call
-        else _asked_last(app, repository, ticket)
-        or captured_call(repository, ticket.project, ticket.subject)
+        else _asked_last(app, repository, ticket) or _captured(app, repository, ticket)
     )
     named = raised(repository, said.raises) if said.raises else ""
     with app.store.owner.transaction() as conn:
@@ -78,6 +77,12 @@ def keep_answer(app: App, target: str, ticket: Ticket, said: Answer) -> Answer:
 def tell_answer(ticket_id: int, kept: Answer) -> None:
     """Say what is kept."""
     click.echo(f"ticket {ticket_id}: {kept.call} {kept.words}", err=True)
+
+
+def _captured(app: App, target: RepositoryTarget, ticket: Ticket) -> str:
+    with app.parts.store.transaction() as conn:
+        known = [each.answer for each in store.answers(conn, ticket.ticket_id)]
+    return captured_call(target, ticket.project, ticket.subject, known)
 
 
 def _asked_last(app: App, target: RepositoryTarget, ticket: Ticket) -> str:

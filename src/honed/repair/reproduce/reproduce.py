@@ -87,7 +87,7 @@ def reproduce(
     no argument, such as the time, the environment and other services, is not made again.
 
     What people say is right is asserted: of the call itself in its test, of other calls in tests of
-    their own, which may be green. A call that is right as it fails is not reproduced.
+    their own, which may be green. Where a call is right as it fails, who called it should not have.
 
     Args:
         fault: the exception with the variables of its frames.
@@ -119,8 +119,8 @@ def reproduce(
         if not tried.why_not:
             return tried
         reasons.append(f"{found.call.place.name}: {tried.why_not}")
-        if tried.is_answered:
-            # Who called it is not to blame for what is right.
+        if tried.is_answered and tried.why_not != _IS_RIGHT:
+            # What a person says of it cannot be tested; who called it may well be right.
             return replace(tried, why_not=reasons[-1])
     return Reproduction(
         why_not="; ".join(dict.fromkeys(reasons)) or "no frame in the app is of the repository"

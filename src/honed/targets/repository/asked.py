@@ -1,7 +1,9 @@
 """Which call of a repository an answer to a ticket is about."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from honed.core.answer import Answer
 from honed.errors import ConfigurationError
 from honed.repair.reproduce.answers import raisable, spelled
 from honed.repair.reproduce.classes import Classes
@@ -55,7 +57,9 @@ def raised(target: RepositoryTarget, name: str) -> str:
             raise ConfigurationError(msg, hint=hint) from None
 
 
-def captured_call(target: RepositoryTarget, project: str, fingerprint: str) -> str:
+def captured_call(
+    target: RepositoryTarget, project: str, fingerprint: str, answers: Sequence[Answer] = ()
+) -> str:
     """Return the call that is made again for a group of exceptions, as it is kept.
 
     It is made again once, in the sandbox.
@@ -67,6 +71,9 @@ def captured_call(target: RepositoryTarget, project: str, fingerprint: str) -> s
 
         fingerprint: of the group.
 
+        answers: what people have said already, the oldest first: of a call that is right as it
+            fails the caller is meant.
+
     Raises:
         ConfigurationError: none can be made again.
         SandboxMissing: there is no sandbox, so nothing is run.
@@ -75,7 +82,7 @@ def captured_call(target: RepositoryTarget, project: str, fingerprint: str) -> s
     with target.files(target.shape().commit) as tree:
         base = Checkout(tree.root, {}, target.court)
         for fault in samples(target.store, project, fingerprint)[:CALLED_AGAIN]:
-            again = reproduce(fault, base, runs=1)
+            again = reproduce(fault, base, runs=1, answers=answers)
             if again.test_id:
                 return again.call
             why = again.why_not

@@ -1,9 +1,10 @@
 """A person who knows what is right: what the service without any fault does, said once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from honed.backlog.ticket import Ticket
 from honed.core.answer import Answer
 from honed.core.fault import Fault
 from honed.interfaces.cli.question import asked_call as in_words
@@ -41,18 +42,21 @@ def test_it({fixtures}):
 
 
 def answer_of(
-    target: RepositoryTarget, project: str, fingerprint: str, asked: Mapping[str, Any]
+    target: RepositoryTarget,
+    ticket: Ticket,
+    asked: Mapping[str, Any],
+    answers: Sequence[Answer] = (),
 ) -> Answer | None:
     """Return what the right code does for the call that honed asks about; None: no literal tells.
 
     Args:
         target: the service with its faults.
 
-        project: of the exception.
-
-        fingerprint: of the exception.
+        ticket: of the exception.
 
         asked: parameters of the claim that is in doubt; none: there was no claim.
+
+        answers: what was said before, the oldest first.
     """
     question = asked.get("change", {}).get("question")
     with target.files(target.shape().commit) as tree:
@@ -62,8 +66,9 @@ def answer_of(
             text = spelled(in_words(question), classes)
             call = asked_call(text, classes)
         else:
-            text = str(asked.get("call") or captured_call(target, project, fingerprint))
-            call = _captured(samples(target.store, project, fingerprint), classes, text)
+            project, group = ticket.project, ticket.subject
+            text = str(asked.get("call") or captured_call(target, project, group, answers))
+            call = _captured(samples(target.store, project, group), classes, text)
         test = _TEST.format(
             imports="\n".join(call.imports.lines()),
             make=MAKE_TEXT if call.makes_objects else "",

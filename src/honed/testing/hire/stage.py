@@ -53,6 +53,8 @@ _TRIES: Final = 3
 _PASSED_ON: Final = ("PATH", "PYTHONPATH")
 #: The kind of which this is a test.
 _KIND: Final = "fix_exception"
+#: How often a person is asked about one fault.
+_MOST_ANSWERS: Final = 2
 _CHECKS: Final = "tests/test_what_is_right.py"
 
 
@@ -88,22 +90,20 @@ class Played:
     """What came of one fault."""
 
     fault: Planted
-    #: Without any answer.
-    alone: Turn
-    #: What a person then said is right; None: nothing was to be said, or nobody knows.
-    answer: Answer | None = None
-    #: With the answer; None: there was none.
-    answered: Turn | None = None
+    #: The first without any answer, each other with one more.
+    turns: tuple[Turn, ...]
+    #: What a person said was right between two turns.
+    answers: tuple[Answer, ...] = ()
 
     @property
     def last(self) -> Turn:
         """The turn that the fault ended with."""
-        return self.answered or self.alone
+        return self.turns[-1]
 
     @property
     def seconds(self) -> float:
-        """Of both turns."""
-        return self.alone.seconds + (self.answered.seconds if self.answered else 0.0)
+        """Of all turns."""
+        return sum(turn.seconds for turn in self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +127,22 @@ class Stage:
         Each fault has a target, a project and a checkout of its own, so that none waits for
         another. A person says yes to whatever is asked. Where nothing was published, and a change
         of code settles it, a person says what is right of the call that honed asks about, and the
-        loop turns once more.
+        loop turns again: twice, if another call is asked about then.
         """
         name = re.sub(r"\W+", "-", fault.name)
         target = self._target(name)
         self._meet(fault, name)
         self._scan()
-        alone, found = self._turn(fault, target)
-        if alone.change is not None or not fault.is_fixable:
-            return Played(fault, alone)
-        answer = self._answer(target, found)
-        if answer is None:
-            return Played(fault, alone)
-        answered, _ = self._turn(fault, target)
-        return Played(fault, alone, answer, answered)
+        turn, found = self._turn(fault, target)
+        turns, answers = [turn], list[Answer]()
+        while turns[-1].change is None and fault.is_fixable and len(answers) < _MOST_ANSWERS:
+            answer = self._answer(target, found, answers)
+            if answer is None:
+                break
+            turn, found = self._turn(fault, target)
+            answers.append(answer)
+            turns.append(turn)
+        return Played(fault, tuple(turns), tuple(answers))
 
     def _turn(self, fault: Planted, target: RepositoryTarget) -> tuple[Turn, Sequence[Improvement]]:
         began_s, began_cpu_s = time.monotonic(), _cpu_s()
@@ -162,14 +164,19 @@ class Stage:
         sources = chosen(installed_sources(), self.app.settings, ("exceptions",))
         scan(self.app.store.owner, sources, self.app.settings)
 
-    def _answer(self, target: RepositoryTarget, found: Sequence[Improvement]) -> Answer | None:
-        """Keep what is right of the call that honed asks about, and return it."""
+    def _answer(
+        self,
+        target: RepositoryTarget,
+        found: Sequence[Improvement],
+        before: Sequence[Answer],
+    ) -> Answer | None:
+        """Keep what is right of the call that honed asks about; None: it is nothing new."""
         said = (each.hypothesis.parameters for each in found if each.kind == _KIND)
         asked: Mapping[str, Any] = next(said, {})
         with self.app.store.owner.transaction() as conn:
             (ticket,) = (each for each in tickets(conn) if each.project == target.name)
-        answer = answer_of(target, ticket.project, ticket.subject, asked)
-        if answer is None:
+        answer = answer_of(target, ticket, asked, before)
+        if answer is None or answer in before:
             return None
         with self.app.store.owner.transaction() as conn:
             author = decide.Author(open_scrubber(conn, self.app.settings.key_file), "somebody")
