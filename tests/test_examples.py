@@ -4,9 +4,12 @@ import doctest
 import importlib
 import pkgutil
 
+import pytest
+
 import honed
 
 
+@pytest.mark.slow
 def test_every_example_in_a_docstring_gives_what_it_says() -> None:
     names = [module.name for module in pkgutil.walk_packages(honed.__path__, "honed.")]
     # What is for the sandbox is imported nowhere else.

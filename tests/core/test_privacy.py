@@ -118,6 +118,7 @@ def test_the_rest_of_a_text_stays(scrubber: Scrubber, text: str, expected: str) 
     assert shape(scrubber.text(text)) == expected
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_scrubbing_a_text_twice_changes_nothing(text: str) -> None:
     once = Scrubber(KEY).text(text)

@@ -223,12 +223,14 @@ def test_a_long_text_loses_its_middle_and_no_result_is_lost(intake_server: Intak
     assert set(row["message"].split()) == {"word", "..."}
 
 
+@pytest.mark.slow
 def test_what_has_no_name_and_what_is_too_much_is_counted() -> None:
     taken = take(suite("<testcase/>", '<testcase name="a"/>' * 50_003))
     assert len(taken.signals) == 50_000
     assert taken.skipped == {"no_test": 1, "too_many": 3}
 
 
+@pytest.mark.slow
 def test_a_file_that_pytest_wrote_is_taken(intake_server: IntakeServer, tmp_path: Path) -> None:
     (tmp_path / "test_shop.py").write_text(
         "import pytest\n"

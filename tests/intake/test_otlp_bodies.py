@@ -118,6 +118,7 @@ def _value(each: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
     return TEXTS if each.cpp_type == FieldDescriptor.CPPTYPE_STRING else FLOATS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REQUESTS)
 @given(data=st.data())
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -242,6 +242,7 @@ for text in secrets:
 """
 
 
+@pytest.mark.slow
 def test_no_secret_survives(
     run: Run, intake_server: IntakeServer, postgres_server: Server, tmp_path: Path
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_worker_that_wakes_up_too_late_works_on(desk: Desk, start: Start) -> N
     assert records(desk) == [(second.process.pid, 1), (first.process.pid, 2)]
 
 
+@pytest.mark.slow
 def test_a_long_handler_keeps_its_job(desk: Desk, start: Start) -> None:
     first = start()
     desk.send(Probe(number=1))
@@ -204,6 +205,7 @@ def let_the_harmless_one_go_first(worker: Process, number: int) -> None:
         worker.expect("begins", number)
 
 
+@pytest.mark.slow
 def test_a_message_that_kills_its_worker_is_poison_after_three(desk: Desk, start: Start) -> None:
     desk.send(Probe(number=POISON), Probe(number=1))
     for _ in range(3):

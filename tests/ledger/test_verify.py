@@ -345,6 +345,7 @@ def checkpoint(forger: Forger, signer: Signer) -> Checkpoint:
     return sign_checkpoint(read_head(forger.conn), signer)
 
 
+@pytest.mark.slow
 def test_every_random_tampering_is_detected_with_one_checkpoint(
     forger: Forger, checkpoint: Checkpoint
 ) -> None:

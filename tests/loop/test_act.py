@@ -124,6 +124,7 @@ def test_step_that_nobody_here_can_run_takes_the_others_back(pet_shop: PetShop) 
     assert pet_shop.production.objects() == before
 
 
+@pytest.mark.slow
 def test_half_built_index_is_cleared_away(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (Claim("half", (STATISTICS, HALF)),)
     before = pet_shop.production.objects()
@@ -133,6 +134,7 @@ def test_half_built_index_is_cleared_away(pet_shop: PetShop) -> None:
     assert pet_shop.production.objects() == before
 
 
+@pytest.mark.slow
 def test_what_is_there_already_is_not_honeds_to_take_back(pet_shop: PetShop) -> None:
     pet_shop.kind.claims = (Claim("there", (STATISTICS, IMPOSSIBLE)),)
     pet_shop.production.client.execute(STATISTICS.do[0].encode())
@@ -141,6 +143,7 @@ def test_what_is_there_already_is_not_honeds_to_take_back(pet_shop: PetShop) -> 
     assert "honed_pet" in pet_shop.production.objects()
 
 
+@pytest.mark.slow
 def test_what_was_there_is_nobodys_to_take_back_after_a_crash_either(pet_shop: PetShop) -> None:
     pet_shop.configure(max_attempts=1)
     pet_shop.kind.claims = (Claim("there", (STATISTICS,)),)
@@ -162,6 +165,7 @@ def test_what_was_there_is_nobodys_to_take_back_after_a_crash_either(pet_shop: P
     assert "honed_pet" in pet_shop.production.objects()
 
 
+@pytest.mark.slow
 def test_stop_takes_effect_before_the_next_step(
     pet_shop: PetShop, switch: Callable[[str], None]
 ) -> None:
@@ -179,6 +183,7 @@ def test_stop_takes_effect_before_the_next_step(
     assert ledger(pet_shop).count("step_done") == 2
 
 
+@pytest.mark.slow
 def test_stop_ends_a_trial(
     pet_shop: PetShop, switch: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +196,7 @@ def test_stop_ends_a_trial(
     pet_shop.work_until(lambda: pet_shop.improvement().state is State.KEPT)
 
 
+@pytest.mark.slow
 def test_nothing_is_taken_back_while_stopped(
     pet_shop: PetShop, switch: Callable[[str], None]
 ) -> None:
@@ -204,6 +210,7 @@ def test_nothing_is_taken_back_while_stopped(
     pet_shop.work_until(lambda: pet_shop.improvement().state is State.ROLLED_BACK)
 
 
+@pytest.mark.slow
 def test_target_that_goes_away_between_steps_is_waited_for(pet_shop: PetShop, door: Any) -> None:
     pet_shop.react = once(when(StepStarted, direction="do", ordinal=1), door.shut)
     begin(pet_shop)
@@ -217,6 +224,7 @@ def test_target_that_goes_away_between_steps_is_waited_for(pet_shop: PetShop, do
         assert dead_letters(conn) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "state"),
     [
@@ -241,6 +249,7 @@ def test_improvement_waits_for_a_target_that_is_away(
         assert dead_letters(conn) == []
 
 
+@pytest.mark.slow
 def test_approval_outlives_the_absence_of_the_target(pet_shop: PetShop, door: Any) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED, max_attempts=1)
     pet_shop.turn(FREE)
@@ -322,6 +331,7 @@ def test_what_failed_before_it_touched_the_target_cannot_be_taken_back(pet_shop:
         roll_back(conn, pet_shop.improvement().improvement_id, "no")
 
 
+@pytest.mark.slow
 def test_drift_is_noticed_before_anybody_approves(pet_shop: PetShop) -> None:
     pet_shop.configure(autonomy=Autonomy.SUPERVISED)
     pet_shop.turn(FREE)

@@ -103,6 +103,7 @@ def work_without_the_kind(shop: PetShop, *, after: timedelta = timedelta(0)) -> 
     pet_worker(replace(parts, store=replace(parts.store, fake_now=now))).run(until_idle=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "state"),
     [

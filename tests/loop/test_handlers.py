@@ -156,6 +156,7 @@ def test_change_whose_watch_nobody_understands_is_taken_back(
     assert pet_shop.improvement().state is State.ROLLED_BACK
 
 
+@pytest.mark.slow
 def test_change_that_is_watched_does_not_end_with_a_message_that_came_too_late(
     pet_shop: PetShop,
 ) -> None:
@@ -169,6 +170,7 @@ def test_change_that_is_watched_does_not_end_with_a_message_that_came_too_late(
     assert pet_shop.improvement().state is State.KEPT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     [
@@ -194,6 +196,7 @@ def test_message_that_says_nothing_ends_nothing(pet_shop: PetShop, message: str)
     assert (pet_shop.improvement(), len(pet_shop.events)) == (improvement, told)
 
 
+@pytest.mark.slow
 def test_messages_that_come_twice_or_too_late_do_nothing(pet_shop: PetShop) -> None:
     cycle = pet_shop.turn(FREE)
     improvement = pet_shop.improvement()
@@ -208,6 +211,7 @@ def test_messages_that_come_twice_or_too_late_do_nothing(pet_shop: PetShop) -> N
     assert len(pet_shop.events) == told
 
 
+@pytest.mark.slow
 def test_second_request_to_take_back_does_nothing(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     with pet_shop.store.transaction() as conn:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from honed.core.verdict import State
 from honed.jobs.deadletters import dead_letters
 from honed.loop.cycle import Options
@@ -37,6 +39,7 @@ def begin(shop: PetShop) -> None:
     assert shop.improvement().state is State.WATCHING
 
 
+@pytest.mark.slow
 def test_change_is_not_taken_back_because_its_target_is_away(pet_shop: PetShop, door: Any) -> None:
     pet_shop.configure(max_attempts=1)
     pet_shop.kind = LookingKind()
@@ -70,6 +73,7 @@ def test_watch_ends_where_production_asks_nothing(pet_shop: PetShop) -> None:
     assert (improvement.state, improvement.outcome) == (State.KEPT, None)
 
 
+@pytest.mark.slow
 def test_step_that_nobody_settles_disturbs_no_longer_than_its_improvement_lasts(
     pet_shop: PetShop,
 ) -> None:

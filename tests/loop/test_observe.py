@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from psycopg import sql
 
 from honed.core.finding import Finding, FindingType
@@ -19,6 +20,7 @@ def findings(shop: PetShop) -> list[dict[str, Any]]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_fact_that_is_seen_again_is_one_finding_and_one_that_is_gone_is_closed(
     pet_shop: PetShop,
 ) -> None:

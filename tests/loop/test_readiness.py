@@ -35,6 +35,7 @@ def is_on_target(shop: PetShop) -> bool:
     return "honed_pet_owner" in shop.production.objects()
 
 
+@pytest.mark.slow
 def test_change_waits_for_the_end_of_an_old_transaction(pet_shop: PetShop) -> None:
     pet_shop.configure(max_transaction_s=1e-6)
     with psycopg.connect(pet_shop.production.url, application_name="report") as conn:
@@ -60,6 +61,7 @@ def test_transaction_of_another_database_holds_up_nothing(pet_shop: PetShop) -> 
         assert pet_shop.improvement().state is State.KEPT
 
 
+@pytest.mark.slow
 def test_change_waits_for_its_window(pet_shop: PetShop) -> None:
     production = pet_shop.production.client
     (row,) = production.execute("SELECT current_setting('TimeZone') AS zone, localtime AS now")
@@ -87,6 +89,7 @@ def test_what_waits_can_be_rejected(pet_shop: PetShop) -> None:
     assert not is_on_target(pet_shop)
 
 
+@pytest.mark.slow
 def test_production_is_asked_once_more_before_the_first_step(
     pet_shop: PetShop, switch: Callable[[str], None]
 ) -> None:

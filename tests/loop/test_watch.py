@@ -165,6 +165,7 @@ def test_change_without_production_before_it_is_kept_and_says_why(pet_shop: PetS
     assert f"only {MIN_PAIRS - 1} readings of production before it" in str(last.detail["reason"])
 
 
+@pytest.mark.slow
 def test_every_pair_is_told_with_its_interval(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     told = [event for event in pet_shop.events if isinstance(event, WatchPair)]
@@ -174,6 +175,7 @@ def test_every_pair_is_told_with_its_interval(pet_shop: PetShop) -> None:
     assert kept.effect == told[-1].effect == pet_shop.improvement().production_log_ratio
 
 
+@pytest.mark.slow
 def test_what_the_trial_foretold_stands_beside_what_production_showed(pet_shop: PetShop) -> None:
     pet_shop.turn(FREE)
     improvement = pet_shop.improvement()
@@ -214,6 +216,7 @@ def judged(pet_shop: PetShop) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_a_change_that_shows_nothing_has_not_regressed(pet_shop: PetShop) -> None:
     pet_shop.kind = NoisyKind()
     cycle = pet_shop.turn(FREE)
@@ -226,6 +229,7 @@ def test_a_change_that_shows_nothing_has_not_regressed(pet_shop: PetShop) -> Non
     assert end.next_delay_s == AFTER_NOTHING * pet_shop.settings.cycle_interval_s
 
 
+@pytest.mark.slow
 def test_a_person_who_takes_back_what_shows_nothing_has_not_seen_it_regress(
     pet_shop: PetShop,
 ) -> None:
@@ -317,6 +321,7 @@ def test_change_that_cannot_be_watched_is_taken_back(pet_shop: PetShop) -> None:
     assert letter.task == "learn"
 
 
+@pytest.mark.slow
 def test_costs_that_have_no_logarithm_are_left_out(pet_shop: PetShop) -> None:
     class Odd(PetKind):
         def measure(self, hypothesis: Any, target: Any) -> dict[str, float]:

@@ -101,6 +101,7 @@ def test_nothing_less_than_one_is_bought(basket):
 }
 
 
+@pytest.mark.slow
 def test_a_method_is_repaired_through_fixtures_and_modules(plant: Any, box: Box) -> None:
     suite: Suite = plant(SHOP)
     before = {path: path.read_bytes() for path in suite.root.rglob("*.py")}
@@ -208,6 +209,7 @@ def test_where_tests_do_not_tell_patches_apart_a_person_is_asked(plant: Any, box
     assert {patch.cluster for patch in outcome.patches} >= set(list(question.outputs)[:2])
 
 
+@pytest.mark.slow
 def test_a_missing_guard_is_made_of_what_locals_say(plant: Any, box: Box) -> None:
     program = """\
 def kind(name, known):

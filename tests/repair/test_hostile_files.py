@@ -47,6 +47,7 @@ def test_links_and_pipes_are_no_modules(folder: Path) -> None:
     assert [path.name for path in modules(folder)] == ["smallest.py", "test_smallest.py"]
 
 
+@pytest.mark.slow
 def test_a_repair_reads_no_file_that_hostile_code_names(folder: Path) -> None:
     found = probe()
     if not found.is_safe:

@@ -147,6 +147,7 @@ def test_the_same_candidates_come_in_the_same_order() -> None:
     assert list(first)[some] == list(second)[some]
 
 
+@pytest.mark.slow
 def test_a_weight_makes_a_template_come_earlier_within_bounds() -> None:
     source, plain = candidates()
     lines = {(source.path, line): 1.0 for line in range(1, SOURCE.count("\n") + 1)}

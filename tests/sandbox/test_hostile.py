@@ -95,12 +95,14 @@ def test_an_endless_loop_ends_by_its_cpu_time(in_box: InBox) -> None:
     assert 0.5 < ended.cpu_s < 3.0
 
 
+@pytest.mark.slow
 def test_loops_in_many_processes_end_by_the_cpu_time_of_all(in_box: InBox) -> None:
     loops = "import os\nfor _ in range(3): os.fork()\nwhile True: pass"
     ended = in_box(loops, limits=Limits(cpu_s=2.0, wall_s=60.0))
     assert ended.ended_by == "cpu"
 
 
+@pytest.mark.slow
 def test_who_ignores_the_warning_of_too_much_cpu_time_is_killed(in_box: InBox) -> None:
     deaf = "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
     assert in_box(deaf, limits=Limits(cpu_s=1.0, wall_s=60.0)).ended_by == "cpu"

@@ -358,6 +358,7 @@ def test_the_intake_may_store_and_not_read(noon_store: Database, query: str) -> 
         conn.execute(query.encode())
 
 
+@pytest.mark.slow
 def test_a_project_that_was_disabled_is_known_soon(
     pipeline: Pipeline, project: Project, noon_store: Database
 ) -> None:

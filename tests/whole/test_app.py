@@ -61,6 +61,7 @@ def opened(
             yield app
 
 
+@pytest.mark.slow
 def test_missing_index_is_found_proven_approved_built_and_kept(
     store: Database, honed_home: Path, pet_production: Production
 ) -> None:

@@ -162,6 +162,7 @@ def _turn(app: App, place: Place, options: Options) -> CycleReport:
         return app.run_cycle(_NAME, options)
 
 
+@pytest.mark.slow
 def test_a_dry_run_finds_and_proposes(store: Database, honed_home: Path, place: Place) -> None:
     with _honed(store, honed_home, place) as app:
         report = _turn(app, place, Options())

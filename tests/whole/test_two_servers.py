@@ -129,6 +129,7 @@ def left_out(shop: PetShop) -> list[str]:
     return [event.reason for event in shop.events if isinstance(event, LeftOut)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "servers",
     ["one store", pytest.param("two stores", marks=pytest.mark.slow)],

@@ -221,6 +221,7 @@ def run_until_a_cycle_ended(cli: CommandLine) -> tuple[list[str], int, list[str]
     return told, daemon.returncode, said.splitlines()
 
 
+@pytest.mark.slow
 def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
     cli: CommandLine, store: Database, quiet_url: str
 ) -> None:
@@ -238,6 +239,7 @@ def test_the_daemon_writes_the_policy_begins_a_cycle_and_ends_when_told(
         assert current_policy(conn).autonomy is Autonomy.LIMITED
 
 
+@pytest.mark.slow
 def test_the_daemon_needs_no_more_than_its_role_and_keeps_the_owners_policy(
     cli: CommandLine, store: Database, quiet_url: str, daemon_url: str
 ) -> None:

@@ -201,6 +201,7 @@ def test_nothing_is_approved_under_observe_and_what_to_do_is_said(
     assert cli.json("improvement", "show", name)["decisions"] == []
 
 
+@pytest.mark.slow
 def test_a_wrong_digest_is_refused_on_a_terminal_too(
     cli: CommandLine, waiting: Improvement
 ) -> None:

@@ -72,6 +72,7 @@ def test_target_gets_its_place_in_the_pair(cli: CommandLine) -> None:
     assert "half a place" in cli.refusal("target", "add", "other", "--url", url, "--twin", "x")
 
 
+@pytest.mark.slow
 def test_api_is_served_on_a_new_store_until_it_is_told_to_end(cli: CommandLine) -> None:
     env = {**os.environ, **cli.env, "HONED_API_PORT": "0"}
     with subprocess.Popen(

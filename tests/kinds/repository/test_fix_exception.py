@@ -28,6 +28,7 @@ class TestFixException(KindContract):
     well = RAISED_ELSEWHERE
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reproduced_is_searched_once_a_commit(
     store: Database, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_no_file_beside_the_repository_is_looked_into(tmp_path: Path) -> None:
         assert not is_refusal(Fault("ValueError", frames=(frame,)), side)
 
 
+@pytest.mark.slow
 def test_what_came_longer_ago_is_no_finding(store: Database, tmp_path: Path) -> None:
     require_sandbox()
     world = make_repository_world(UNKNOWN_NAME, store, tmp_path)
@@ -85,6 +87,7 @@ def test_what_came_longer_ago_is_no_finding(store: Database, tmp_path: Path) -> 
     assert world.target.observe(timedelta(microseconds=1)).findings == ()
 
 
+@pytest.mark.slow
 def test_a_finding_names_the_function_and_its_cause_does_not(
     store: Database, tmp_path: Path
 ) -> None:

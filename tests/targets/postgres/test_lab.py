@@ -292,6 +292,7 @@ def test_a_shadow_server_that_dies_fails_one_trial_only(shop: Any, make_lab: Mak
         assert clone.query("SELECT count(*) AS n FROM event") == [{"n": 2000}]
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_is_made_anew(
     shop: Any, make_lab: MakeLab, honed_home: Path
 ) -> None:
@@ -302,6 +303,7 @@ def test_a_server_that_does_not_start_is_made_anew(
     assert make_lab(shop).refresh().rows == 35000
 
 
+@pytest.mark.slow
 def test_a_copy_from_before_a_restart_of_the_machine_is_not_believed(
     shop: Any, make_lab: MakeLab, honed_home: Path
 ) -> None:

@@ -306,6 +306,7 @@ def test_what_is_said_of_people_stays_out_of_the_record(story: Story) -> None:
     assert address not in f"{said.reason}{said.facts}"
 
 
+@pytest.mark.slow
 def test_names_of_tests_stay_out_of_the_record_where_they_name_people(
     store: Database, tmp_path: Path
 ) -> None:
@@ -326,6 +327,7 @@ def test_names_of_tests_stay_out_of_the_record_where_they_name_people(
     assert address not in f"{said.reason}{said.facts}"
 
 
+@pytest.mark.slow
 def test_tests_that_the_merge_breaks_are_harm_and_others_are_not(story: Story) -> None:
     require_sandbox()
     story.propose()
@@ -336,6 +338,7 @@ def test_tests_that_the_merge_breaks_are_harm_and_others_are_not(story: Story) -
     assert said.reason == f"tests fail that passed before it was merged: {TEST}"
 
 
+@pytest.mark.slow
 def test_what_one_more_run_does_not_confirm_is_no_harm_and_is_asked_once(story: Story) -> None:
     require_sandbox()
     story.propose()

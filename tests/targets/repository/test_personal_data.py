@@ -67,6 +67,7 @@ class Told(CodeKind):
             yield claim
 
 
+@pytest.mark.slow
 def test_what_a_failing_test_said_is_scrubbed(store: Database, tmp_path: Path) -> None:
     require_sandbox()
     world = make_repository_world(PLAN, store, tmp_path)

@@ -51,6 +51,7 @@ def source(**options: Json) -> Source:
     return Source(TargetRecord("shop", "/srv/shop", sort="repository", options=options), Settings())
 
 
+@pytest.mark.slow
 def test_tests_reach_a_server_that_was_named_and_no_other(server: Path, tmp_path: Path) -> None:
     require_sandbox()
     (tmp_path / "test_server.py").write_text(ASKS_A_SERVER)

@@ -67,6 +67,7 @@ NESTED: tuple[LiteralString, ...] = (
 )
 
 
+@pytest.mark.slow
 def test_partitions_of_partitions_are_served_without_statistics_of_the_whole(
     make_world: MakeWorld,
 ) -> None:
