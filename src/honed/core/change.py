@@ -5,9 +5,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from honed.core.canonical import Json
+
+#: How documents that people read end.
+_DOCUMENTS: Final = (".md", ".rst")
 
 
 class Purpose(StrEnum):
@@ -104,6 +107,14 @@ class CodeChange:
         return (*self.files, *self.papers)
 
     @property
+    def main_path(self) -> str:
+        """The path that names the change: of its first module, not of a test or a document.
+
+        Where there is none, of whatever else comes first; empty: it has no file.
+        """
+        return min((each.path for each in self.files), key=_distance, default="")
+
+    @property
     def diff(self) -> str:
         """All of it as one unified diff."""
         return "".join(each.diff for each in self.every_file)
@@ -142,6 +153,20 @@ class CodeChange:
             "papers": tuple(FileChange(**each) for each in value.get("papers", ())),
         }
         return cls(**{**value, **read})
+
+
+def is_test(path: str) -> bool:
+    """Return whether a path is one of a test, by its name."""
+    *folders, name = path.split("/")
+    is_named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+    return is_named or bool({"test", "tests"} & set(folders))
+
+
+def _distance(path: str) -> int:
+    """Return how far a file is from the code that a change is about; 0: it is that."""
+    if is_test(path) or path.lower().endswith(_DOCUMENTS):
+        return 2
+    return 0 if path.endswith(".py") else 1
 
 
 def _file_to_json(file: FileChange) -> dict[str, Json]:

@@ -137,7 +137,7 @@ def _claimed(rewrite: Rewrite, finding: Finding) -> Claimed:
     return Claimed(
         rewrite.subject,
         rewrite.change,
-        claim=f"{rewrite.change.files[0].path} asks its database once: {rewrite.reason}",
+        claim=f"{rewrite.change.main_path} asks its database once: {rewrite.reason}",
         priority=3,
         predicted_log_ratio=rewrite.figures["log_ratio"],
         findings=[finding],

@@ -147,7 +147,7 @@ def _claimed(
     return Claimed(
         cause,
         change,
-        claim=f"a change of {change.files[0].path} repairs {tests}",
+        claim=f"a change of {change.main_path} repairs {tests}",
         priority=3,
         # Of what fails, with one more on either side, so that nothing is left of nothing.
         predicted_log_ratio=math.log((len(known) - len(repaired) + 1) / (len(known) + 1)),

@@ -91,7 +91,7 @@ class OptimizeCode(CodeKind):
         """
         commit = target.shape().commit
         for slow in _slow(target, commit):
-            share, path = slow.figures["share"], slow.change.files[0].path
+            share, path = slow.figures["share"], slow.change.main_path
             yield Finding(
                 SLOW_CODE,
                 slow.subject,

@@ -126,7 +126,7 @@ def _claimed(smell: Rewrite, finding: Finding) -> Claimed:
     return Claimed(
         smell.subject,
         smell.change,
-        claim=f"{smell.change.files[0].path} does the same in fewer words: {smell.reason}",
+        claim=f"{smell.change.main_path} does the same in fewer words: {smell.reason}",
         priority=2,
         predicted_log_ratio=shrinkage(smell.change.files),
         findings=[finding],

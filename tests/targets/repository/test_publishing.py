@@ -18,7 +18,7 @@ from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.targets.registry import Place
 from honed.targets.repository.git.clone import Clone
-from honed.targets.repository.publishing.acts import Publication, publish_step
+from honed.targets.repository.publishing.acts import Publication, branch_of, publish_step
 from honed.targets.repository.publishing.concerned import authors
 from honed.targets.repository.publishing.hand import at_repository
 from honed.targets.repository.requests import changes
@@ -184,3 +184,8 @@ def test_a_change_concerns_who_wrote_what_it_changes(
     found = authors(clone, changed("one\ntwo\nthree\n", after))
     assert {each.name for each in found} == who
     assert authors(clone, changed(None, "new\n")) == ()
+
+
+def test_a_branch_is_called_after_the_code_and_not_after_a_document_beside_it() -> None:
+    files = [FileChange(path, "1\n", "2\n") for path in ("CHANGELOG.md", "shop/prices.py")]
+    assert branch_of(CodeChange("a" * 40, tuple(files))).startswith("improvement/shop-prices-py-")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
+from honed.core.change import is_test
 from honed.forge.description import CLAIM_TRAILER
 from honed.repair.mining.edits import mined
 from honed.repair.mining.general import generalised
 from honed.repair.templates.mined import MOST_PATTERNS
 from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
-from honed.targets.repository.evidence.same_bug import is_test
 from honed.targets.repository.git.clone import Clone
 from honed.targets.repository.git.history import ChangedFile, Past, past
 from honed.targets.repository.judging.own_code import code_digest

@@ -4,12 +4,12 @@ Of a function only digests of its form are kept, so that a bug that was found in
 found in another without the code of either leaving it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from honed.core.change import CodeChange
+from honed.core.change import CodeChange, is_test
 from honed.core.finding import SAME_BUG, Finding
 from honed.space.clones.atoms import Atom, read_atoms
 from honed.storage.db import Connection, Database
@@ -160,11 +160,3 @@ def _functions(path: str, text: str) -> Iterable[Atom]:
 
 def _is_in(inner: str, outer: Atom) -> bool:
     return inner.startswith(f"{outer.name}.")
-
-
-def is_test(path: str) -> bool:
-    """Return whether a path is one of a test, by its name."""
-    folders: Sequence[str] = path.split("/")
-    name = folders[-1]
-    is_named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
-    return is_named or bool({"test", "tests"} & set(folders[:-1]))

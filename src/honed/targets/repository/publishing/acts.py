@@ -45,7 +45,7 @@ class Publication:
 
 def branch_of(change: CodeChange) -> str:
     """Return the branch of a change: the same lines have the same one, on whatever commit."""
-    path = change.files[0].path if change.files else "nothing"
+    path = change.main_path or "nothing"
     slug = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")[:_SLUG_CHARACTERS]
     return f"{BRANCHES}{slug}-{patch_digest(change)[:_SHORT]}"
 
