@@ -1,6 +1,7 @@
 """Candidates may do whatever they like to themselves: the next one starts as if they had not."""
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,8 @@ def test_who_has_no_failing_test_is_told(plant: Any, started: Any) -> None:
     workers = started(well)
     with pytest.raises(RepairFailed, match="no test fails"):
         look(workers, well)
+    with pytest.raises(RepairFailed, match=r"not among the tests that are run: test_y\.py"):
+        look(workers, replace(well, failing=("test_y.py",)))
 
 
 def test_tests_that_cannot_be_collected_are_told(plant: Any, box: Box) -> None:

@@ -57,6 +57,9 @@ def look(workers: Workers, suite: Suite) -> Base:
     _await(workers, whole, suite)
     wanted = [key for key, each in whole.items() if _is_wanted(each, suite)]
     missing = set(suite.failing) - set(wanted)
+    if unknown := missing - whole.keys():
+        msg = f"these are not among the tests that are run: {', '.join(sorted(unknown))}"
+        raise RepairFailed(msg)
     if missing or not wanted:
         said = f"these do not fail: {', '.join(sorted(missing))}" if missing else "no test fails"
         raise RepairFailed(said)

@@ -91,6 +91,39 @@ def test_what_passes_already_is_no_fault(
     git(repository, "commit", "--quiet", "--all", "--message=repaired")
     monkeypatch.chdir(repository)
     assert "no test fails" in line.refusal("repair", ".")
+    passing = line.refusal("repair", ".", "--test", "test_cart.py")
+    assert "these do not fail: test_cart.py" in passing
+    assert "what is not committed is not seen" in passing
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("test_carts.py", "is it test_cart.py?"),
+        ("test_cart.py::test_cheep", "is it test_cart.py::test_cheap?"),
+        ("/etc/hostname", "name a file, or an id as pytest prints it"),
+    ],
+)
+def test_a_test_that_is_not_there_is_not_said_to_pass(
+    repository: Path, line: CommandLine, name: str, near: str
+) -> None:
+    refused = line.refusal("repair", str(repository), "--test", name)
+    assert f"no such test: {name}" in refused
+    assert near in refused
+
+
+def test_where_there_are_no_tests_it_is_said(repository: Path, line: CommandLine) -> None:
+    git(repository, "rm", "--quiet", "test_cart.py")
+    git(repository, "commit", "--quiet", "--message=no tests")
+    assert "there are no tests" in line.refusal("repair", str(repository))
+
+
+def test_a_branch_that_is_there_already_asks_for_another_name(
+    repository: Path, line: CommandLine
+) -> None:
+    refused = line.refusal("repair", str(repository), "--branch", "main")
+    assert "there is a branch main already" in refused
+    assert "choose another name" in refused
 
 
 def test_what_cannot_be_found_is_said(line: CommandLine, tmp_path: Path) -> None:

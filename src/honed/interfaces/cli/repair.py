@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     "failing",
     multiple=True,
     metavar="ID",
-    help="A test that must pass; again for more. Without: all that fail.",
+    help="A test that must pass, or a file or class whose failing tests must; again for more."
+    " Without: all that fail.",
 )
 @click.option(
     "--tests",

@@ -12,6 +12,7 @@ from honed.sandbox.probe import require
 from honed.storage.db import Database
 from honed.targets.repository.git.push import push
 from honed.targets.repository.git.worktree import worktree
+from honed.targets.repository.judging.failing import with_failing
 from honed.targets.repository.judging.judge import Court
 from honed.targets.repository.judging.mend import Mended, mend
 from honed.targets.repository.judging.proposer import Bench, Trouble
@@ -25,7 +26,7 @@ class Order:
 
     #: A folder or an address of a git repository.
     url: str
-    #: Ids of the tests that must pass; empty: all that fail.
+    #: Tests that must pass: ids, or files and classes whose failing ones are meant; empty: all.
     failing: tuple[str, ...] = ()
     #: Files, folders or ids of tests; empty: all.
     tests: tuple[str, ...] = ()
@@ -71,7 +72,8 @@ def repair_once(
         SandboxMissing: there is no sandbox; nothing was run.
         GitFailed: the repository cannot be read.
         UnknownCommit: it has no such commit.
-        RepairFailed: no test fails, or the tests cannot be collected.
+        RepairFailed: no test fails, what is named is not there or does not fail, or the tests
+            cannot be collected.
         ChangeRefused: the branch is there already.
         PushRefused: the repository does not take it.
     """
@@ -83,12 +85,13 @@ def repair_once(
         and clone.git.attempt("rev-parse", "-q", "--verify", f"refs/heads/{order.branch}").code == 0
     ):
         msg = f"there is a branch {order.branch} already"
-        raise ChangeRefused(msg)
+        raise ChangeRefused(msg, hint="choose another name with --branch, or delete that branch")
     commit = clone.commit(order.commit or clone.default_branch())
     court = Court(order.python or python_of(order.url), SUITE)
     with worktree(clone, commit, settings.home / "worktrees") as tree:
-        trouble = Trouble(tree.root, commit, order.failing, order.tests)
-        mended = mend(trouble, Bench(court, order.budget, settings, clone, store), gates)
+        bench = Bench(court, order.budget, settings, clone, store)
+        trouble = with_failing(Trouble(tree.root, commit, tests=order.tests), bench, order.failing)
+        mended = mend(trouble, bench, gates)
     if not (order.branch and mended.is_sound and mended.change):
         return Repaired(commit, mended)
     made = commit_of(clone, mended.change)

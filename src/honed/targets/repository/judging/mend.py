@@ -11,6 +11,7 @@ from honed.core.change import CodeChange, FileChange
 from honed.core.gate import Gate, GateResult, Judge, Thresholds
 from honed.core.plugins import discover
 from honed.errors import RepairFailed, SandboxEnded
+from honed.targets.repository.judging.failing import with_failing
 from honed.targets.repository.judging.judge import Checkout, CodeJudge, judge_digest
 from honed.targets.repository.judging.proposer import FAMILY, Bench, Proposed, Proposer, Trouble
 
@@ -146,7 +147,7 @@ def mend(
         SandboxMissing: there is no sandbox; nothing was run.
         EvaluatorFailed: a gate could not find out what it looks for.
     """
-    named = _with_failing(trouble, bench)
+    named = with_failing(trouble, bench)
     asked = proposers if proposers is not None else installed_proposers()
     attempts: list[Attempt] = []
     for proposer in sorted(asked.values(), key=lambda each: (each.order, each.name)):
@@ -193,21 +194,6 @@ def judged(
         yield result
         if not result.passed:
             return
-
-
-def _with_failing(trouble: Trouble, bench: Bench) -> Trouble:
-    """Return the trouble with the names of the tests that fail, and what they say."""
-    if trouble.failing:
-        return trouble
-    side = Checkout(trouble.folder, trouble.added, bench.court)
-    run = side.run_tests((*trouble.tests, *trouble.added))
-    if run.error:
-        raise RepairFailed(run.error, hint="name its Python and its tests")
-    failing = tuple(sorted(run.broken))
-    if not failing:
-        msg = "no test fails"
-        raise RepairFailed(msg, hint="name a test that does")
-    return replace(trouble, failing=failing, messages=run.messages)
 
 
 def _attempts(
