@@ -4,14 +4,17 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from honed.errors import RepairFailed
+from honed.errors import Interrupted, RepairFailed
 from honed.repair.base import look
 from honed.repair.suite import Budget, Suite
 from honed.repair.workers import Workers
 from honed.sandbox.box import Box
+from honed.sandbox.heeding import heeding
+from honed.sandbox.probe import _is_left
 
 MODULE = """\
 LIMIT = 3
@@ -224,6 +227,21 @@ def test_tests_that_cannot_be_collected_are_told(plant: Any, box: Box) -> None:
         pytest.raises(RepairFailed),
     ):
         look(workers, suite)
+
+
+def test_all_workers_end_when_whoever_asks_is_told_to_stop(plant: Any, box: Box) -> None:
+    mark = uuid4().hex
+    waits = '[sys.executable, "-I", "-c", "import time; time.sleep(3600)", "{mark}"]'
+    text = f"import subprocess, sys\nsubprocess.run({waits.format(mark=mark)})\n"
+    suite = plant({"test_x.py": text})
+
+    def stop_if_told() -> None:
+        if _is_left(mark):
+            raise Interrupted
+
+    with heeding(stop_if_told), pytest.raises(Interrupted):
+        Workers(suite, box, Budget(processes=2)).__enter__()
+    assert not _is_left(mark)
 
 
 def test_nothing_is_written_beside_the_code(started: Any, suite: Suite) -> None:

@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import pytest
 
+from honed.errors import Interrupted
 from honed.sandbox.box import Box, Ended, Limits
-from honed.sandbox.run import start
+from honed.sandbox.heeding import heeding
+from honed.sandbox.run import run, start
 
 PYTHON = str(Path(sys.executable))
 DEADLINE_S = 60.0
@@ -91,6 +93,37 @@ def test_all_dies_with_honed(delay_s: float | None) -> None:
             signal.sigtimedwait([], delay_s)
         honed.kill()
     until(lambda: alive(mark) == 0)
+
+
+def test_all_dies_when_whoever_waits_for_it_is_told_to_stop(box: Box) -> None:
+    mark = uuid4().hex
+    stay = f"{DAEMON.format(mark=mark)}\nimport time; time.sleep(90)"
+
+    def stop_if_told() -> None:
+        if alive(mark) >= 7:
+            raise Interrupted
+
+    with heeding(stop_if_told), pytest.raises(Interrupted):
+        run(box, [PYTHON, "-I", "-c", stay], limits=Limits(wall_s=60.0))
+    assert alive(mark) == 0
+    assert run(box, [PYTHON, "-I", "-c", ""]).is_success
+
+
+@pytest.mark.parametrize("looks", range(4))
+def test_a_box_that_is_being_made_ends_when_told_to_stop(box: Box, looks: int) -> None:
+    mark = uuid4().hex
+    before = sorted(Path("/proc/self/fd").iterdir())
+    asked: list[int] = []
+
+    def stop_if_told() -> None:
+        asked.append(alive(mark))
+        if len(asked) > looks:
+            raise Interrupted
+
+    with heeding(stop_if_told), pytest.raises(Interrupted):
+        run(box, [PYTHON, "-I", "-c", "import time; time.sleep(90)", mark])
+    assert alive(mark) == 0
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_run_leaves_no_open_file(in_box: Callable[..., Ended]) -> None:

@@ -24,6 +24,7 @@ from honed.loop.pacing import next_delay_s
 from honed.loop.parts import Parts
 from honed.loop.removal import drop
 from honed.loop.work import follow
+from honed.sandbox.heeding import heeding
 from honed.storage.db import Connection
 
 #: A message that cannot be handled at the moment is tried again after this time.
@@ -55,7 +56,8 @@ def handlers(parts: Parts, *, parked_s: float = PARKED_S) -> Handlers:
     ) -> Callable[[JobContext, Any], None]:
         def handle(context: JobContext, message: Analyze | Hypothesize | Act | Learn) -> None:
             try:
-                phase(parts, context, message)
+                with heeding(context.stop_if_told):
+                    phase(parts, context, message)
             except (Stopped, Postponed) as error:
                 with parts.store.transaction() as conn:
                     context.fence.check(conn)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,8 @@ class Workers:
             processes=_PROCESSES,
             output_bytes=_OUTPUT_BYTES,
         )
-        # A sandbox dies with the thread that made it, so each has one for all its life.
+        # A sandbox dies with the thread that made it, so each has one for all its life. What is
+        # asked there is asked in a copy of this context: it ends where this one is told to stop.
         self._threads = [ThreadPoolExecutor(1) for _ in range(budget.processes)]
         self._running: list[Running] = []
         self.patience_s = budget.seconds * _PATIENCE
@@ -56,7 +58,7 @@ class Workers:
     def __enter__(self) -> Self:
         """Start all; they import the tests at the same time."""
         try:
-            opened = [thread.submit(self._open) for thread in self._threads]
+            opened = [thread.submit(copy_context().run, self._open) for thread in self._threads]
             self._running = [each.result()[0] for each in opened]
             self.tests = tuple(opened[0].result()[1]["tests"])
         except BaseException:
@@ -83,7 +85,7 @@ class Workers:
 
     def submit(self, number: int, request: dict[str, Any]) -> Future[dict[str, Any]]:
         """Return what a worker will answer."""
-        return self._threads[number].submit(self._ask, number, request)
+        return self._threads[number].submit(copy_context().run, self._ask, number, request)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return what the first worker answers."""
@@ -96,10 +98,10 @@ class Workers:
 
     def _open(self) -> tuple[Running, dict[str, Any]]:
         running = start(self._box, [str(self._suite.python), str(INSIDE)], limits=self._limits)
-        opened = running.ask({"root": str(self._suite.root), "tests": list(self._suite.tests)})
         try:
+            opened = running.ask({"root": str(self._suite.root), "tests": list(self._suite.tests)})
             return running, _answer(opened)
-        except RepairFailed:
+        except BaseException:
             running.kill()
             raise
 

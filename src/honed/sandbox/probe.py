@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from honed.errors import HonedError, SandboxMissing
+from honed.errors import ConfigurationError, SandboxError, SandboxMissing
 from honed.sandbox.box import Box, Limits
 from honed.sandbox.command import VARIABLES
 from honed.sandbox.running import Running
@@ -131,7 +131,7 @@ def _tried() -> Probe:
         try:
             with Running(Box(Path(sys.executable)), argv, _LIMITS) as running:
                 ended = running.finish(_script())
-        except HonedError as error:
+        except (SandboxError, ConfigurationError) as error:
             return _unsafe(_advised(str(error)))
         if not ended.is_success:
             words = ended.err.decode(errors="replace").strip()[-500:]

@@ -15,6 +15,7 @@ from honed.errors import SandboxEnded, SandboxFailed, SandboxMissing
 from honed.sandbox.box import Box, Ended, EndedBy, Limits
 from honed.sandbox.command import command
 from honed.sandbox.guard import Guard
+from honed.sandbox.heeding import heed
 from honed.sandbox.streams import Streams
 from honed.sandbox.tree import tree_use
 
@@ -34,7 +35,8 @@ _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 class Running:
     """A program in a box. At the end of the ``with`` block all of it is dead.
 
-    It dies with this process, too. Limits on the time and memory of the whole are looked at while
+    It dies with this process, too, and when whoever waits for it is told to stop (``heeding``).
+    Limits on the time and memory of the whole are looked at while
     it is asked or finished; those of each process are the kernel's, always. It is one thread's.
     """
 
@@ -135,6 +137,8 @@ class Running:
         deadline = self._started + self._limits.wall_s
         until = deadline if until is None else min(until, deadline)
         while not is_done() and not self._streams.is_over:
+            if not self._killed:
+                heed()
             now = time.monotonic()
             if now >= until:
                 self._kill("wall")
