@@ -87,7 +87,8 @@ def test_a_change_is_shown_with_its_checks_and_history(
 def test_a_merge_is_asked_for(cli: CommandLine, open_: Open) -> None:
     change_id = open_("KeyError")
     refused = cli.refusal("forge", "merge", str(change_id), "--head", "c" * 40)
-    assert "no longer what was read" in refused
+    assert f"no longer what was read: its head is {HEAD}" in refused
+    assert f"`honed forge show {change_id}`" in refused
     said = cli.text("forge", "merge", str(change_id), "--head", HEAD)
     assert f"change {change_id} is to be merged at bbbbbbbbbbbb; no check ran on it" in said
     shown = cli.json("forge", "show", str(change_id))

@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 
 from honed.core.forge import ChangeRequest, ChangeState, Check, verdict
-from honed.errors import ChangeWithheld, UnknownChange, WrongChangeState
+from honed.errors import ChangeWithheld, StaleApproval, UnknownChange, WrongChangeState
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
 from honed.targets.repository.requests.change import (
@@ -267,7 +267,10 @@ def ask_merge(
         WrongChangeState: it is not open.
         StaleApproval: its head is not ``head_commit``, which the person has read.
     """
-    _check_open(conn, change_id)
+    known = _check_open(conn, change_id)
+    if head_commit not in {None, known.head_commit}:
+        msg = f"change {change_id} is no longer what was read: its head is {known.head_commit}"
+        raise StaleApproval(msg, hint=f"read it again with `honed forge show {change_id}`")
     values = {"change_id": change_id, "head_commit": head_commit, "acting_for": acting_for}
     conn.execute(_QUERIES["merge"], values)
 
@@ -282,11 +285,12 @@ def take_news(conn: Connection) -> list[int]:
     return [row["target_id"] for row in conn.execute(_QUERIES["take_notices"])]
 
 
-def _check_open(conn: Connection, change_id: int) -> None:
+def _check_open(conn: Connection, change_id: int) -> Change:
     known = get(conn, change_id)
     if known.state is not ChangeState.OPEN:
         msg = f"change {change_id} is {known.state}"
         raise WrongChangeState(msg)
+    return known
 
 
 def _withheld(said: str) -> ChangeWithheld:
