@@ -16,7 +16,7 @@ from honed.errors import ConfigurationError, UnknownTarget
 from honed.ledger.keys import Signer
 from honed.storage.db import Database
 from honed.storage.queries import load_queries
-from honed.targets.urls import check_url
+from honed.targets.urls import check_url, looks_like_repository
 
 _QUERIES = load_queries("honed.targets")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -25,6 +25,7 @@ _SECRETS = ("password", "sslpassword")
 #: Where a target may be in a pair of servers.
 _ROLES = ("primary", "secondary")
 _FORM = "the form is postgresql://user@host:5432/database"
+_REPOSITORY = "of a git repository it is said with --sort repository"
 _WHERE_TO_PUT_IT = (
     "leave the password out of the URL: put it into ~/.pgpass (or passfile=, service=), "
     "or into the environment as {variable}"
@@ -185,7 +186,8 @@ def _parts(url: str) -> dict[str, Any]:
     except psycopg.ProgrammingError:
         # The driver's words would repeat the URL, and with it a password.
         msg = "this is not a URL of PostgreSQL"
-        raise ConfigurationError(msg, hint=_FORM) from None
+        hint = _REPOSITORY if looks_like_repository(url) else _FORM
+        raise ConfigurationError(msg, hint=hint) from None
 
 
 def _check_address(record: TargetRecord, url: str, *, acting: bool) -> None:

@@ -13,7 +13,19 @@ _SCHEMES: Final = frozenset({"http", "https", "ssh", "git", "file"})
 _HELPER: Final = re.compile(r"[\w+.-]*::")
 #: A host or a path that git, or ssh, would take for an option.
 _OPTION: Final = re.compile(r"(?:^|@|://)-")
+#: ``git@host:path``, as ssh has it, or with its scheme.
+_SSH: Final = re.compile(r"ssh://|[\w.-]+@[\w.-]+:(?!\d+/)")
 _FORM: Final = "name a folder, or an address such as https://host/path"
+
+
+def looks_like_repository(url: str) -> bool:
+    """Return whether a URL is more likely a git repository's than a database's.
+
+    It is a folder with a repository in it, ends as addresses of repositories do, or is one of ssh.
+    """
+    folder = Path(url)
+    is_folder = (folder / ".git").exists() or (folder / "objects").is_dir()
+    return is_folder or url.rstrip("/").endswith(".git") or bool(_SSH.match(url))
 
 
 def absolute(url: str) -> str:

@@ -115,6 +115,9 @@ def test_a_login_that_is_refused_is_answered_by_what_helps(cli: CommandLine, sho
         (("target", "add", "shop"), "Missing option '--url'"),
         (("target", "add", "shop", "--url", "postgresql://u:pw@h/db"), "HONED_TARGET_SHOP_PASSWO"),
         (("target", "add", "shop", "--url", "::"), "not a URL of PostgreSQL"),
+        (("target", "add", "shop", "--url", "::"), "the form is postgresql://"),
+        (("target", "add", "shop", "--url", "https://host/a.git"), "--sort repository"),
+        (("target", "add", "shop", "--url", "git@host:shop/cart"), "--sort repository"),
         (("target", "add", "Shop!", "--url", "postgresql:///x"), "is no name for a target"),
         (("target", "add", "Shop!", "--sql"), "is no name for a target"),
     ],
@@ -178,6 +181,67 @@ def test_a_repository_without_a_way_to_change_it_is_said_so(
     assert cli.json("target", "check", "cart")["forge"] == ""
     (seen,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
     assert (seen["status"], seen["fix"]) == ("warn", "add it again with --act-url")
+
+
+def test_a_folder_of_git_is_known_where_a_database_was_asked_for(
+    cli: CommandLine, checkout: Checkout
+) -> None:
+    refused = cli.refusal("target", "add", "cart", "--url", str(checkout.folder))
+    assert "not a URL of PostgreSQL" in refused
+    assert "--sort repository" in refused
+
+
+def test_a_repository_without_commits_is_said_to_have_none(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    url = str(Checkout(tmp_path / "empty").folder)
+    words = ("target", "add", "cart", "--sort", "repository", "--url", url)
+    assert "has no commits yet" in cli.refusal(*words)
+
+
+def test_a_test_that_the_branch_does_not_have_fails_the_check(
+    cli: CommandLine, checkout: Checkout
+) -> None:
+    add = ("--sort", "repository", "--url", str(checkout.folder))
+    named = {"tests": True, "./tests/": True, "tests/test_cart.py::test_it": True, "nope.py": False}
+    for name, is_there in named.items():
+        cli.text("target", "add", "cart", *add, "--test", name)
+        if is_there:
+            cli.text("target", "check", "cart")
+        else:
+            refused = cli.refusal("target", "check", "cart")
+            assert "the branch main of cart has no nope.py" in refused
+            assert "another --test" in refused
+        cli.text("target", "remove", "cart")
+
+
+def test_a_repository_without_tests_is_warned_of(cli: CommandLine, tmp_path: Path) -> None:
+    made = Checkout(tmp_path / "cart")
+    made.commit({"cart.py": b"SIZE = 1\n"})
+    url = str(made.folder)
+    cli.text("target", "add", "cart", "--sort", "repository", "--url", url, "--act-url", url)
+    assert "no file of it is called like a test" in cli.text("target", "check", "cart")
+    (seen,) = [each for each in cli.json("doctor") if each["name"] == "target cart"]
+    assert seen["status"] == "warn"
+    assert "no file of it is called like a test" in seen["seen"]
+    made.commit({"test_cart.py": b""})
+    assert cli.json("target", "check", "cart")["warning"] == ""
+
+
+def test_a_project_of_two_repositories_is_warned_of_at_once(
+    cli: CommandLine, checkout: Checkout, store: Database
+) -> None:
+    words = ("--sort", "repository", "--url", str(checkout.folder), "--project", "shop")
+    with sending(store) as sender:
+        sender.event(exception={"values": [{"type": "KeyError", "value": "'pen'"}]})
+    assert "the project shop has sent exceptions" in cli.text("target", "add", "cart", *words)
+    said = cli.text("target", "add", "till", *words)
+    assert "the project shop is of cart, too" in said
+    assert "`honed target remove NAME` takes one away" in said
+    checks = [each for each in cli.json("doctor") if each["name"].startswith("signals of")]
+    assert [each["status"] for each in checks] == ["warn", "warn"]
+    cli.text("target", "remove", "till")
+    assert "the project shop has sent exceptions" in cli.text("target", "show", "cart")
 
 
 def test_whose_exceptions_a_repository_hears_of_is_said(

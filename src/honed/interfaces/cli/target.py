@@ -151,6 +151,7 @@ def _check_repository(invocation: Invocation, record: TargetRecord, store: Store
             "branch": f"{seen.branch} at {seen.commit}",
             "tests": seen.tests,
             "changes": f"on {seen.forge}" if seen.forge else f"none: {seen.why_not}",
+            "warning": seen.warning,
         }
     )
 

@@ -108,7 +108,7 @@ class Source:
         """Return the branch that is looked at and changed: the row's, else the default one.
 
         Raises:
-            TargetUnavailable: the repository does not answer, or names none.
+            TargetUnavailable: the repository does not answer, names none, or has no commits.
         """
         if named := self.record.options.get("branch"):
             return str(named)

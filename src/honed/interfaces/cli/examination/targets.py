@@ -67,6 +67,9 @@ def _repository(name: str, record: TargetRecord, store: Store, settings: Setting
     read = f"branch {seen.branch}, read; tests: {seen.tests}"
     if not seen.forge:
         return Check(name, Status.WARN, f"{read}; nothing is proposed: {seen.why_not}", seen.fix)
+    if seen.warning:
+        fix = "commit tests to it, or name them with --test as you add it"
+        return Check(name, Status.WARN, f"{read}; {seen.warning}", fix)
     return Check(name, Status.OK, f"{read}; changes are reviewed on {seen.forge}")
 
 
@@ -79,7 +82,7 @@ def _heard(record: TargetRecord, store: Store) -> Iterator[Check]:
     with suppress(HonedError), store.owner.transaction() as conn:
         for each in heard(conn, record):
             said, _, fix = each.words.partition(": ")
-            status = Status.OK if each.has_sent else Status.WARN
+            status = Status.OK if each.is_well else Status.WARN
             usual = "`honed project list` shows the DSN that its service sends to"
             fix = fix or ("" if each.has_sent else usual)
             yield Check(f"signals of {record.name}", status, said, fix)

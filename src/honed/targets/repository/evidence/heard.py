@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from honed.storage.db import Connection
 from honed.storage.queries import load_queries
@@ -21,10 +21,21 @@ class Heard:
     has_sent: bool
     #: The project that may be meant, where there is none of this name.
     near: str = ""
+    #: Other repositories that hear of the same project: what it raises is then nobody's alone.
+    others: tuple[str, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether its exceptions arrive, and are looked for in this repository alone."""
+        return self.has_sent and not self.others
 
     @property
     def words(self) -> str:
         """How it stands, in a sentence; what is wrong with it comes with what to do."""
+        if self.others:
+            also = ", ".join(self.others)
+            said = f"the project {self.name} is of {also}, too, so nobody can tell whose a fault is"
+            return f"{said}: `honed target remove NAME` takes one away"
         if not self.is_there:
             meant = f" (is it {self.near}?)" if self.near else ""
             make = f"`honed project add {self.name}` makes it"
@@ -53,4 +64,12 @@ def heard(conn: Connection, record: TargetRecord) -> Sequence[Heard]:
     if named and named not in every:
         near = difflib.get_close_matches(named, every, 1)
         found.append(Heard(named, is_there=False, has_sent=False, near="".join(near)))
-    return sorted(found, key=lambda each: each.name)
+    return [
+        replace(each, others=_others(conn, record, each.name))
+        for each in sorted(found, key=lambda each: each.name)
+    ]
+
+
+def _others(conn: Connection, record: TargetRecord, project: str) -> tuple[str, ...]:
+    rows = conn.execute(_QUERIES["list_repositories"], {"project": project})
+    return tuple(row["name"] for row in rows if row["name"] != record.name)

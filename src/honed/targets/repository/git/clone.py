@@ -96,10 +96,10 @@ class Clone:
         )
 
     def default_branch(self) -> str:
-        """Return the branch that the repository's HEAD names: ``main``.
+        """Return the branch that the HEAD of the repository, as it was fetched, names: ``main``.
 
         Raises:
-            GitFailed: it cannot be read, or names none.
+            GitFailed: it cannot be read, names none, or has no commits.
         """
         out = self.git.run(
             "ls-remote",
@@ -112,6 +112,9 @@ class Clone:
         for line in os.fsdecode(out).splitlines():
             if line.startswith("ref: refs/heads/"):
                 return line.removeprefix("ref: refs/heads/").partition("\t")[0]
+        if not self.git.run("for-each-ref", "--count=1"):
+            msg = f"{self.url} has no commits yet"
+            raise GitFailed(msg, hint="commit the code and its tests, then say this again")
         msg = f"{self.url} names no branch as its default"
         raise GitFailed(msg, hint="name the branch")
 
