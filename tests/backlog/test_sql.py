@@ -105,7 +105,6 @@ def test_whom_to_ask_is_said(backlog: Database) -> None:
         ("honed.end_attempt(77, true)", "HN404"),
         ("honed.add_ticket('x', target => 'nowhere')", "HN404"),
         ("honed.add_ticket('first')", "HN411"),
-        ("honed.reopen_ticket(1, 'no')", "HN411"),
         ("honed.reject_ticket(2, 'no')", "HN411"),
         ("honed.move_ticket(2, 'open')", "HN411"),
         ("honed.end_attempt(1, true)", ""),

@@ -152,11 +152,10 @@ def reject(conn: Connection, ticket_id: int, reason: str, *, acting_for: str = "
 
 
 def reopen(conn: Connection, ticket_id: int, reason: str, *, acting_for: str = "") -> None:
-    """Let a ticket wait again, whatever became of it.
+    """Let a ticket wait again, whatever became of it; one that is open is tried again.
 
     Raises:
         UnknownTicket: there is none with this id.
-        WrongTicketState: it is open.
     """
     check_move(get(conn, ticket_id), TicketState.OPEN, by_person=True)
     conn.execute(_QUERIES["reopen"], _decision(ticket_id, reason, acting_for))

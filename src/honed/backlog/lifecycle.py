@@ -18,11 +18,10 @@ DAEMON_MOVES: Mapping[TicketState, frozenset[TicketState]] = {
     _S.REJECTED: frozenset(),
 }
 
-#: A person settles whatever is not settled, and takes back whatever is not open.
+#: A person settles whatever is not settled, and opens whatever there is: what is open already is
+#: to be tried again, whatever was said no to before.
 PERSON_MOVES: Mapping[TicketState, frozenset[TicketState]] = {
-    state: (SETTLED if state in UNSETTLED else frozenset())
-    | (frozenset() if state is _S.OPEN else frozenset({_S.OPEN}))
-    for state in TicketState
+    state: (SETTLED if state in UNSETTLED else frozenset()) | {_S.OPEN} for state in TicketState
 }
 
 

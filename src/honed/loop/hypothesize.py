@@ -251,9 +251,13 @@ class Desk:
             return ""
         if self._has_failed(last):
             return self._paused_as(last)
-        if last.state in _SETTLED or self._was_enough(last):
-            return f"{name} was {last.state.value}, and the target has not changed since"
-        return ""
+        if last.state is State.DRY_RUN:
+            known = f"{name} has proven it already, and nothing may be changed now"
+            return "" if may_change(self.conn, self.cycle) else known
+        # What is left of a failure is in the way.
+        is_stuck = last.state is State.FAILED and last.applying_at is not None
+        unchanged = f"{name} was {last.state.value}, and the target has not changed since"
+        return unchanged if last.state in _SETTLED or is_stuck else ""
 
     def _has_failed(self, last: Improvement) -> bool:
         """Return whether it was begun and never came to be, with nothing left of it."""
@@ -284,11 +288,6 @@ class Desk:
         if last.completed_at is None or row["now"] - last.completed_at > pause:
             return ""
         return f"improvement {last.improvement_id} failed, and is tried again {pause} later"
-
-    def _was_enough(self, last: Improvement) -> bool:
-        # A dry run proves it as well as the last one did; what is left of a failure is in the way.
-        is_dry = last.state is State.DRY_RUN and not may_change(self.conn, self.cycle)
-        return is_dry or (last.state is State.FAILED and last.applying_at is not None)
 
     def _is_old(self, last: Improvement) -> bool:
         (row,) = self.conn.execute(_QUERIES["now"])

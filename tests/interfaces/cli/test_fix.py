@@ -13,11 +13,16 @@ import pytest
 
 from honed.approval.policy import write_policy
 from honed.backlog.draft import Draft
-from honed.backlog.store import take_in
+from honed.backlog.store import get, take_in
 from honed.backlog.ticket import TicketSource
+from honed.core.forge import Proposal
 from honed.improvement.record import improvements
+from honed.interfaces.cli.withheld import withheld_words
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
+from honed.targets.repository.requests import changes
+from honed.targets.repository.requests.change import NewChange
+from honed.targets.repository.requests.forges import limits_of
 from honed.testing.commandline import CommandLine
 from honed.testing.repositories import Checkout
 from honed.testing.repository_worlds import (
@@ -29,6 +34,7 @@ from honed.testing.repository_worlds import (
     require_sandbox,
 )
 from honed.testing.sender import sending
+from honed.wiring import PolicyUse, open_app
 
 #: Even counts fail by a quotient that is no whole number; tests know odd ones alone.
 EVEN_COUNT = RepositoryPlan(
@@ -68,6 +74,14 @@ EVEN_COUNT = RepositoryPlan(
     ],
 )
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
+SAMPLE = Draft(
+    source=TicketSource.EXCEPTION,
+    subject="f" * 32,
+    title="TypeError: no index",
+    first_seen_at=SEEN,
+    last_seen_at=SEEN,
+    project="shop",
+)
 
 
 def test_a_ticket_of_no_repository_is_refused_with_what_would_help(
@@ -142,15 +156,7 @@ def test_an_answer_to_what_no_exception_asked_is_refused(
     assert "ticket 1 is about no exception of a repository" in refusal
     assert "write a test" in refusal
     with store.transaction() as conn:
-        draft = Draft(
-            source=TicketSource.EXCEPTION,
-            subject="f" * 32,
-            title="TypeError: no index",
-            first_seen_at=SEEN,
-            last_seen_at=SEEN,
-            project="shop",
-        )
-        ticket_id, _ = take_in(conn, draft, found_by="exceptions")
+        ticket_id, _ = take_in(conn, SAMPLE, found_by="exceptions")
     for call, why in (("sum_up([1])", "no function sum_up"), ("median(x)", "x is no value")):
         refusal = cli.refusal("fix", "--ticket", str(ticket_id), "--call", call, "--returns", "1")
         assert f"the call {call} cannot be asserted" in refusal
@@ -162,6 +168,41 @@ def test_an_answer_to_what_no_exception_asked_is_refused(
     refusal = cli.refusal("fix", "--ticket", str(ticket_id), *said)
     assert "--raises shop.prices.NotSold: " in refusal
     assert cli.json("ticket", "show", str(ticket_id))["answers"] == []
+
+
+def test_what_keeps_a_ticket_from_being_tried_is_said_with_what_ends_it(
+    store: Database, tmp_path: Path
+) -> None:
+    world = make_repository_world(replace(EVEN_COUNT, raised=()), store, tmp_path)
+    target = world.target
+    settings = target.settings.model_copy(update={"store_url": store.url})
+    with store.transaction() as conn:
+        first, second = (
+            take_in(conn, replace(SAMPLE, subject=each * 32), found_by="exceptions")[0]
+            for each in "ab"
+        )
+        said = Proposal("improvement/1", "main", "Settle it", "Why.")
+        new = NewChange(target.target_id, said, "a", "1" * 64, "2" * 40, "3" * 40, ticket_id=first)
+        number = changes.open_change(conn, new, limits_of(settings)).change_id
+
+    def why(ticket_id: int) -> str:
+        with open_app(settings, policy=PolicyUse.BEGIN) as app:
+            with app.parts.store.transaction() as conn:
+                ticket = get(conn, ticket_id)
+            return withheld_words(app, target.name, ticket)
+
+    assert why(first) == f"request {number} about it is open: `honed forge show {number}`"
+    assert why(second) == ""
+    with store.transaction() as conn:
+        changes.close(conn, number, "not so")
+    asking = f"`honed ticket reopen {first} --reason ...`"
+    assert why(first).startswith(f"a person closed request {number} about it: ")
+    assert why(first).endswith(asking)
+    assert "nothing is proposed to this repository until 20" in why(second)
+    assert "(forge_cooldown_hours)" in why(second)
+    with store.transaction() as conn:
+        conn.execute(b"SELECT honed.reopen_ticket(%s, 'try it again')", (first,))
+    assert why(first) == "", "a person has asked for it"
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_a_no_is_for_good_and_says_how_to_take_it_back(
         (row,) = conn.execute(b"SELECT honed.add_ticket('empty cart') AS ticket_id")
     change_id = open_("KeyError", ticket_id=row["ticket_id"])
     said = cli.text("forge", "close", str(change_id), "--reason", " not so ")
-    assert f"`honed ticket reopen {row['ticket_id']}`" in said
+    assert f"`honed ticket reopen {row['ticket_id']} --reason ...`" in said
     shown = cli.json("forge", "show", str(change_id))
     assert (shown["closed_by_person"], shown["end_reason"]) == (True, "not so")
     assert "is closed" in cli.refusal("forge", "merge", str(change_id))

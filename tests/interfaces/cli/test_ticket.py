@@ -238,8 +238,9 @@ def test_what_is_not_possible_is_refused_with_what_to_do(
     cli: CommandLine, trouble: Trouble
 ) -> None:
     which = str(trouble("KeyError"))
-    assert cli.refusal("ticket", "reopen", which, "--reason", "x") == (
-        f"ticket {which} is open; it cannot become open"
+    cli.text("ticket", "resolve", which, "--reason", "x")
+    assert cli.refusal("ticket", "reject", which, "--reason", "x") == (
+        f"ticket {which} is applied; it cannot become rejected"
         " | `honed ticket show` tells its state and history"
     )
     for unknown in ("77", str(2**63)):

@@ -149,6 +149,27 @@ def test_what_a_person_closed_does_not_come_again(open_: Open, at: At, new: Any)
         assert changes.withheld(conn, new("KeyError"), LIMITS) == ""
 
 
+def test_whoever_says_what_is_right_is_not_spared(open_: Open, at: At, new: Any) -> None:
+    with at(0, "honed_operator").transaction() as conn:
+        (row,) = conn.execute(b"SELECT honed.add_ticket('empty cart') AS ticket_id")
+        ticket_id = row["ticket_id"]
+    opened = open_("KeyError")
+    with at(0, "honed_operator").transaction() as conn:
+        conn.execute(b"SELECT honed.close_change(%s, 'no')", (opened.change_id,))
+    about = new("TypeError", ticket_id=ticket_id)
+    with at(1).transaction() as conn:
+        assert changes.withheld(conn, about, LIMITS) == "cooldown"
+        assert not changes.was_asked_again(conn, ticket_id, NOON)
+    with at(2, "honed_operator").transaction() as conn:
+        conn.execute(
+            b"SELECT honed.answer_ticket(%s, 'total()', raises => 'KeyError')", (ticket_id,)
+        )
+    with at(3).transaction() as conn:
+        assert changes.withheld(conn, about, LIMITS) == ""
+        assert changes.withheld(conn, new("TypeError"), LIMITS) == "cooldown", "of others it is"
+        assert changes.was_asked_again(conn, ticket_id, NOON)
+
+
 @pytest.mark.parametrize(
     "asks_again",
     [

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import click
 
-from honed.config import Autonomy
 from honed.core.verdict import State
 from honed.errors import ConfigurationError, HonedError, Interrupted, UnknownTarget
 from honed.interfaces.cli.output import percent, print_heading, print_json, print_rows
 from honed.interfaces.cli.root import Invocation
-from honed.interfaces.cli.telling import narrated, tell_policy
+from honed.interfaces.cli.telling import narrated, tell_observing, tell_policy
 from honed.loop.cycle import ENDED, Options, Phase
 from honed.loop.foreground import CycleReport
 from honed.targets.registry import list_targets
@@ -97,8 +96,8 @@ def cycle(  # noqa: PLR0913 - one argument an option
     ):
         policy = app.policy()
         tell_policy(policy, settings)
-        if apply_ and policy.autonomy is Autonomy.OBSERVE:
-            click.echo("the autonomy is observe, so this is a dry run (HONED_AUTONOMY)", err=True)
+        if apply_:
+            tell_observing(policy)
         report = app.run_cycle(target or _only_target(app), options)
     report_cycle(invocation, report)
 

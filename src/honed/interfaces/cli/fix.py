@@ -1,13 +1,12 @@
 """`honed fix`: settle one ticket now, in the foreground."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import click
 
 from honed.backlog.store import get
 from honed.backlog.ticket import Ticket, TicketSource
-from honed.core.forge import ChangeState
 from honed.core.verdict import State
 from honed.errors import ConfigurationError
 from honed.improvement.record import Improvement
@@ -16,19 +15,30 @@ from honed.interfaces.cli.code_page import print_question
 from honed.interfaces.cli.cycle import report_cycle
 from honed.interfaces.cli.output import print_text
 from honed.interfaces.cli.root import Invocation
-from honed.interfaces.cli.telling import narrated, tell_policy
+from honed.interfaces.cli.telling import narrated, tell_observing, tell_policy
+from honed.interfaces.cli.withheld import withheld_words
 from honed.loop.cycle import Options
+from honed.loop.events import Event, FindingSeen, OnEvent
 from honed.loop.proposed_code import ProposedCode, read_code
 from honed.storage.db import Database
 from honed.targets.repository.evidence.exceptions import repositories_of
 from honed.targets.repository.evidence.searches import Search
-from honed.targets.repository.requests import changes
-from honed.targets.repository.requests.change import Change, Wanted
 from honed.targets.repository.target import RepositoryTarget
 from honed.wiring import App, open_app
 
 #: What ends a turn without a change that could be proposed.
 _LOST = frozenset({State.REFUTED, State.INCONCLUSIVE, State.FAILED})
+
+
+def _about(ticket_id: int, tell: OnEvent) -> OnEvent:
+    """Return what tells of everything but what was found about other tickets."""
+
+    def told(event: Event) -> None:
+        about = event.finding.evidence.get("ticket_id") if isinstance(event, FindingSeen) else None
+        if about in {None, ticket_id}:
+            tell(event)
+
+    return told
 
 
 @click.command()
@@ -69,7 +79,7 @@ def fix(  # noqa: PLR0913 - one argument an option
     settings = invocation.settings()
     with (
         narrated(to_error=invocation.as_json, debug=False) as on_event,
-        open_app(settings, on_event=on_event) as app,
+        open_app(settings, on_event=_about(ticket_id, on_event)) as app,
     ):
         with app.parts.store.transaction() as conn:
             ticket = get(conn, ticket_id)
@@ -79,19 +89,16 @@ def fix(  # noqa: PLR0913 - one argument an option
             tell_answer(ticket_id, keep_answer(app, target, ticket, said))
         if again:
             _forget(app, target, ticket)
+        if not dry_run:
+            tell_observing(app.policy())
         report = app.run_cycle(target, _options(ticket, Options.of(settings), dry_run=dry_run))
-        vain = [] if report.improvements else _vain(app, target, ticket)
-        earlier = [] if report.improvements or vain else _earlier(app, target, ticket)
+        why_none = [] if report.improvements else list(_why_none(app, target, ticket))
         asked = [] if invocation.as_json else _asked(app, report.improvements)
     report_cycle(invocation, report)
     for code in asked:
         print_question(code)
-    for each in vain:
-        print_text(f"{each.kind} searched in vain: {each.reason}", to_error=True)
-    if vain:
-        click.echo("it is not searched again on this commit without --again", err=True)
-    for change in earlier:
-        print_text(_why_not_again(change), to_error=True)
+    for line in why_none:
+        print_text(line, to_error=True)
     if all(each.state in _LOST for each in report.improvements):
         raise SystemExit(1)
 
@@ -138,6 +145,17 @@ def _asked(app: App, found: Sequence[Improvement]) -> Sequence[ProposedCode]:
     return [each for each in read if each is not None]
 
 
+def _why_none(app: App, target: str, ticket: Ticket) -> Iterator[str]:
+    """Yield lines that say why a turn for a ticket came to nothing, as far as that is known."""
+    vain = _vain(app, target, ticket)
+    for each in vain:
+        yield f"{each.kind} searched in vain: {each.reason}"
+    if vain:
+        yield "it is not searched again on this commit without --again"
+    elif said := withheld_words(app, target, ticket):
+        yield said
+
+
 def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
     """Return what was searched in vain for this ticket on the newest commit."""
     opened = app.target(target)
@@ -145,23 +163,6 @@ def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
         return []
     searches = opened.searches.on(opened.shape().commit)
     return [each for each in searches if _named(ticket) in each.cause]
-
-
-def _earlier(app: App, target: str, ticket: Ticket) -> Sequence[Change]:
-    """Return the requests about this ticket that keep it from being tried again."""
-    with app.parts.store.transaction() as conn:
-        found = changes.changes(conn, Wanted(target, (ChangeState.OPEN, ChangeState.CLOSED)))
-    about = [each for each in found if each.ticket_id == ticket.ticket_id]
-    return [each for each in about if each.state is ChangeState.OPEN or each.closed_by_person]
-
-
-def _why_not_again(change: Change) -> str:
-    if change.state is ChangeState.OPEN:
-        return f"request {change.change_id} about it is open: `honed forge show {change.change_id}`"
-    return (
-        f"request {change.change_id} about it was closed by a person: to have it tried again, say"
-        f" what is right (--returns), or `honed ticket reopen {change.ticket_id} --reason ...`"
-    )
 
 
 def _named(ticket: Ticket) -> str:

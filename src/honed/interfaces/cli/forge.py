@@ -109,7 +109,8 @@ def close(invocation: Invocation, change_id: int, reason: str) -> None:
     with asking(invocation) as conn:
         changes.close(conn, change_id, reason, acting_for=person())
         found = changes.get(conn, change_id)
-    again = f"; `honed ticket reopen {found.ticket_id}` asks for another" if found.ticket_id else ""
+    reopen = f"`honed ticket reopen {found.ticket_id} --reason ...`"
+    again = f"; {reopen} asks for another" if found.ticket_id else ""
     _say(invocation, found, f"is closed for good{again}")
 
 

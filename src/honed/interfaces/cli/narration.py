@@ -107,6 +107,10 @@ class Narration:
         self.say(f"[red]{escape(event.plugin)} failed[/] {escape(event.error)}")
 
     @on_event.register
+    def _(self, event: events.LeftOut) -> None:
+        self.say(f"[dim]known[/] {escape(event.hypothesis.claim)}: {escape(event.reason)}")
+
+    @on_event.register
     def _(self, event: events.Proposed) -> None:
         claim = escape(event.hypothesis.claim)
         predicted = percent(event.hypothesis.predicted_log_ratio)

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from honed.approval.policy import Policy
-from honed.config import Settings
+from honed.config import Autonomy, Settings
 from honed.interfaces.cli.narration import Narration
 from honed.interfaces.cli.output import plain
 from honed.loop.events import Event, OnEvent
@@ -54,6 +54,16 @@ def tell_policy(policy: Policy, settings: Settings) -> None:
         " (the store's owner changes it: `honed run` or `honed config apply`)",
         err=True,
     )
+
+
+def tell_observing(policy: Policy) -> None:
+    """Say that nothing is changed, where the policy in force only lets honed observe."""
+    if policy.autonomy is Autonomy.OBSERVE:
+        click.echo(
+            "the autonomy is observe, so this is a dry run"
+            " (`HONED_AUTONOMY=supervised honed config apply` lets changes be proposed)",
+            err=True,
+        )
 
 
 def _word(value: object) -> str:

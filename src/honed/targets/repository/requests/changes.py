@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
 import psycopg
@@ -98,6 +99,13 @@ def withheld(conn: Connection, new: NewChange, limits: Limits) -> str:
         },
     )
     return str(row["reason"] or "")
+
+
+def was_asked_again(conn: Connection, ticket_id: int, since: datetime) -> bool:
+    """Return whether a person has reopened a ticket since then, or said what is right."""
+    values = {"ticket_id": ticket_id, "since": since}
+    (row,) = conn.execute(_QUERIES["asked_again"], values)
+    return bool(row["is_asked"])
 
 
 def lane_of(

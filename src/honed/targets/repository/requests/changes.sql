@@ -12,6 +12,10 @@ SELECT honed.why_withheld(
        , make_interval(secs => %(cooldown_s)s::double precision)
        ) AS reason;
 
+-- asked_again --
+-- Whether a person has asked for another try of a ticket since then.
+SELECT honed.asked_again(%(ticket_id)s::bigint, %(since)s::timestamptz) AS is_asked;
+
 -- find --
 -- Changes of those states, newest first; what is empty does not narrow them.
 SELECT c.change_id
