@@ -1,10 +1,25 @@
 """A message is in its queue exactly when the transaction that sent it was committed."""
 
+from typing import ClassVar, LiteralString
+
 import pytest
 
 from honed.errors import InvalidMessage, LostJob
+from honed.jobs.delivery import JobContext
+from honed.jobs.fetcher import Only
+from honed.jobs.messages import Message
 from honed.jobs.queue import Fence, defer
+from honed.jobs.worker import Worker
 from honed.testing.desk import Desk, Probe, Single
+
+
+class About(Message):
+    """A message about a target."""
+
+    queue: ClassVar[LiteralString] = "analyze"
+    task: ClassVar[LiteralString] = "about"
+
+    target_id: int
 
 
 def test_a_message_is_delivered_after_the_commit(desk: Desk) -> None:
@@ -59,6 +74,18 @@ def test_a_higher_priority_goes_first(desk: Desk, monkeypatch: pytest.MonkeyPatc
     desk.send(Probe(number=2))
     desk.work()
     assert desk.seen == [2, 1]
+
+
+def test_a_worker_of_one_target_leaves_other_messages_where_they_are(desk: Desk) -> None:
+    desk.send(Probe(number=1), *(About(target_id=target_id) for target_id in (7, 77, 7)))
+    seen: list[int] = []
+
+    def see(_context: JobContext, message: About) -> None:
+        seen.append(message.target_id)
+
+    Worker(desk.daemon, {About: see}, desk.settings, only=Only(target_id=7)).run(until_idle=True)
+    assert seen == [7, 7]
+    assert desk.statuses() == ["todo", "succeeded", "todo", "succeeded"]
 
 
 def test_the_fence_lets_only_the_owner_of_the_job_commit(desk: Desk) -> None:

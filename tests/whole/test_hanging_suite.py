@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from honed.config import Settings
-from honed.loop.cycle import Options, request
+from honed.loop.cycle import Options, Phase, request
 from honed.sandbox.probe import _is_left
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
@@ -30,7 +30,7 @@ SOON_S = 5.0
 @pytest.fixture
 def app(store: Database, honed_home: Path) -> Iterator[App]:
     require_sandbox()
-    with open_app(Settings(home=honed_home, store_url=store.url)) as opened:
+    with open_app(Settings(home=honed_home, store_url=store.url), kinds={}) as opened:
         yield opened
 
 
@@ -85,3 +85,12 @@ def test_tests_that_run_end_when_their_worker_is_told_to(app: App, tmp_path: Pat
     assert not thread.is_alive()
     assert not _is_left(mark)
     assert jobs(app, target_id) == [("todo", 1)]
+
+
+def test_a_turn_of_one_target_leaves_what_is_about_another(app: App, tmp_path: Path) -> None:
+    other_id = add(app, tmp_path / "hangs", HANGS.format(mark=uuid4().hex))
+    add(app, tmp_path / "ends", ENDS)
+    begin(app, "hangs")
+    report = app.run_cycle("ends", Options.of(app.settings))
+    assert report.cycle.phase is Phase.FINISHED
+    assert jobs(app, other_id) == [("todo", 0)]

@@ -1,6 +1,8 @@
-"""How honed takes jobs out of procrastinate's tables: as text, and ended by honed itself."""
+"""How honed takes jobs out of procrastinate's tables: by target, as text, and ended by itself."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
 
 from procrastinate import PsycopgConnector, exceptions
 from procrastinate.jobs import Job, Status
@@ -16,8 +18,21 @@ _QUERIES = load_queries("honed.jobs")
 TASK = "honed.deliver"
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which messages a worker takes; all, unless it says otherwise."""
+
+    #: Those of these; empty: of every queue.
+    queues: tuple[str, ...] = ()
+    #: Those about this one; None: about every target.
+    target_id: int | None = None
+
+
+EVERYTHING: Final = Only()
+
+
 class Fetcher(JobManager):
-    """procrastinate's job manager, except that honed reads and ends the jobs by itself.
+    """procrastinate's job manager, except that honed takes, reads and ends the jobs by itself.
 
     procrastinate would finish a job by its id alone, even one that another worker has taken over,
     and a row with unusual arguments would break its worker.
@@ -27,25 +42,31 @@ class Fetcher(JobManager):
         self,
         connector: PsycopgConnector,
         *,
+        only: Only,
         fetched: Callable[[FetchedJob], None],
         unsettled: Callable[[int], None],
     ) -> None:
-        """Keep whom to tell of a job that was fetched, and of one whose outcome is not written."""
+        """Keep which jobs are taken, and whom to tell of each, and of outcomes not written."""
         super().__init__(connector)
+        self._only = only
         self._fetched = fetched
         self._unsettled = unsettled
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Return the next job, empty: its message stays with the worker, as text."""
         try:
-            row = await self.connector.execute_query_one_async(
-                query=_QUERIES["fetch_job"], queues=queues, worker_id=worker_id
+            rows = await self.connector.execute_query_all_async(
+                query=_QUERIES["fetch_job"],
+                queues=queues,
+                target_id=self._only.target_id,
+                worker_id=worker_id,
             )
         except exceptions.UniqueViolation:
             # Another worker took a job with the same lock at this moment.
             return None
-        if row["id"] is None:
+        if not rows:
             return None
+        (row,) = rows
         fence = Fence(row["id"], worker_id, row["attempts"])
         self._fetched(FetchedJob(fence, row["task_name"], row["message"]))
         return Job(

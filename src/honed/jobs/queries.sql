@@ -36,15 +36,34 @@ UPDATE honed.procrastinate_jobs
  WHERE id = %(job_id)s;
 
 -- fetch_job --
--- Take the next message that is due; all null where there is none. The message stays text, because
--- whatever somebody put into the row must not break the worker before it is checked.
-SELECT job.id,
-       job.task_name,
-       job.queue_name,
-       job.args::text AS message,
-       job.attempts,
-       job.worker_id
-  FROM honed.procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker_id)s::bigint) AS job;
+-- Take the next message that is due: of these queues, and about this target, where any are named. It
+-- is taken as procrastinate_fetch_job_v2() does, which knows no targets: of messages with the same
+-- lock one at a time, in their order. The message stays text, because whatever somebody put into the
+-- row must not break the worker before it is checked.
+WITH next AS (
+  SELECT job.id
+    FROM honed.procrastinate_jobs AS job
+   WHERE job.status = 'todo'
+     AND (%(queues)s::varchar[] IS NULL OR job.queue_name = ANY (%(queues)s::varchar[]))
+     AND (%(target_id)s::bigint IS NULL
+          OR job.args -> 'target_id' = to_jsonb(%(target_id)s::bigint))
+     AND (job.scheduled_at IS NULL OR job.scheduled_at <= clock_timestamp())
+     AND NOT EXISTS (
+           SELECT FROM honed.procrastinate_jobs AS other
+            WHERE other.lock = job.lock
+              AND (other.status = 'doing'
+                   OR (other.status = 'todo'
+                       AND (other.priority > job.priority
+                            OR (other.priority = job.priority AND other.id < job.id)))))
+   ORDER BY job.priority DESC, job.id
+   LIMIT 1
+     FOR UPDATE OF job SKIP LOCKED
+)
+UPDATE honed.procrastinate_jobs AS job
+   SET status = 'doing', worker_id = %(worker_id)s::bigint
+  FROM next
+ WHERE job.id = next.id
+RETURNING job.id, job.task_name, job.queue_name, job.args::text AS message, job.attempts;
 
 -- put_back --
 -- Make a job, whose row is locked, wait in its queue again, and wake the workers.

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.worker import Worker as QueueWorker
@@ -12,7 +11,7 @@ from procrastinate.worker import Worker as QueueWorker
 from honed.config import Settings
 from honed.errors import Interrupted, LostJob, StoreUnavailable
 from honed.jobs.delivery import Delivery, FetchedJob, Handlers, OnBurial, put_back
-from honed.jobs.fetcher import TASK, Fetcher
+from honed.jobs.fetcher import EVERYTHING, TASK, Fetcher, Only
 from honed.jobs.signals import on_signal
 from honed.storage.db import Connection, Database
 from honed.storage.queries import load_queries
@@ -45,7 +44,7 @@ class Worker:
         handlers: Handlers,
         settings: Settings,
         *,
-        queues: Sequence[str] = (),
+        only: Only = EVERYTHING,
         on_burial: OnBurial | None = None,
     ) -> None:
         """Prepare a worker; nothing runs yet.
@@ -57,7 +56,7 @@ class Worker:
 
             settings: attempts, heartbeat and the silence after which a worker is dead.
 
-            queues: only messages of these; empty: of all.
+            only: the messages that it takes.
 
             on_burial: told of each new dead letter, in the transaction that keeps it.
 
@@ -66,7 +65,7 @@ class Worker:
         """
         self._database = database
         self._settings = settings
-        self._queues = list(queues) or None
+        self._only = only
         self._delivery = Delivery(handlers, max_attempts=settings.max_attempts, on_burial=on_burial)
         self._told = threading.Event()
         self._told_at = 0.0
@@ -128,12 +127,17 @@ class Worker:
             max_size=4,
         )
         app = App(connector=connector)
-        app.job_manager = Fetcher(connector, fetched=self._fetched, unsettled=self._unsettled)
+        app.job_manager = Fetcher(
+            connector,
+            only=self._only,
+            fetched=self._fetched,
+            unsettled=self._unsettled,
+        )
         app.task(name=TASK)(self._deliver)
         async with app.open_async():
             self._inner = QueueWorker(
                 app,
-                queues=self._queues,
+                queues=list(self._only.queues) or None,
                 wait=not until_idle,
                 listen_notify=not until_idle,
                 fetch_job_polling_interval=POLL_S,

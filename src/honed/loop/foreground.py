@@ -1,13 +1,14 @@
 """Work in the foreground: in this process, until a cycle or an undo has come to rest."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from honed.approval.decisions import decisions
 from honed.core.verdict import State
 from honed.errors import Interrupted, StoreUnavailable
 from honed.improvement.record import Improvement, get, improvements
+from honed.jobs.fetcher import EVERYTHING, Only
 from honed.jobs.worker import Worker
 from honed.loop.cycle import ENDED, Cycle, Options, get_cycle, request
 from honed.loop.handlers import handlers, on_burial
@@ -51,13 +52,13 @@ class Foreground:
         self._parts = parts
         self._operator = operator
 
-    def worker(self, *, queues: Sequence[str] = ()) -> Worker:
-        """Return what works on messages, of every queue or of those named."""
+    def worker(self, only: Only = EVERYTHING) -> Worker:
+        """Return what works on messages."""
         return Worker(
             self._parts.store,
             handlers(self._parts),
             self._parts.settings,
-            queues=queues,
+            only=only,
             on_burial=on_burial(self._parts),
         )
 
@@ -81,10 +82,12 @@ class Foreground:
     def finish(self, cycle_id: int) -> CycleReport:
         """Work until nothing of a cycle is left without a person; return it.
 
-        Also for a cycle that had come to rest before somebody decided something. SIGINT and
-        SIGTERM end it before: another worker goes on.
+        Also for a cycle that had come to rest before somebody decided something. What is about
+        other targets is left to other workers. SIGINT and SIGTERM end it before: another worker
+        goes on.
         """
-        _run_until(self.worker(), lambda: self._is_at_rest(cycle_id))
+        only = Only(target_id=self.cycle_report(cycle_id).cycle.target_id)
+        _run_until(self.worker(only), lambda: self._is_at_rest(cycle_id))
         return self.cycle_report(cycle_id)
 
     def undo_all(
@@ -128,7 +131,7 @@ class Foreground:
                         left=tuple(leftovers(conn, target_id)),
                     )
             asked.append(which)
-            worker = self.worker(queues=(Act.queue,))
+            worker = self.worker(Only((Act.queue,), target_id))
             _run_until(worker, lambda each=which: not self._is_being_taken_back(each))  # type: ignore[misc]  # the one of this round
             if self._is_being_taken_back(which):
                 raise Interrupted

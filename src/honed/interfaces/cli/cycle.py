@@ -73,8 +73,9 @@ def cycle(  # noqa: PLR0913 - one argument an option
 
     Without TARGET it is the only one there is. By default it is a dry run: claims are proven on a
     copy, and nothing is changed. What is left out is taken from the settings. The policy in force
-    limits it further; the settings become the policy only where there is none yet. What a worker
-    elsewhere takes over meanwhile, that of a running daemon too, is told there and not here.
+    limits it further; the settings become the policy only where there is none yet. What is about
+    other targets is left to workers, and what a worker elsewhere takes over meanwhile, that of a
+    running daemon too, is told there and not here.
     """
     settings = invocation.settings()
     given = Options.of(settings)
