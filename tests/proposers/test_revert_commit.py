@@ -72,6 +72,19 @@ def test_the_cause_is_found_far_back_and_undone(
 
 
 @pytest.mark.slow
+def test_a_test_that_the_cause_took_away_comes_back_once(
+    history: MakeHistory, workshop: Workshop, checkout: Checkout
+) -> None:
+    new = {"tests/test_new.py": TESTS.replace("test_total", "test_new")}
+    history({**START, **new})
+    (checkout.folder / "tests" / "test_new.py").unlink()
+    history({"shop.py": BAD})
+    trouble = workshop.trouble("tests/test_new.py::test_new", added=new)
+    (change,) = RevertCommit().propose(trouble, workshop.bench()).changes
+    assert [each.path for each in change.files] == ["shop.py", "tests/test_new.py"]
+
+
+@pytest.mark.slow
 def test_tests_of_today_and_new_ones_are_laid_over_old_commits(
     history: MakeHistory, workshop: Workshop
 ) -> None:

@@ -158,11 +158,11 @@ class _Search:
         if not change.doubt and not again.tells and is_refusal(fault, base):
             change = replace(change, doubt=_REFUSED)
         evidence = self.finding.evidence
-        said = f"Services raised this {evidence['count']} times: {evidence['title']}"
+        said = f"Services raised this {evidence['count']} times: {evidence['title']}{_place(fault)}"
         return Claimed(
             _cause(self.finding),
             change,
-            claim=f"a change of {change.files[0].path} settles {fault.type}",
+            claim=f"a change of {change.main_path} settles {fault.type}",
             priority=4,
             # Its share of the events, with a little left so that nothing is left of nothing.
             predicted_log_ratio=math.log1p(-0.99 * min(self.finding.weight, 1.0)),
@@ -174,6 +174,7 @@ class _Search:
                 "project": evidence["project"],
                 "ticket_id": evidence["ticket_id"],
                 "call": again.call,
+                "answered": again.is_answered,
                 "told": _told(self.answers),
                 "search": recipe(self.bench, trouble.failing),
             },
@@ -233,6 +234,15 @@ def _cause(finding: Finding) -> str:
     """Return what is wrong, by the fault's fingerprint: the same on every commit."""
     said = f"exception {finding.subject}: {finding.evidence.get('title', '')}"
     return said[:_CAUSE_CHARACTERS]
+
+
+def _place(fault: Fault) -> str:
+    """Return where the application raised it, for a sentence; empty: nowhere."""
+    frame = next((each for each in reversed(fault.frames) if each.is_in_app), None)
+    if frame is None:
+        return ""
+    name = f"{frame.module}.{frame.function}" if frame.module else frame.function
+    return f" (in {name}, line {frame.line})"
 
 
 def is_refusal(fault: Fault, base: Checkout) -> bool:

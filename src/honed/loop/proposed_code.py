@@ -49,6 +49,8 @@ class ProposedCode:
     #: about another trouble.
     ticket_id: int | None = None
     call: str = ""
+    #: Whether a person has said what that call does when it is right.
+    is_answered: bool = False
     #: Oldest first: the change itself, and the revert of it.
     requests: tuple[Change, ...] = ()
 
@@ -93,6 +95,7 @@ def read_code(
         judge=str(evidence.get("judge", "")),
         ticket_id=parameters.get("ticket_id"),
         call=str(parameters.get("call", "")),
+        is_answered=bool(parameters.get("answered", False)),
         requests=_requests(conn, improvement),
     )
 

@@ -23,7 +23,7 @@ change, in processes of their own.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
@@ -85,7 +85,8 @@ class RevertCommit(Proposer):
             return Proposed(why_none=f"{named}, which changed only {files}")
         change = CodeChange(
             base_commit=trouble.commit,
-            files=(*undone.files, *trouble.new_files),
+            # A test that the cause took away may be one of those that come with the change.
+            files=(*_without(undone.files, trouble.added), *trouble.new_files),
             repairs=trouble.failing,
             message=_message(clone, found.commit, undone, trouble.failing),
             made_by=f"{self.name}: {found.commit[:_SHORT]}",
@@ -93,6 +94,10 @@ class RevertCommit(Proposer):
         if not history.passes(change):
             return Proposed(why_none=f"{named}, and fail without it too")
         return Proposed((change,))
+
+
+def _without(files: Sequence[FileChange], paths: Collection[str]) -> Iterator[FileChange]:
+    return (each for each in files if each.path not in paths)
 
 
 @dataclass

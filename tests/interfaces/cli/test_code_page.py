@@ -1,7 +1,7 @@
 """`honed improvement show` of a change of code: what a reviewer wants to see of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,13 @@ import pytest
 from honed.approval.decisions import approve
 from honed.approval.policy import write_policy
 from honed.core.canonical import Json
+from honed.core.gate import GateResult
 from honed.core.verdict import State
 from honed.improvement.record import Improvement, improvements
+from honed.interfaces.cli.code_page import print_question
 from honed.loop.cycle import Options, request
 from honed.loop.parts import Parts
+from honed.loop.proposed_code import ProposedCode
 from honed.storage.db import Database
 from honed.testing.commandline import CommandLine
 from honed.testing.given_change import FAILING, GivenChange, know_what_fails, repository_parts
@@ -90,6 +93,30 @@ def test_a_reviewer_sees_the_question_where_it_abstained(turn: Turn) -> None:
     assert "tried beside it\nproposer\twhat came of it\nrevert_commit\tstopped by size" in said
     # What a person must not be named in is kept without it.
     assert "ann@example.org" not in said
+
+
+def test_what_was_answered_is_not_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ProposedCode(
+        base_commit="1" * 40,
+        base_branch="main",
+        branch="",
+        commit="",
+        made_by="",
+        message="",
+        repairs=(),
+        diff="",
+        paths=(),
+        doubt="no input was found that runs them",
+        gates=(GateResult("certainty", passed=False, reason="in doubt", refutes=False),),
+        ticket_id=6,
+        call="shop.total(prices=[1])",
+    )
+    print_question(asked)
+    assert "`honed fix --ticket 6 --returns VALUE` settles it" in capsys.readouterr().out
+    print_question(replace(asked, is_answered=True))
+    said = capsys.readouterr().out
+    assert "What you said of shop.total(prices=[1]) does not tell which change is right." in said
+    assert "--returns" not in said
 
 
 def test_a_reviewer_sees_diff_gates_and_request(turn: Turn, tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def print_question(code: ProposedCode) -> None:
     is_of_ticket = bool(code.call) and code.ticket_id is not None
     if not question and not (is_of_ticket and code.is_open_question):
         return
+    if not question and code.is_answered:
+        print_heading("question")
+        print_text(f"What you said of {code.call} does not tell which change is right.")
+        click.echo("A test that does settles it: push one.")
+        return
     print_heading("question")
     print_text(f"What is right: {asked_call(question) if question else code.call}?")
     changes = Counter(question["outputs"].values() if question else ())

@@ -1,6 +1,7 @@
 """`honed cycle`: one turn of the loop now, in the foreground."""
 
 import logging
+import sys
 from datetime import timedelta
 
 import click
@@ -151,7 +152,11 @@ def _print_improvements(report: CycleReport) -> None:
     print_rows(titles, rows, empty="nothing to improve was found")
     for each in report.improvements:
         if each.state is State.AWAITING_APPROVAL:
-            click.echo(f"`honed improvement approve {each.improvement_id}` decides", err=True)
+            # A terminal shows what it is and asks; elsewhere it has to be named.
+            digest = "" if sys.stdin.isatty() else f" --digest {each.digest}"
+            click.echo(
+                f"`honed improvement approve {each.improvement_id}{digest}` decides", err=True
+            )
         if each.state is State.DRY_RUN:
             click.echo(
                 f"nothing was changed; `honed improvement show {each.improvement_id}` tells what"
