@@ -48,7 +48,7 @@ def lines(change: CodeChange) -> list[str]:
         (
             Purpose.REPAIR,
             "revert_commit: 0123456789ab",
-            ["- Undo commit 0123456789ab in `total` in `shop/prices.py`."],
+            ["- Repair `total` in `shop/prices.py` by undoing commit 0123456789ab."],
         ),
         (Purpose.REFACTOR, "it: rule", []),
         (Purpose.TEST, "it: rule", []),

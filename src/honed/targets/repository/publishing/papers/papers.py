@@ -135,7 +135,7 @@ def _words(change: CodeChange) -> str:
     if change.purpose is Purpose.OPTIMIZE:
         return f"Make {where} faster"
     if reverted := _REVERT.fullmatch(change.made_by):
-        return f"Undo commit {reverted[1]} in {where}"
+        return f"Repair {where} by undoing commit {reverted[1]}"
     return f"Repair {where}"
 
 
