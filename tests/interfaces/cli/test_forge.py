@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from honed.core.forge import Check, CheckState, Proposal, Tally
+from honed.core.forge import ChangeState, Check, CheckState, Proposal, Tally
 from honed.storage.db import Database
 from honed.targets.registry import TargetRecord, add_target
 from honed.targets.repository.requests import changes
@@ -70,6 +70,7 @@ def test_a_change_is_shown_with_its_checks_and_history(
     for words in (
         "Settle KeyError",
         "improvement/KeyError into main",
+        "git diff main...improvement/KeyError, in the repository",
         "a person: it is in no record",
         f"proven        {HEAD}",
         "ledger entry  7",
@@ -82,6 +83,19 @@ def test_a_change_is_shown_with_its_checks_and_history(
     shown = cli.json("forge", "show", str(change_id))
     assert (shown["state"], shown["checks_state"]) == ("open", "passed")
     assert [each["event"] for each in shown["events"]] == ["opened", "checked"]
+
+
+def test_what_a_merged_change_changed_is_told_by_its_commits(
+    cli: CommandLine, open_: Open, store: Database
+) -> None:
+    merged, closed = open_("KeyError"), open_("lint", Lane.AUTOMERGE)
+    with replace(store, role="honed_daemon").transaction() as conn:
+        request = changes.get(conn, merged).to_request()
+        done = replace(request, state=ChangeState.MERGED, merge_commit="c" * 40)
+        changes.record(conn, merged, done)
+    cli.text("forge", "close", str(closed), "--reason", "no")
+    assert f"git diff {'a' * 40}...{HEAD}, in" in cli.text("forge", "show", str(merged))
+    assert "git diff" not in cli.text("forge", "show", str(closed))
 
 
 def test_a_merge_is_asked_for(cli: CommandLine, open_: Open) -> None:

@@ -1,5 +1,6 @@
 """The page of one change of code."""
 
+import shlex
 from collections.abc import Sequence
 
 from honed.core.forge import ChangeState, Check
@@ -29,6 +30,7 @@ def print_change(change: Change, happened: Sequence[ChangeEvent], why: str) -> N
             "forge": change.forge,
             "number": change.number,
             "url": change.url,
+            "diff": _diff(change),
             "ledger entry": change.ledger_index,
             "opened": change.opened_at,
             "merge asked": change.merge_asked_at,
@@ -62,6 +64,17 @@ def print_webhook(wanted: Webhook) -> None:
             "before that": wanted.missing,
         }
     )
+
+
+def _diff(change: Change) -> str:
+    """Return the command that shows what changes, where no forge does; empty: it may be gone."""
+    if change.forge != "local" or change.state is ChangeState.CLOSED:
+        return ""
+    # Once it is merged its branch may be gone; its commits are not.
+    ends = f"{change.base_commit}...{change.head_commit}"
+    if change.state is ChangeState.OPEN:
+        ends = f"{change.base_branch}...{change.branch}"
+    return f"git diff {shlex.quote(ends)}, in the repository"
 
 
 def _row(check: Check) -> tuple[object, ...]:
