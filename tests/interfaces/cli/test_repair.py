@@ -57,6 +57,16 @@ def line(tmp_path: Path) -> CommandLine:
     return CommandLine({"HONED_HOME": str(tmp_path / "home"), "HONED_STORE_URL": "none"})
 
 
+def refused_after_a_run(line: CommandLine, *words: str) -> str:
+    """Return the refusal of a command that first said what it does, and for how long at most."""
+    done = line(*words)
+    assert done.exit_code != 0, done.output
+    assert done.stdout == ""
+    told, said, hint = done.stderr.splitlines()
+    assert "run to see what fails, for at most 300 s" in told
+    return f"{said}\n{hint}"
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return every file but those in which git keeps objects and branches."""
     branches = {"objects", "refs", "logs"}
@@ -90,8 +100,8 @@ def test_what_passes_already_is_no_fault(
     (repository / "cart.py").write_text(REPAIRED)
     git(repository, "commit", "--quiet", "--all", "--message=repaired")
     monkeypatch.chdir(repository)
-    assert "no test fails" in line.refusal("repair", ".")
-    passing = line.refusal("repair", ".", "--test", "test_cart.py")
+    assert "no test fails" in refused_after_a_run(line, "repair", ".")
+    passing = refused_after_a_run(line, "repair", ".", "--test", "test_cart.py")
     assert "these do not fail: test_cart.py" in passing
     assert "what is not committed is not seen" in passing
 
@@ -107,15 +117,16 @@ def test_what_passes_already_is_no_fault(
 def test_a_test_that_is_not_there_is_not_said_to_pass(
     repository: Path, line: CommandLine, name: str, near: str
 ) -> None:
-    refused = line.refusal("repair", str(repository), "--test", name)
-    assert f"no such test: {name}" in refused
-    assert near in refused
+    done = line("repair", str(repository), "--test", name)
+    assert done.exit_code != 0
+    assert f"no such test: {name}" in done.stderr
+    assert near in done.stderr
 
 
 def test_where_there_are_no_tests_it_is_said(repository: Path, line: CommandLine) -> None:
     git(repository, "rm", "--quiet", "test_cart.py")
     git(repository, "commit", "--quiet", "--message=no tests")
-    assert "there are no tests" in line.refusal("repair", str(repository))
+    assert "there are no tests" in refused_after_a_run(line, "repair", str(repository))
 
 
 def test_a_branch_that_is_there_already_asks_for_another_name(
@@ -124,6 +135,24 @@ def test_a_branch_that_is_there_already_asks_for_another_name(
     refused = line.refusal("repair", str(repository), "--branch", "main")
     assert "there is a branch main already" in refused
     assert "choose another name" in refused
+
+
+@pytest.mark.slow
+def test_tests_that_do_not_end_are_cut_off_and_the_one_that_hangs_is_named(
+    repository: Path, line: CommandLine
+) -> None:
+    hangs = "\n\ndef test_it_waits():\n    import time\n    time.sleep(3600)\n"
+    (repository / "test_cart.py").write_text(TESTS + hangs)
+    git(repository, "commit", "--quiet", "--all", "--message=a test that waits")
+    done = line("repair", str(repository), "--suite-seconds=8")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == "the tests are run to see what fails, for at most 8 s"
+    assert "limit of time after 8 s, in test_cart.py::test_it_waits" in done.stderr
+    assert "name the test that fails (--test)" in done.stderr
+    named = "--test=test_cart.py::test_cheap"
+    said = line("repair", str(repository), named, "--suite-seconds=8", "--seconds=20").stderr
+    assert "template_repair looks for a change" in said
+    assert "a run of tests has 8 s at most" in said
 
 
 def test_what_cannot_be_found_is_said(line: CommandLine, tmp_path: Path) -> None:

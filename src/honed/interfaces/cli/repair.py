@@ -49,6 +49,14 @@ if TYPE_CHECKING:
     help="Longest search.",
 )
 @click.option(
+    "--suite-seconds",
+    "suite_s",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="Longest run of the tests; one that takes longer is cut off.",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1, 64),
     default=2,
@@ -67,6 +75,7 @@ def repair(  # noqa: PLR0913 - one argument an option
     commit: str,
     python: Path | None,
     seconds: float,
+    suite_s: float,
     processes: int,
     seed: int,
     branch: str,
@@ -92,11 +101,12 @@ def repair(  # noqa: PLR0913 - one argument an option
         commit=commit,
         python=python,
         budget=Budget(seconds, processes, seed),
+        suite_s=suite_s,
         branch=branch,
     )
     settings = invocation.settings()
     with _store(invocation, settings) as store:
-        repaired = repair_once(order, installed_gates(), settings, store)
+        repaired = repair_once(order, installed_gates(), settings, store, tell=_tell)
     if invocation.as_json:
         print_json(
             {
@@ -109,6 +119,11 @@ def repair(  # noqa: PLR0913 - one argument an option
         _print(repaired, branch)
     if not repaired.mended.is_sound:
         context.exit(1)
+
+
+def _tell(what: str) -> None:
+    """Say what is done next, to whoever waits."""
+    print_text(what, to_error=True)
 
 
 @contextmanager

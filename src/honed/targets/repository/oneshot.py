@@ -1,7 +1,7 @@
 """One repair of one repository, at once: no ticket and no daemon, and a store only for a model."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from honed.config import Settings
@@ -35,6 +35,8 @@ class Order:
     #: The Python that has what the tests need; None: the repository's ``.venv``, else our own.
     python: Path | None = None
     budget: Budget = field(default_factory=Budget)
+    #: Seconds after which a run of its tests is cut off: somebody waits.
+    suite_s: float = 300.0
     #: The branch that a sound change is put on; empty: on none.
     branch: str = ""
 
@@ -51,7 +53,12 @@ class Repaired:
 
 
 def repair_once(
-    order: Order, gates: Mapping[str, Gate], settings: Settings, store: Database | None = None
+    order: Order,
+    gates: Mapping[str, Gate],
+    settings: Settings,
+    store: Database | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Repaired:
     """Return the change that repairs a repository, as every gate judged it.
 
@@ -68,12 +75,14 @@ def repair_once(
 
         store: honed's own, as the daemon; None: no language model is asked.
 
+        tell: told in a sentence what is done next, which may take minutes.
+
     Raises:
         SandboxMissing: there is no sandbox; nothing was run.
         GitFailed: the repository cannot be read.
         UnknownCommit: it has no such commit.
         RepairFailed: no test fails, what is named is not there or does not fail, or the tests
-            cannot be collected.
+            cannot be collected, or do not end in ``suite_s``.
         ChangeRefused: the branch is there already.
         PushRefused: the repository does not take it.
     """
@@ -87,9 +96,10 @@ def repair_once(
         msg = f"there is a branch {order.branch} already"
         raise ChangeRefused(msg, hint="choose another name with --branch, or delete that branch")
     commit = clone.commit(order.commit or clone.default_branch())
-    court = Court(order.python or python_of(order.url), SUITE)
+    limits = replace(SUITE, wall_s=order.suite_s)
+    court = Court(order.python or python_of(order.url), limits)
     with worktree(clone, commit, settings.home / "worktrees") as tree:
-        bench = Bench(court, order.budget, settings, clone, store)
+        bench = Bench(court, order.budget, settings, clone, store, tell=tell)
         trouble = with_failing(Trouble(tree.root, commit, tests=order.tests), bench, order.failing)
         mended = mend(trouble, bench, gates)
     if not (order.branch and mended.is_sound and mended.change):

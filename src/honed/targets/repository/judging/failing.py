@@ -11,7 +11,7 @@ from honed.errors import RepairFailed
 from honed.targets.repository.judging.judge import Checkout
 from honed.targets.repository.judging.proposer import Bench, Trouble
 
-_NEEDS: Final = "name its Python and its tests"
+_NEEDS: Final = "name the test that fails (--test), or the Python that has what it needs (--python)"
 _FORM: Final = "name a file, or an id as pytest prints it: tests/test_cart.py::test_total"
 
 
@@ -36,7 +36,7 @@ def with_failing(trouble: Trouble, bench: Bench, named: Sequence[str] = ()) -> T
         return trouble
     side = Checkout(trouble.folder, trouble.added, bench.court)
     named = [_plain(each) for each in named]
-    run = _run_of(side, named) if named else side.run_tests((*trouble.tests, *trouble.added))
+    run = _run_of(named, side, bench) if named else _whole(trouble, side, bench)
     if run.error:
         raise RepairFailed(run.error, hint=_NEEDS)
     if not run.outcomes:
@@ -51,7 +51,12 @@ def with_failing(trouble: Trouble, bench: Bench, named: Sequence[str] = ()) -> T
     return replace(trouble, failing=tuple(sorted(run.broken)), messages=run.messages)
 
 
-def _run_of(side: Side, named: Sequence[str]) -> TestRun:
+def _whole(trouble: Trouble, side: Side, bench: Bench) -> TestRun:
+    _tell(bench, "the tests are")
+    return side.run_tests((*trouble.tests, *trouble.added))
+
+
+def _run_of(named: Sequence[str], side: Side, bench: Bench) -> TestRun:
     """Return what the named tests come to.
 
     Raises:
@@ -60,12 +65,17 @@ def _run_of(side: Side, named: Sequence[str]) -> TestRun:
     files = {each: each.partition("::")[0] for each in named}
     paths = side.paths()
     _refuse([each for each in named if not _below(files[each], paths)], paths)
+    _tell(bench, "what was named is")
     run = side.run_tests(named)
     if run.error:
         # pytest runs nothing where one id of many is not there: their files tell which.
         known = side.run_tests(sorted(set(files.values()))).outcomes
         _refuse([each for each in named if known and not _below(each, known)], known)
     return run
+
+
+def _tell(bench: Bench, which: str) -> None:
+    bench.tell(f"{which} run to see what fails, for at most {bench.court.limits.wall_s:.0f} s")
 
 
 def _refuse(missing: Sequence[str], known: Collection[str]) -> None:

@@ -199,6 +199,7 @@ def judged(
 def _attempts(
     proposer: Proposer, trouble: Trouble, bench: Bench, gates: Mapping[str, Gate]
 ) -> Iterator[Attempt]:
+    bench.tell(f"{proposer.name} looks for a change")
     try:
         proposed = proposer.propose(trouble, bench)
     except (SandboxEnded, RepairFailed) as error:
@@ -207,6 +208,8 @@ def _attempts(
     if not proposed.changes:
         yield Attempt(proposer.name, proposed)
     for change in proposed.changes[:_MOST_CHANGES]:
+        limit_s = bench.court.limits.wall_s
+        bench.tell(f"gates look at {change.made_by}; a run of tests has {limit_s:.0f} s at most")
         judge = CodeJudge.of(trouble.folder, change, bench.court)
         results = tuple(judged(change, judge, gates.values(), bench.settings))
         yield Attempt(proposer.name, proposed, change, results)

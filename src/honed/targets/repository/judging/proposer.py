@@ -1,7 +1,7 @@
 """A proposer: one way to find a change after which tests pass. A plug-in."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -63,6 +63,8 @@ class Bench:
     priors: Mapping[str, float] = field(default_factory=dict)
     #: Patterns that were mined from changes that people kept, the best known first.
     patterns: tuple[str, ...] = ()
+    #: Told in a sentence what is done next, which may take minutes.
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,10 @@ from honed.sandbox.box import Ended
 LARGEST_TEXT_BYTES: Final = 4 << 20
 #: pytest's exit codes that say that tests ran, or that there were none.
 _RAN: Final = frozenset({0, 1, 5})
+#: What a run may meet, in words for a person.
+_LIMITS: Final = {"cpu": "processor time", "wall": "time", "memory": "memory", "output": "output"}
 _LAST_WORDS: Final = 500
+_ID: Final = 200
 _MESSAGE: Final = 2_000
 
 
@@ -27,8 +31,8 @@ def read_run(place: Path, ended: Ended) -> TestRun:
         messages = {test: str(each.get("message", ""))[-_MESSAGE:] for test, each in tests.items()}
         lines = {str(path): frozenset(map(int, each)) for path, each in said["lines"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return TestRun({}, ended.cpu_s, error=why_it_ended(ended))
-    error = "" if ended.ended_by == "exit" and ended.code in _RAN else why_it_ended(ended)
+        return TestRun({}, ended.cpu_s, error=_why(place, ended))
+    error = "" if ended.ended_by == "exit" and ended.code in _RAN else _why(place, ended)
     messages = {test: words for test, words in messages.items() if words}
     return TestRun(outcomes, ended.cpu_s, error, lines, messages)
 
@@ -61,9 +65,20 @@ def _test(name: str) -> str:
     return name
 
 
+def _why(place: Path, ended: Ended) -> str:
+    """Return why a run of tests ended, and in which test, if it said so."""
+    why = why_it_ended(ended)
+    with suppress(OSError, ValueError):
+        now = _test(read_report(place.with_name("now")).decode())[:_ID]
+        if now and ended.ended_by in _LIMITS:
+            return f"{why}, in {now}"
+    return why
+
+
 def why_it_ended(ended: Ended) -> str:
     """Return why a run came to no end of its own, with its last words."""
-    if ended.ended_by in {"cpu", "wall", "memory", "output"}:
-        return f"the run of tests met its limit of {ended.ended_by}"
+    if ended.ended_by in _LIMITS:
+        after = f" after {ended.wall_s:.0f} s" if ended.ended_by == "wall" else ""
+        return f"the run of tests met its limit of {_LIMITS[ended.ended_by]}{after}"
     words = (ended.err or ended.out).decode(errors="replace").strip()[-_LAST_WORDS:]
     return f"the run of tests ended with code {ended.code}: {words}"

@@ -17,11 +17,34 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 _REPORT = os.environ["HONED_REPORT"]
+#: Beside it: what runs at this moment, for whoever cuts the run off and then finds no report.
+_NOW = os.path.join(os.path.dirname(_REPORT), "now")
 _ROOT = os.environ["HONED_ROOT"] + os.sep
 _WORDS = 2_000
 
 _outcomes: dict[str, dict[str, Any]] = {}
 _lines: dict[str, set[int]] = {}
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Say what is collected: importing it may never end."""
+    _say_now(collector.nodeid)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say that nothing runs."""
+    del session
+    _say_now("")
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Say which test runs."""
+    _say_now(nodeid)
+
+
+def pytest_runtest_logfinish() -> None:
+    """Say that nothing runs."""
+    _say_now("")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -61,6 +84,11 @@ def _outcome(report: pytest.TestReport) -> str:
     if report.skipped:
         return "skipped"
     return "passed" if report.when == "call" else "skipped"
+
+
+def _say_now(what: str) -> None:
+    with open(_NOW, "w", encoding="utf-8") as file:
+        file.write(what)
 
 
 def _write(status: int) -> None:
