@@ -147,22 +147,27 @@ def _asked(app: App, found: Sequence[Improvement]) -> Sequence[ProposedCode]:
 
 def _why_none(app: App, target: str, ticket: Ticket) -> Iterator[str]:
     """Yield lines that say why a turn for a ticket came to nothing, as far as that is known."""
+    if said := withheld_words(app, target, ticket):
+        yield said
+        return
     vain = _vain(app, target, ticket)
     for each in vain:
         yield f"{each.kind} searched in vain: {each.reason}"
     if vain:
-        yield "it is not searched again on this commit without --again"
-    elif said := withheld_words(app, target, ticket):
-        yield said
+        yield (
+            "it is not searched again on this commit without --again; if nothing is wrong,"
+            f" `honed ticket reject {ticket.ticket_id} --reason ...` ends it"
+        )
 
 
 def _vain(app: App, target: str, ticket: Ticket) -> Sequence[Search]:
-    """Return what was searched in vain for this ticket on the newest commit."""
+    """Return what was searched in vain last for this ticket on the newest commit."""
     opened = app.target(target)
     if not isinstance(opened, RepositoryTarget):
         return []
-    searches = opened.searches.on(opened.shape().commit)
-    return [each for each in searches if _named(ticket) in each.cause]
+    newest_first = opened.searches.on(opened.shape().commit)
+    about = [each for each in newest_first if _named(ticket) in each.cause]
+    return list({(each.kind, each.cause): each for each in reversed(about)}.values())
 
 
 def _named(ticket: Ticket) -> str:
