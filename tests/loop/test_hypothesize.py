@@ -17,6 +17,8 @@ from honed.core.verdict import State
 from honed.loop.cycle import Options, Phase
 from honed.loop.events import LeftOut, PluginFailed, Proposed
 from honed.loop.hypothesize import MAX_CLAIM_BYTES
+from honed.loop.undo import on_target
+from honed.storage.db import Database
 from honed.targets.postgres.target import PostgresTarget
 from honed.testing.pets import (
     BETTER,
@@ -181,6 +183,11 @@ def test_kind_of_another_sort_of_target_is_not_asked(pet_shop: PetShop) -> None:
     pet_shop.kind = Foreign()
     pet_shop.turn(DRY)
     assert pet_shop.improvements() == []
+
+
+def test_the_daemons_role_may_ask_what_is_left_on_a_target(store: Database) -> None:
+    with replace(store, role="honed_daemon").transaction() as conn:
+        assert on_target(conn, 1) == []
 
 
 def test_claim_that_a_dry_run_has_proven_is_not_proven_again(pet_shop: PetShop) -> None:
