@@ -20,7 +20,7 @@ from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 TABLES: tuple[LiteralString, ...] = (
     """

@@ -14,7 +14,7 @@ from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import PostgresWorld, WorldPlan
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 EXTENSIONS = ("CREATE EXTENSION pg_prewarm", "CREATE EXTENSION pg_buffercache")
 TABLES = (

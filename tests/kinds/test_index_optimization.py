@@ -12,7 +12,7 @@ from honed.testing.contract import KindContract, Proposed
 from honed.testing.worlds import GOOD_INDEXES, MISSING_INDEX, PostgresWorld, WorldPlan
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 class TestIndexOptimization(KindContract):

@@ -19,7 +19,7 @@ from honed.testing.simulated import Noise, SimulatedTrial
 from honed.testing.worlds import CORRELATED_COLUMNS, MakeWorld, PostgresWorld, WorldPlan
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 #: Calls of each statement in each stretch: enough to know a plan by.
 CALLS = 15

@@ -5,7 +5,7 @@ from honed.testing.contract import KindContract
 from honed.testing.worlds import CORRELATED_COLUMNS, INDEPENDENT_COLUMNS
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 class TestStatistics(KindContract):

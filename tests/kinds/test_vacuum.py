@@ -12,7 +12,7 @@ from honed.testing.contract import KindContract, Proposed, cost
 from honed.testing.worlds import MakeWorld, PostgresWorld, WorldPlan
 
 #: What it measures is time.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 TABLES = (
     # Else VACUUM finds rows whose commit is not on disk yet, and no page that all may see.
