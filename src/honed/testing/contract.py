@@ -19,11 +19,13 @@ from honed.core.kind import Kind
 from honed.core.risk import MAX_ATTEMPTED_RISK
 from honed.core.step import Step, StepState, steps_from_json
 from honed.core.target import Target
-from honed.core.trial import Arm, Unit
+from honed.core.trial import Arm, Arms, Unit
 
 HEADINGS = ("What it does", "Why it helps", "Risk and rollback", "How it is measured")
 #: Runs of each unit on each side of the contract's own small trial.
 _RUNS = 3
+#: Pairs of runs, one on each side; even, so that each goes first as often.
+_PAIRS = 6
 
 
 class World(Protocol):
@@ -139,10 +141,7 @@ class KindContract:
             assert all(each.passed for each in results), results[-1]
             return
         with trial.open(proposed.steps) as arms:
-            effects = [
-                unit.weight * math.log(cost(arms.candidate, unit) / cost(arms.baseline, unit))
-                for unit in trial.design.units
-            ]
+            effects = [unit.weight * effect(arms, unit) for unit in trial.design.units]
         total = sum(unit.weight for unit in trial.design.units)
         assert sum(effects) / total < math.log1p(-trial.design.worthwhile)
 
@@ -215,3 +214,19 @@ def wanted(kind: Kind[Any], world: World) -> list[Finding]:
 def cost(arm: Arm, unit: Unit) -> float:
     """Return the median cost of ``unit`` on one side of a trial; the first run only warms."""
     return median([arm.run(unit.name) for _ in range(_RUNS + 1)][1:])
+
+
+def effect(arms: Arms, unit: Unit) -> float:
+    """Return the median natural logarithm of candidate / baseline of ``unit``, run in turns.
+
+    Each side goes first as often as the other: what a run leaves behind makes the next one dearer.
+    The first pair only warms.
+    """
+    sides = arms.baseline, arms.candidate
+    ratios = []
+    for number in range(_PAIRS + 1):
+        is_turned = bool(number % 2)
+        costs = [side.run(unit.name) for side in (sides[::-1] if is_turned else sides)]
+        before, after = costs[::-1] if is_turned else costs
+        ratios.append(math.log(after / before))
+    return median(ratios[1:])
