@@ -23,12 +23,9 @@ begin
   if v_named is null or v_named !~ '^[1-9][0-9]{0,17}$' then
     return null;
   end if;
-  -- One that began before this migration may have an attempt, which has to end.
-  if exists (select from honed.cycle as c where c.cycle_id = new.cycle_id and c.dry_run)
-     and not exists (
-       select from honed.ticket_attempt as a where a.improvement_id = new.improvement_id
-     )
-  then
+  if exists (
+    select from honed.cycle as c where c.cycle_id = new.cycle_id and c.dry_run
+  ) then
     return null;
   end if;
   select * into v_ticket from honed.ticket where ticket_id = v_named::bigint for update;

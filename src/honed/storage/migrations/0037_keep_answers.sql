@@ -6,6 +6,7 @@
 -- Of one call the newest answer counts; the older ones stay, as everything that people decide.
 -- Whoever answers after closing a request asks for another try, as who reopens the ticket does; of
 -- such a ticket nothing is withheld for the sake of people who want to be left alone.
+-- For that a person may reopen what is open, too.
 -- Errors: HN404 no such ticket.
 -- Locks: none but on the new table.  Rows rewritten: none.
 --
