@@ -61,3 +61,16 @@ def test_what_a_dry_run_tries_between_says_nothing_of_the_attempt(
     improvements.create(State.INCONCLUSIVE, claim=Claim(ticket_id=ticket_id), cycle_id=cycle_id)
     with store.transaction() as conn:
         assert get(conn, ticket_id).state is TicketState.READY
+
+
+def test_an_attempt_that_a_dry_run_began_once_comes_to_its_end(
+    store: Database, improvements: Improvements, ticket_id: int
+) -> None:
+    found = improvements.create(State.ON_TRIAL, claim=Claim(ticket_id=ticket_id))
+    with store.transaction() as conn:
+        # As it was before dry runs left tickets alone.
+        conn.execute("UPDATE honed.cycle SET dry_run = true")
+        improvements.move(conn, found, State.INCONCLUSIVE)
+        (attempt,) = attempts(conn, ticket_id)
+        assert attempt.finished_at is not None
+        assert get(conn, ticket_id).state is TicketState.FAILED

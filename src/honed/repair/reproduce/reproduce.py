@@ -70,6 +70,11 @@ class Reproduction:
         """Whether a test that is red says what is right, and not only that a call returns."""
         return bool(self.test_id) and (self.test is None or self.is_answered or bool(self.also_red))
 
+    @property
+    def is_right(self) -> bool:
+        """Whether the call does, failing as it does, what a person says is right."""
+        return self.is_answered and set(self.outcomes) == {Outcome.PASSED}
+
 
 def reproduce(
     fault: Fault,
@@ -119,7 +124,7 @@ def reproduce(
         if not tried.why_not:
             return tried
         reasons.append(f"{found.call.place.name}: {tried.why_not}")
-        if tried.is_answered and tried.why_not != _IS_RIGHT:
+        if tried.is_answered and not tried.is_right:
             # What a person says of it cannot be tested; who called it may well be right.
             return replace(tried, why_not=reasons[-1])
     return Reproduction(
