@@ -124,7 +124,7 @@ class BatchQueries(CodeKind):
                 subject = each.rewrite.subject if each.rewrite else ""
                 if each.rewrite is None or subject in done or len(done) == _MOST_CLAIMS:
                     continue
-                if not target.withheld(subject, "0" * 64):
+                if not target.withheld(subject):
                     claim = self.claim(_claimed(each.rewrite, finding), target)
                     if claim is not None:
                         done.add(subject)

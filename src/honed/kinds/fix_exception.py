@@ -90,7 +90,7 @@ class FixException(CodeKind):
         wanted = [
             (finding, answers)
             for finding, answers in known
-            if not target.withheld(_cause(finding), "0" * 64, _ticket(finding))
+            if not target.withheld(_cause(finding), _ticket(finding))
             and not searches.was_made(self.name, _cause(finding), commit, _told(answers))
         ]
         if not wanted:
@@ -158,7 +158,7 @@ class _Search:
         if not change.doubt and not again.tells and is_refusal(fault, base):
             change = replace(change, doubt=_REFUSED)
         evidence = self.finding.evidence
-        said = f"Services raised this {evidence['count']} times: {evidence['title']}{_place(fault)}"
+        said = f"Services raised {self.finding.title}"
         return Claimed(
             _cause(self.finding),
             change,
@@ -234,15 +234,6 @@ def _cause(finding: Finding) -> str:
     """Return what is wrong, by the fault's fingerprint: the same on every commit."""
     said = f"exception {finding.subject}: {finding.evidence.get('title', '')}"
     return said[:_CAUSE_CHARACTERS]
-
-
-def _place(fault: Fault) -> str:
-    """Return where the application raised it, for a sentence; empty: nowhere."""
-    frame = next((each for each in reversed(fault.frames) if each.is_in_app), None)
-    if frame is None:
-        return ""
-    name = f"{frame.module}.{frame.function}" if frame.module else frame.function
-    return f" (in {name}, line {frame.line})"
 
 
 def is_refusal(fault: Fault, base: Checkout) -> bool:

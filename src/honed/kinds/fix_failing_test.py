@@ -75,8 +75,7 @@ class FixFailingTest(CodeKind):
         causes = [
             (cause, tests)
             for cause, tests in _by_cause(known.values())
-            if not target.withheld(cause, "0" * 64)
-            and not searches.was_made(self.name, cause, commit)
+            if not target.withheld(cause) and not searches.was_made(self.name, cause, commit)
         ]
         if not causes:
             return

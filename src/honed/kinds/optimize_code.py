@@ -117,7 +117,7 @@ class OptimizeCode(CodeKind):
         for slow in _slow(target, commit) if known else ():
             if not left:
                 return
-            if slow.subject in known and not target.withheld(slow.subject, "0" * 64):
+            if slow.subject in known and not target.withheld(slow.subject):
                 claim = self.claim(_claimed(slow, known[slow.subject]), target)
                 if claim is not None:
                     left -= 1

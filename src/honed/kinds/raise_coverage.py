@@ -99,8 +99,7 @@ class RaiseCoverage(CodeKind):
         known = [
             each
             for each in sorted(findings, key=lambda each: _number(each, "worth"), reverse=True)
-            if each.evidence.get("commit") == commit
-            and not target.withheld(_cause(each.subject), "0" * 64)
+            if each.evidence.get("commit") == commit and not target.withheld(_cause(each.subject))
         ]
         memory = _Memory.of(target, commit)
         if not known or memory.lines is None:

@@ -106,7 +106,7 @@ class RefactorCode(CodeKind):
         smells = [
             each
             for each in (_smells(target, commit) if known else ())
-            if each.subject in known and not target.withheld(each.subject, "0" * 64)
+            if each.subject in known and not target.withheld(each.subject)
         ]
         if not smells:
             return

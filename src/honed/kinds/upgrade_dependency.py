@@ -108,7 +108,7 @@ class UpgradeDependency(CodeKind):
         ]
         known.sort(key=lambda each: (_STEPS.index(str(each.evidence["step"])), each.subject))
         for finding in known:
-            if target.withheld(_cause(finding), "0" * 64):
+            if target.withheld(_cause(finding)):
                 continue
             claim = self.claim(_claimed(finding, len(known)), target)
             if claim is not None:

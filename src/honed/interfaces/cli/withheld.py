@@ -33,7 +33,7 @@ def withheld_words(app: App, target: str, ticket: Ticket) -> str:
         if _counts(app, each):
             return f"a person closed request {each.change_id} about it: to try again, {asking}"
     # Of no cause that is known: what is said then is said of all.
-    match opened.withheld(f"ticket {ticket.ticket_id}", "0" * 64, ticket.ticket_id):
+    match opened.withheld(f"ticket {ticket.ticket_id}", ticket.ticket_id):
         case "cooldown":
             return _resting(app, known, asking)
         case "quota":

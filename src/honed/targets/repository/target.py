@@ -43,6 +43,8 @@ from honed.targets.repository.source import Source
 #: A line of pytest that says what went wrong.
 _ERROR: Final = re.compile(r"^E\s+(.+)$", re.MULTILINE)
 _TITLE_CHARACTERS: Final = 160
+#: The digest of a patch that nobody has found yet.
+_NO_PATCH: Final = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,20 +205,20 @@ class RepositoryTarget:
         """Return why no change may be proposed now: as many are open as people can review."""
         del added_bytes
         # A cause and a patch that nobody has seen: what is left are the rules for all changes.
-        why = self.withheld(f"anything of {self.name}", "0" * 64)
+        why = self.withheld(f"anything of {self.name}")
         return [changes.WORDS.get(why, why)] if why else []
 
-    def withheld(self, root_cause: str, patch_digest: str, ticket_id: int | None = None) -> str:
+    def withheld(self, root_cause: str, ticket_id: int | None = None) -> str:
         """Return why a change for this cause would not be opened now; empty: it would.
 
-        ``duplicate``, ``closed_by_person`` (unless a person has reopened the ticket since),
-        ``cooldown`` or ``quota``.
+        ``duplicate``, ``closed_by_person``, ``cooldown`` (unless a person has reopened the ticket
+        since, or said what is right) or ``quota``. It is asked before there is a patch.
         """
         new = NewChange(
             target_id=self.target_id,
             proposal=Proposal("", "", "", ""),
             root_cause=self.scrubber.text(root_cause),
-            patch_digest=patch_digest,
+            patch_digest=_NO_PATCH,
             base_commit="",
             head_commit="",
             ticket_id=ticket_id,
